@@ -1,0 +1,41 @@
+# make demo    the example shop, with a worker and a mailbox, on http://127.0.0.1:5000
+# make test    every test; ARGS="..." goes to pytest
+# Both need Python 3.10 or newer and nothing else; they install into .venv.
+
+PYTHON ?= python3
+VENV ?= .venv
+PORT ?= 5000
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
+INSTALLED = $(VENV)/installed
+
+.PHONY: demo test lint install clean
+
+demo: $(INSTALLED)-demo
+	@exec $(BIN)/python -m example_app.demo --port $(PORT)
+
+test: $(INSTALLED)-test
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(INSTALLED)-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+install: $(INSTALLED)-demo
+
+# The order is the recipe of README.rst, "Installing beside Nereid": m9s-nereid
+# asks for a second build of trytond, so it comes without its dependencies.
+$(INSTALLED)-%: pyproject.toml constraints.txt example_app/pyproject.toml \
+		$(wildcard tests/tryton/pyproject.toml)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) (once; a minute or two) ..."
+	@$(PIP) install -c constraints.txt -e '.[nereid-parts,$*]'
+	@$(PIP) install -c constraints.txt --no-deps m9s-nereid m9s-nereid-base
+	@$(PIP) install -c constraints.txt --no-deps -e ./example_app
+	@if [ "$*" = test ]; then \
+		$(PIP) install -c constraints.txt --no-deps -e ./tests/tryton; fi
+	@touch $@
+
+clean:
+	rm -rf $(VENV) data build dist *.egg-info

@@ -1,0 +1,3 @@
+"""Put work off from Nereid views and Tryton code."""
+
+from __future__ import annotations

@@ -1,0 +1,24 @@
+"""The Tryton module ``async_sqs``: the tables, their views, and the older API."""
+
+from __future__ import annotations
+
+from trytond.pool import Pool
+
+from nereid_async.task import async_task
+
+from .async_ import AsyncResult, ResultOptions
+
+__all__ = ["AsyncResult", "ResultOptions", "async_task", "register"]
+
+
+def register() -> None:
+    """Register the models; called by trytond when it starts its pool."""
+    from . import async_, task
+
+    Pool.register(
+        task.Task,
+        task.Run,
+        async_.Async,
+        module="async_sqs",
+        type_="model",
+    )

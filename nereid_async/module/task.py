@@ -1,0 +1,129 @@
+"""The tables: ``async.task``, one row a deferred call, and ``async.run``.
+
+They are two because trytond runs PostgreSQL at REPEATABLE READ: the last statement
+of a task's own transaction updates its row in ``async.task``, and that fails if
+anybody touched the row after the transaction began. What changes while a task runs
+(lease, heartbeat, progress) therefore lives in ``async.run``.
+
+The rows are written and moved on by :mod:`nereid_async.rows`, in SQL; these classes
+create the tables and show them to an administrator.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trytond.model import ModelSQL, ModelView, fields
+from trytond.transaction import Transaction
+
+from nereid_async.states import State
+
+
+def _create_indexes(*statements: str) -> None:
+    # Tryton's own index definitions know no unique index, and no partial one on
+    # SQLite. The names keep clear of those that trytond drops as its own.
+    cursor = Transaction().connection.cursor()
+    for statement in statements:
+        cursor.execute(statement)
+
+
+class Task(ModelSQL, ModelView):
+    "Asynchronous Task"
+    __name__ = "async.task"
+
+    uuid = fields.Char("ID", required=True, readonly=True)
+    name = fields.Char(
+        "Task", required=True, readonly=True, help="The method or function that runs."
+    )
+    queue = fields.Char("Queue", required=True, readonly=True)
+    state = fields.Selection(
+        [(state.value, state.value.capitalize()) for state in State],
+        "State",
+        required=True,
+        readonly=True,
+        sort=False,
+    )
+    user = fields.Integer(
+        "User", readonly=True, help="The user as whom the task runs."
+    )
+    due_at = fields.Timestamp(
+        "Due at", required=True, readonly=True, help="Not run before (UTC)."
+    )
+    deferred_at = fields.Timestamp("Deferred at", required=True, readonly=True)
+    finished_at = fields.Timestamp("Finished at", readonly=True)
+    message = fields.Text("Message", required=True, readonly=True)
+    token = fields.Char(
+        "Claim", readonly=True, help="Guards the finish of the run that holds it."
+    )
+    result = fields.Text("Result", readonly=True)
+    error = fields.Text("Error", readonly=True)
+    traceback = fields.Text("Traceback", readonly=True)
+    expires_at = fields.Timestamp(
+        "Result readable until", readonly=True, help="In UTC."
+    )
+    acknowledged = fields.Boolean("Result acknowledged", readonly=True)
+
+    attempt = fields.Function(fields.Integer("Attempt"), "get_run")
+    worker = fields.Function(fields.Char("Worker"), "get_run")
+    started_at = fields.Function(fields.Timestamp("Started at"), "get_run")
+    lease_until = fields.Function(fields.Timestamp("Lease until"), "get_run")
+
+    @classmethod
+    def __setup__(cls) -> None:
+        super().__setup__()
+        cls._order.insert(0, ("id", "DESC"))
+
+    @classmethod
+    def __register__(cls, module_name: str) -> None:
+        super().__register__(module_name)
+        _create_indexes(
+            "CREATE UNIQUE INDEX IF NOT EXISTS async_task_uuid ON async_task (uuid)",
+            "CREATE INDEX IF NOT EXISTS async_task_due "
+            "ON async_task (queue, due_at) WHERE state = 'pending'",
+            "CREATE INDEX IF NOT EXISTS async_task_sent "
+            "ON async_task (due_at) WHERE state = 'sent'",
+            "CREATE INDEX IF NOT EXISTS async_task_finished "
+            "ON async_task (finished_at) WHERE finished_at IS NOT NULL",
+        )
+
+    def get_rec_name(self, name: str) -> str:
+        return f"{self.name} {self.uuid}"
+
+    @classmethod
+    def get_run(cls, tasks: list[Task], names: list[str]) -> dict[str, dict[int, Any]]:
+        cursor = Transaction().connection.cursor()
+        run = Run.__table__()
+        values: dict[str, dict[int, Any]] = {
+            name: {task.id: None for task in tasks} for name in names
+        }
+        id_of = {task.uuid: task.id for task in tasks}
+        columns = [getattr(run, name) for name in names]
+        cursor.execute(*run.select(run.uuid, *columns, where=run.uuid.in_(list(id_of))))
+        for uuid, *row in cursor.fetchall():
+            for name, value in zip(names, row, strict=True):
+                values[name][id_of[uuid]] = value
+        return values
+
+
+class Run(ModelSQL):
+    "Run of an Asynchronous Task"
+    __name__ = "async.run"
+
+    uuid = fields.Char("ID", required=True, readonly=True)
+    token = fields.Char("Claim", required=True, readonly=True)
+    worker = fields.Char("Worker", readonly=True)
+    attempt = fields.Integer("Attempt", required=True, readonly=True)
+    lease_until = fields.Timestamp("Lease until", readonly=True)
+    started_at = fields.Timestamp("Started at", readonly=True)
+    progress_done = fields.Float("Done", readonly=True)
+    progress_total = fields.Float("Of", readonly=True)
+    progress_message = fields.Char("Message", readonly=True)
+
+    @classmethod
+    def __register__(cls, module_name: str) -> None:
+        super().__register__(module_name)
+        _create_indexes(
+            "CREATE UNIQUE INDEX IF NOT EXISTS async_run_uuid ON async_run (uuid)",
+            "CREATE INDEX IF NOT EXISTS async_run_lease "
+            "ON async_run (lease_until) WHERE lease_until IS NOT NULL",
+        )

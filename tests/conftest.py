@@ -1,0 +1,11 @@
+"""Loads the plugins and fixtures of the test suite."""
+
+from __future__ import annotations
+
+pytest_plugins = (
+    "tests.backends",
+    "tests.skips",
+    "tests.fixtures.databases",
+    "tests.fixtures.services",
+    "tests.fixtures.apps",
+)

@@ -1,0 +1,113 @@
+"""What many tests do: wait for something, browse, look into the database."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.site import VISITORS
+
+
+def wait_until(
+    condition: Callable[[], Any], timeout_s: float = 10, what: str = ""
+) -> Any:
+    """Wait for a condition.
+
+    :param condition: called again and again; its first true value is returned.
+    :param what: for the failure's text.
+    """
+    deadline = time.monotonic() + timeout_s
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {timeout_s} s: {what or condition}")
+        time.sleep(0.01)
+    return value
+
+
+class Browser:
+    """A visitor with a cookie jar, who sends the CSRF token as scripts do.
+
+    :param app: the Nereid app.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self.client = app.test_client()
+        self._token: str | None = None
+
+    def get(self, path: str, **options: Any) -> Any:
+        """GET."""
+        return self.client.get(path, **options)
+
+    def post(self, path: str, **options: Any) -> Any:
+        """POST with the CSRF token in the header."""
+        return self._send("POST", path, **options)
+
+    def delete(self, path: str, **options: Any) -> Any:
+        """DELETE with the CSRF token in the header."""
+        return self._send("DELETE", path, **options)
+
+    def defer(self, task: str, *args: Any, **order: Any) -> dict[str, Any]:
+        """Let a view defer a task.
+
+        :param order: ``kwargs`` and ``configure``, as the view takes them.
+        :return: its answer: id and url.
+        """
+        answer = self.post(
+            "/en/defer-result", json={"task": task, "args": list(args), **order}
+        )
+        assert answer.status_code == 202, answer.text
+        return dict(answer.json)
+
+    def csrf_token(self) -> str:
+        """The token of this visitor's session."""
+        if self._token is None:
+            answer = self.get("/en/csrf")
+            assert answer.status_code == 200, answer.text
+            self._token = answer.text
+        return self._token
+
+    def log_in(self, address: str) -> None:
+        """Log in as one of the visitors with an account."""
+        answer = self.post(
+            "/en/login", data={"email": address, "password": VISITORS[address]}
+        )
+        assert answer.status_code == 302, answer.text
+
+    def log_out(self) -> None:
+        """Log out."""
+        assert self.get("/en/logout").status_code == 302
+
+    def _send(self, method: str, path: str, **options: Any) -> Any:
+        headers = {"X-CSRFToken": self.csrf_token(), **options.pop("headers", {})}
+        return self.client.open(path, method=method, headers=headers, **options)
+
+
+def labels(database: str) -> list[str]:
+    """What the tasks that ran have written, in order."""
+    rows = query(database, "SELECT label FROM async_test_entry ORDER BY id")
+    return [label for (label,) in rows]
+
+
+def states(database: str) -> list[str]:
+    """The states of all tasks, in the order in which they were deferred."""
+    rows = query(database, "SELECT state FROM async_task ORDER BY id")
+    return [state for (state,) in rows]
+
+
+def query(database: str, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    """Run one statement in a transaction of its own.
+
+    :param statement: with ``%s`` for parameters, on either backend.
+    """
+    from trytond import backend
+    from trytond.transaction import Transaction
+
+    if backend.name == "sqlite":
+        statement = statement.replace("%s", "?")
+    with Transaction().start(database, 0) as transaction:
+        cursor = transaction.connection.cursor()
+        cursor.execute(statement, parameters)
+        return list(cursor.fetchall()) if cursor.description else []

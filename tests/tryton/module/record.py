@@ -1,0 +1,259 @@
+"""A model with every kind of task."""
+
+# Tryton has no type information to subclass.
+# mypy: allow-subclassing-any, allow-untyped-decorators
+
+from __future__ import annotations
+
+import os
+import time
+from decimal import Decimal
+from email.message import EmailMessage
+from typing import Any
+
+from trytond.exceptions import UserError
+from trytond.i18n import gettext
+from trytond.model import ModelSQL, ModelView, fields
+from trytond.pool import Pool
+from trytond.sendmail import sendmail_transactional
+from trytond.transaction import Transaction
+
+from nereid_async import async_task, current_task
+
+
+class Record(ModelSQL, ModelView):
+    "Record with tasks"
+
+    __name__ = "async_test.record"
+
+    name = fields.Char("Name")
+    amount = fields.Numeric("Amount", digits=(16, 4))
+    note = fields.Text("Note")
+
+    # The kinds of methods.
+
+    @async_task(ignore_result=False)
+    def rename(self, name: str) -> str:
+        """Change the record: an instance method."""
+        self.name = name
+        self.save()
+        return name
+
+    @async_task(ignore_result=False)
+    @classmethod
+    def above(cls, value: int) -> list[object]:
+        return [cls.__name__, value]
+
+    @classmethod
+    @async_task(ignore_result=False)
+    def below(cls, value: int) -> list[object]:
+        return [cls.__name__, value]
+
+    @async_task(ignore_result=False)
+    @staticmethod
+    def static_above(left: int, right: int) -> int:
+        return left + right
+
+    @staticmethod
+    @async_task(ignore_result=False)
+    def static_below(left: int, right: int) -> int:
+        return left + right
+
+    @async_task
+    @classmethod
+    def bare(cls, label: str) -> str:
+        """The decorator without parentheses; its result is not kept."""
+        Pool().get("async_test.entry").log(label)
+        return label
+
+    @classmethod
+    def plain(cls, label: str) -> None:
+        """No decorator: deferred through ``async.async``."""
+        Pool().get("async_test.entry").log(label)
+
+    @async_task(ignore_result=False)
+    @classmethod
+    def overridden(cls, label: str) -> list[str]:
+        return [label, "base"]
+
+    @async_task(ignore_result=False)
+    def overridden_instance(self, label: str) -> list[str]:
+        return [self.name, label, "base"]
+
+    # What goes in and out.
+
+    @async_task(ignore_result=False)
+    @classmethod
+    def echo(cls, *args: Any, **kwargs: Any) -> Any:
+        """Return what came: one argument as it is, several as a list, else keywords."""
+        if kwargs:
+            return kwargs
+        return args[0] if len(args) == 1 else list(args)
+
+    @async_task(ignore_result=False)
+    @classmethod
+    def unserialisable(cls) -> object:
+        return object()
+
+    @async_task(ignore_result=False)
+    @classmethod
+    def big(cls, size_bytes: int) -> str:
+        return "x" * size_bytes
+
+    # What a task does.
+
+    @async_task(ignore_result=False)
+    @classmethod
+    def write_entry(cls, label: str) -> str:
+        Pool().get("async_test.entry").log(label)
+        return label
+
+    @async_task(ignore_result=False, max_attempts=1)
+    @classmethod
+    def fail(cls, message: str) -> None:
+        raise ValueError(message)
+
+    @async_task(ignore_result=False, max_attempts=1)
+    @classmethod
+    def write_and_fail(cls, label: str) -> None:
+        Pool().get("async_test.entry").log(label)
+        raise UserError(gettext("async_test.msg_refused"))
+
+    @async_task(ignore_result=False, max_attempts=4)
+    @classmethod
+    def fail_times(cls, path: str, times: int) -> int:
+        """Fail so many times first; each attempt leaves a line in a file."""
+        Pool().get("async_test.entry").log("attempt")
+        attempts = append_line(path, str(current_task.id))
+        if attempts <= times:
+            raise ValueError(f"attempt {attempts}")
+        return attempts
+
+    @async_task(ignore_result=False)
+    @classmethod
+    def chain(cls, label: str) -> str:
+        """A task that defers a task."""
+        cls.write_entry.defer(label)
+        return str(current_task.id)
+
+    @async_task(ignore_result=False, max_attempts=1)
+    @classmethod
+    def chain_and_fail(cls, label: str) -> None:
+        cls.write_entry.defer(label)
+        raise ValueError(label)
+
+    @async_task(ignore_result=False)
+    @classmethod
+    def use_tryton_queue(cls, label: str) -> None:
+        """Push to Tryton's own queue, whose tasks run after the commit."""
+        queue_entry(label)
+
+    @async_task(ignore_result=False, max_attempts=1)
+    @classmethod
+    def use_tryton_queue_and_fail(cls, label: str) -> None:
+        queue_entry(label)
+        raise ValueError(label)
+
+    @async_task(ignore_result=False)
+    @classmethod
+    def pending_tryton_tasks(cls) -> int:
+        return len(Transaction().tasks)
+
+    @async_task(ignore_result=False)
+    @classmethod
+    def who(cls) -> dict[str, Any]:
+        """The user and context the task runs with."""
+        transaction = Transaction()
+        return {
+            "user": transaction.user,
+            "language": transaction.language,
+            "context": {
+                key: value
+                for key, value in transaction.context.items()
+                if not key.startswith("_")
+            },
+            "skip_warnings": bool(transaction.context.get("_skip_warnings")),
+        }
+
+    @async_task(ignore_result=False)
+    @classmethod
+    def web_context(cls, name: str) -> dict[str, Any]:
+        """What a view sees of its request, seen by a task (or a view)."""
+        from flask import request
+        from nereid import (
+            current_locale,
+            current_user,
+            current_website,
+            render_template,
+            url_for,
+        )
+
+        anonymous = current_user.is_anonymous
+        return {
+            "website": current_website.name,
+            "locale": current_locale.code,
+            "home": url_for("nereid.website.home", _external=True),
+            "path": url_for("nereid.website.home"),
+            "base_url": request.host_url,
+            "user": None if anonymous else current_user.email,
+            "greeting": gettext("async_test.msg_greeting"),
+            "language": Transaction().language,
+            "company": Transaction().context.get("company"),
+            "page": str(render_template("greeting.jinja", name=name)),
+        }
+
+    @async_task(max_attempts=3)
+    @classmethod
+    def send_mail(cls, to: str, subject: str, body: str) -> None:
+        message = EmailMessage()
+        message["From"] = "shop@example.com"
+        message["To"] = to
+        message["Subject"] = subject
+        message.set_content(body)
+        sendmail_transactional("shop@example.com", [to], message, strict=True)
+
+    @async_task(ignore_result=False)
+    @classmethod
+    def wait_for_file(cls, started: str, go: str) -> str:
+        """Say that it runs, then run until a file appears (30 s at most)."""
+        Pool().get("async_test.entry").log("waited")
+        append_line(started, str(current_task.id))
+        deadline = time.monotonic() + 30
+        while not os.path.exists(go):
+            if time.monotonic() > deadline:
+                raise TimeoutError(go)
+            time.sleep(0.01)
+        return "finished"
+
+    @async_task(ignore_result=False)
+    @classmethod
+    def report_progress(cls, started: str, go: str) -> str:
+        """Report progress 3 of 10, then wait as :meth:`wait_for_file` does."""
+        current_task.progress(done=3, total=10, message="rendering")
+        return str(cls.wait_for_file(started, go))
+
+    @async_task(ignore_result=False, shared=True)
+    @classmethod
+    def shared_value(cls, value: str) -> str:
+        return value
+
+    @async_task(ignore_result=False)
+    @classmethod
+    def add_amounts(cls, records: list[Any]) -> Decimal:
+        """Read the records it is given: they must exist by now."""
+        return sum((record.amount for record in records), Decimal(0))
+
+
+def queue_entry(label: str) -> None:
+    """Let Tryton's own queue write an entry; it only runs for existing records."""
+    Entry = Pool().get("async_test.entry")
+    Entry.__queue__.log_queued([Entry.log(f"queued {label}")], label)
+
+
+def append_line(path: str, line: str) -> int:
+    """Add a line to a file and say how many it has now."""
+    with open(path, "a+", encoding="utf-8") as file:
+        file.write(line + "\n")
+        file.flush()
+        file.seek(0)
+        return len(file.readlines())

@@ -1,0 +1,151 @@
+"""Views of every way in which a request may commit or not."""
+
+# Tryton has no type information to subclass.
+# mypy: allow-subclassing-any, allow-untyped-decorators
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from flask import jsonify, request
+from flask_wtf.csrf import generate_csrf  # type: ignore[import-untyped]
+from nereid import route
+from trytond import backend
+from trytond.exceptions import UserError
+from trytond.i18n import gettext
+from trytond.model import Model
+from trytond.pool import Pool
+from trytond.transaction import Transaction
+
+#: How often each view ran, by name, since a test emptied it.
+RUNS: Counter[str] = Counter()
+
+
+class Web(Model):
+    "Views"
+
+    __name__ = "async_test.web"
+
+    @classmethod
+    @route("/csrf")
+    def csrf(cls) -> str:
+        return str(generate_csrf())
+
+    @classmethod
+    @route("/nothing", methods=["GET", "POST"])
+    def nothing(cls) -> str:
+        return "nothing"
+
+    @classmethod
+    @route("/commit", methods=["POST"])
+    def commit(cls) -> str:
+        _write_record("commit")
+        _defer("commit")
+        return "committed"
+
+    @classmethod
+    @route("/several", methods=["POST"])
+    def several(cls) -> str:
+        for number in range(int(request.form["number"])):
+            _defer(f"several {number}")
+        return "deferred"
+
+    @classmethod
+    @route("/raise", methods=["POST"])
+    def raise_(cls) -> str:
+        _write_record("raise")
+        _defer("raise")
+        raise RuntimeError("the view fails after it deferred")
+
+    @classmethod
+    @route("/refuse", methods=["POST"])
+    def refuse(cls) -> str:
+        _defer("refuse")
+        raise UserError(gettext("async_test.msg_refused"))
+
+    @classmethod
+    @route("/retry", methods=["POST"])
+    def retry(cls) -> str:
+        """Fail twice as a busy database does; Nereid runs the view again."""
+        RUNS["retry"] += 1
+        _write_record("retry")
+        _defer(f"retry {RUNS['retry']}")
+        if RUNS["retry"] <= 2:
+            raise backend.DatabaseOperationalError("the test's own")
+        return "done at last"
+
+    @classmethod
+    @route("/nested", methods=["POST"])
+    def nested(cls) -> str:
+        _defer("outer")
+        with Transaction().new_transaction():
+            _defer("inner")
+        raise RuntimeError("the outer transaction fails")
+
+    @classmethod
+    @route("/nested-rollback", methods=["POST"])
+    def nested_rollback(cls) -> str:
+        _defer("outer")
+        with Transaction().new_transaction() as transaction:
+            _defer("inner")
+            transaction.rollback()
+        return "the inner one is rolled back"
+
+    @classmethod
+    @route("/two-commits", methods=["POST"])
+    def two_commits(cls) -> str:
+        _defer("first")
+        Transaction().commit()
+        _defer("second")
+        Transaction().commit()
+        return "committed twice"
+
+    @classmethod
+    @route("/readonly-get", methods=["GET"])
+    def readonly_get(cls) -> str:
+        _defer("readonly")
+        return "deferred by a GET"
+
+    @classmethod
+    @route("/readwrite-get", methods=["GET"], readonly=False)
+    def readwrite_get(cls) -> str:
+        _defer("readwrite")
+        return "deferred by a GET that may write"
+
+    @classmethod
+    @route("/commit-then-raise", methods=["POST"])
+    def commit_then_raise(cls) -> str:
+        _defer("committed")
+        Transaction().commit()
+        _defer("lost")
+        raise RuntimeError("the view fails after it committed")
+
+    @classmethod
+    @route("/defer-result", methods=["POST"])
+    def defer_result(cls) -> Any:
+        """Defer the task that the JSON body names; answer with where to look."""
+        order = request.get_json()
+        Record = Pool().get("async_test.record")
+        task = getattr(Record, order.get("task", "echo"))
+        if configuration := order.get("configure"):
+            task = task.configure(**configuration)
+        result = task.defer(*order.get("args", []), **order.get("kwargs", {}))
+        return jsonify(id=result.id, url=result.url), 202
+
+    @classmethod
+    @route("/web-context", methods=["POST"])
+    def web_context(cls) -> Any:
+        """Answer with the context of this request and a task that looks at its own."""
+        Record = Pool().get("async_test.record")
+        result = Record.web_context.defer("Ada")
+        seen = Record.web_context("Ada")
+        return jsonify(id=result.id, url=result.url, seen=seen)
+
+
+def _defer(label: str) -> None:
+    Pool().get("async_test.record").write_entry.defer(label)
+
+
+def _write_record(name: str) -> None:
+    Pool().get("async_test.record").create([{"name": name}])

@@ -1,0 +1,33 @@
+"""One family of errors; control flow stands outside of it."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from nereid_async import errors
+
+
+def test_every_error_is_of_the_family() -> None:
+    for _, found in inspect.getmembers(errors, inspect.isclass):
+        if issubclass(found, errors.ControlFlow):
+            assert not issubclass(found, errors.NereidAsyncError)
+        else:
+            assert issubclass(found, errors.NereidAsyncError)
+
+
+def test_retry_has_a_range() -> None:
+    assert errors.Retry().delay_s is None
+    assert errors.Retry(delay=0).delay_s == 0
+    assert errors.Retry(43_200).delay_s == 43_200
+    for delay in (-1, 43_201):
+        with pytest.raises(ValueError, match="43200"):
+            errors.Retry(delay)
+
+
+def test_a_failed_task_tells_the_remote_traceback() -> None:
+    error = errors.TaskFailed("ValueError", "no", "Traceback …")
+    assert str(error) == "ValueError: no\n\nTraceback …"
+    assert error.type == "ValueError"
+    assert error.message == "no"

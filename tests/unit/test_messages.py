@@ -1,0 +1,173 @@
+"""Messages are signed: what was changed on the way is not read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nereid_async.errors import BadMessage, MessageTooLarge, UnknownFormat
+from nereid_async.message import FORMAT, Message, MessageCodec, Target, WebRequest
+from nereid_async.seal import Seal
+from nereid_async.serialization import dumps, loads
+
+MESSAGE = Message(
+    id="00000000-0000-8000-8000-000000000001",
+    database="shop",
+    target=Target("model", "async_test.record", "echo", 5),
+    args=[1, {"$": "decimal", "v": "1.10"}],
+    kwargs={"name": "☃"},
+    user=7,
+    context={"language": "de", "company": 1},
+    queue="mail",
+    deferred_at_s=1_764_028_800.0,
+    delay_s=2.5,
+    visibility_timeout_s=90,
+    max_attempts=3,
+    keep_result=True,
+    for_browser=True,
+    web=WebRequest(1, 2, "de", "https://shop.example.com/", 3),
+    attributes={"a": {"DataType": "String", "StringValue": "b"}},
+)
+CODEC = MessageCodec([b"the key"], 1_048_576)
+SEAL = Seal([b"the key"], "message")
+
+
+def test_round_trip() -> None:
+    text = CODEC.encode(MESSAGE)
+    assert text.isascii() and text.isprintable()
+    assert CODEC.decode(text) == MESSAGE
+
+
+def test_round_trip_of_the_least() -> None:
+    least = Message(
+        id=MESSAGE.id,
+        database="shop",
+        target=Target("function", "shop.tasks", "warm_cache"),
+        args=[],
+        kwargs={},
+        user=0,
+        context={},
+        queue="trytond-async",
+        deferred_at_s=0,
+    )
+    assert CODEC.decode(CODEC.encode(least)) == least
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": "00000000-0000-8000-8000-000000000002"},
+        {"database": "other"},
+        {"target": Target("model", "res.user", "delete", 1)},
+        {"args": [2]},
+        {"kwargs": {}},
+        {"user": 0},
+        {"context": {"_check_access": False}},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_the_signature_covers_what_decides(change: dict[str, object]) -> None:
+    text = CODEC.encode(MESSAGE)
+    signature = text.rpartition(".")[2]
+    payload = CODEC.encode(replace(MESSAGE, **change)).rpartition(".")[0]  # type: ignore[arg-type]
+    with pytest.raises(BadMessage):
+        CODEC.decode(f"{payload}.{signature}")
+
+
+@given(st.data())
+def test_any_changed_character_is_noticed(data: st.DataObject) -> None:
+    text = CODEC.encode(MESSAGE)
+    # Not the very last one: base64 leaves two of its bits unused.
+    place = data.draw(st.integers(0, len(text) - 2))
+    other = data.draw(st.characters(max_codepoint=0x2FFF).filter(text[place].__ne__))
+    with pytest.raises(BadMessage):
+        CODEC.decode(text[:place] + other + text[place + 1 :])
+
+
+@given(st.text())
+def test_any_other_text_is_refused(text: str) -> None:
+    with pytest.raises(BadMessage):
+        CODEC.decode(text)
+
+
+def test_another_key_and_another_purpose() -> None:
+    text = CODEC.encode(MESSAGE)
+    with pytest.raises(BadMessage):
+        MessageCodec([b"another key"], 1_048_576).decode(text)
+    with pytest.raises(BadMessage):
+        CODEC.decode(Seal([b"the key"], "reply").sign(dumps({"format": FORMAT})))
+
+
+def test_key_rotation() -> None:
+    rotated = MessageCodec([b"new key", b"the key"], 1_048_576)
+    assert rotated.decode(CODEC.encode(MESSAGE)) == MESSAGE
+    with pytest.raises(BadMessage):
+        CODEC.decode(rotated.encode(MESSAGE))
+
+
+def test_errors_do_not_repeat_the_content() -> None:
+    with pytest.raises(BadMessage) as caught:
+        CODEC.decode("a password." + "x" * 43)
+    assert "password" not in str(caught.value)
+
+
+def test_too_large_names_the_largest_argument() -> None:
+    codec = MessageCodec([b"the key"], 2_000)
+    big = replace(MESSAGE, args=["small", "x" * 3_000], kwargs={"other": "x" * 100})
+    with pytest.raises(MessageTooLarge) as caught:
+        codec.encode(big, ["order", "page"])
+    assert "'page'" in str(caught.value)
+    assert "async_test.record.echo" in str(caught.value)
+    assert caught.value.limit_bytes == 2_000
+    assert caught.value.size_bytes > 3_000
+    with pytest.raises(MessageTooLarge, match="number 2"):
+        codec.encode(big)
+    with pytest.raises(MessageTooLarge, match="'body'"):
+        codec.encode(replace(MESSAGE, kwargs={"body": "x" * 3_000}))
+
+
+def test_the_limit_is_exact() -> None:
+    size = len(CODEC.encode(MESSAGE))
+    assert MessageCodec([b"the key"], size).encode(MESSAGE)
+    with pytest.raises(MessageTooLarge):
+        MessageCodec([b"the key"], size - 1).encode(MESSAGE)
+
+
+def test_too_large_to_read() -> None:
+    text = CODEC.encode(replace(MESSAGE, args=["x" * 3_000]))
+    with pytest.raises(BadMessage, match="limit"):
+        MessageCodec([b"the key"], 2_000).decode(text)
+
+
+def test_a_newer_format_is_told_apart() -> None:
+    with pytest.raises(UnknownFormat, match=str(FORMAT + 1)):
+        CODEC.decode(SEAL.sign(dumps({"format": FORMAT + 1, "something": "else"})))
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "not json",
+        "[]",
+        "null",
+        "{}",
+        '{"format": "1"}',
+        '{"format": null}',
+        '{"format": 1}',
+        '{"format": 1, "target": null}',
+        '{"format": 1, "target": {"kind": "model"}}',
+        '{"format": 1, "target": []}',
+    ],
+)
+def test_signed_but_no_message(payload: str) -> None:
+    with pytest.raises(BadMessage):
+        CODEC.decode(SEAL.sign(payload))
+
+
+def test_fields_of_a_later_release_are_left_alone() -> None:
+    payload = loads(SEAL.unsign(CODEC.encode(MESSAGE)))
+    payload["added_later"] = 1
+    assert CODEC.decode(SEAL.sign(dumps(payload))) == MESSAGE

@@ -1,0 +1,99 @@
+"""Options of a task: checked where they are written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nereid_async.errors import ConfigurationError, DeferralError, NoTransaction
+from nereid_async.task import async_task
+
+CALLS: list[tuple[Any, ...]] = []
+
+
+@async_task(ignore_result=False, visibility_timeout=90, queue="mail", max_attempts=2)
+def remember(*args: Any) -> int:
+    CALLS.append(args)
+    return len(args)
+
+
+@async_task
+def bare(name: str) -> str:
+    return name
+
+
+def test_a_task_that_is_called_runs_here() -> None:
+    CALLS.clear()
+    assert remember(1, 2) == 2
+    assert CALLS == [(1, 2)]
+    assert bare("x") == "x"
+
+
+def test_the_decorator_keeps_the_function_recognisable() -> None:
+    assert remember.__name__ == "remember"
+    assert remember.__module__ == __name__
+
+
+def test_declared_options() -> None:
+    options = remember.task_options
+    assert options.ignore_result is False
+    assert options.visibility_timeout == 90
+    assert options.queue == "mail"
+    assert options.max_attempts == 2
+    assert bare.task_options.ignore_result is True
+
+
+def test_configure_changes_a_copy() -> None:
+    changed = remember.configure(delay=30, queue="other")
+    assert changed.task_options.delay == 30
+    assert changed.task_options.queue == "other"
+    assert changed.task_options.visibility_timeout == 90
+    assert remember.task_options.queue == "mail"
+    assert changed(1) == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("visibility_timeout", 0),
+        ("visibility_timeout", 43_201),
+        ("visibility_timeout", "soon"),
+        ("visibility_timeout", True),
+        ("max_attempts", 0),
+        ("max_attempts", 1_001),
+        ("delay", -1),
+        ("delay", float("nan")),
+        ("delay", float("inf")),
+        ("delay", None),
+        ("queue", ""),
+        ("queue", "a b"),
+        ("queue", "q" * 81),
+        ("dealy", 3),
+    ],
+)
+def test_a_bad_option_is_named(option: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=option):
+        bare.configure(**{option: value})
+
+
+@pytest.mark.parametrize("option", ["visibility_timeout", "max_attempts", "queue"])
+def test_the_decorator_checks_as_well(option: str) -> None:
+    bad = "a b" if option == "queue" else 0
+    with pytest.raises(ConfigurationError, match=option):
+        async_task(**{option: bad})(lambda: None)
+
+
+def test_without_a_transaction() -> None:
+    with pytest.raises(NoTransaction, match="Transaction"):
+        bare.defer("x")
+    with pytest.raises(NoTransaction):
+        bare("x", _defer_=True)
+
+
+def test_a_nested_function_cannot_be_found_by_a_worker() -> None:
+    @async_task
+    def nested() -> None: ...
+
+    with pytest.raises(DeferralError, match="nested"):
+        nested.defer()

@@ -5,6 +5,7 @@ from __future__ import annotations
 pytest_plugins = (
     "tests.backends",
     "tests.skips",
+    "tests.strict",
     "tests.fixtures.databases",
     "tests.fixtures.services",
     "tests.fixtures.apps",

@@ -1,0 +1,209 @@
+"""What every broker must do."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from nereid_async.brokers.base import Consumer, Delivery, Parcel
+from tests.contract.carriers import VISIBILITY_S, Carrier, parcel
+from tests.helpers import wait_until
+
+#: Long enough for any server here to hand out what is there.
+WAIT_S = 2.0
+
+
+@contextmanager
+def consuming(carrier: Carrier, *queues: str) -> Iterator[Consumer]:
+    """A consumer of some queues, closed afterwards."""
+    consumer = carrier.broker.consumer(queues or ("q",))
+    try:
+        yield consumer
+    finally:
+        consumer.close()
+
+
+def receive_all(consumer: Consumer, number: int, limit: int = 10) -> list[Delivery]:
+    """Receive until so many have come."""
+    found: list[Delivery] = []
+    deadline = time.monotonic() + 20
+    while len(found) < number and time.monotonic() < deadline:
+        found += consumer.receive(limit, WAIT_S)
+    assert len(found) == number, [it.text for it in found]
+    return found
+
+
+def texts(parcels: Sequence[Parcel | Delivery]) -> list[str]:
+    return sorted(it.text for it in parcels)
+
+
+class BrokerSuite:
+    """Subclass it and provide the fixture ``carrier``."""
+
+    def test_what_is_sent_is_received(self, carrier: Carrier) -> None:
+        sent = parcel()
+        carrier.post([sent])
+        with consuming(carrier) as consumer:
+            (received,) = receive_all(consumer, 1)
+            assert received.text == sent.text
+            assert received.queue == "q"
+            assert received.receive_count == 1
+
+    def test_nothing_there_nothing_received(self, carrier: Carrier) -> None:
+        with consuming(carrier) as consumer:
+            assert consumer.receive(10, 0) == []
+
+    def test_sending_nothing(self, carrier: Carrier) -> None:
+        assert list(carrier.broker.send([])) == []
+
+    def test_many_arrive_once_each(self, carrier: Carrier) -> None:
+        sent = [parcel() for _ in range(25)]
+        carrier.post(sent)
+        with consuming(carrier) as consumer:
+            received = []
+            for it in receive_all(consumer, 25):
+                carrier.done(consumer, it)
+                received.append(it)
+            assert texts(received) == texts(sent)
+            assert consumer.receive(10, 0) == []
+
+    def test_the_limit_holds(self, carrier: Carrier) -> None:
+        carrier.post([parcel() for _ in range(5)])
+        with consuming(carrier) as consumer:
+            assert 1 <= len(consumer.receive(2, WAIT_S)) <= 2
+
+    def test_queues_are_apart(self, carrier: Carrier) -> None:
+        first, second = parcel("a"), parcel("b")
+        carrier.post([first, second])
+        with consuming(carrier, "b") as consumer:
+            assert texts(receive_all(consumer, 1)) == [second.text]
+            assert consumer.receive(10, 0) == []
+        with consuming(carrier, "a") as consumer:
+            assert texts(receive_all(consumer, 1)) == [first.text]
+
+    def test_one_consumer_of_several_queues(self, carrier: Carrier) -> None:
+        sent = [parcel("a"), parcel("b"), parcel("a")]
+        carrier.post(sent)
+        with consuming(carrier, "a", "b") as consumer:
+            received = receive_all(consumer, 3)
+        assert texts(received) == texts(sent)
+        assert sorted(it.queue for it in received) == ["a", "a", "b"]
+
+    def test_waiting_ends_when_a_message_comes(self, carrier: Carrier) -> None:
+        with consuming(carrier) as consumer:
+            # The first look creates what is missing.
+            consumer.receive(1, 0)
+            sent = parcel()
+            sender = threading.Timer(0.3, carrier.post, [[sent]])
+            sender.start()
+            started = time.monotonic()
+            received = consumer.receive(1, 10)
+            sender.join()
+            assert texts(received) == [sent.text]
+            assert time.monotonic() - started < 5
+
+    def test_waiting_ends_in_time(self, carrier: Carrier) -> None:
+        with consuming(carrier) as consumer:
+            consumer.receive(1, 0)
+            started = time.monotonic()
+            assert consumer.receive(1, 1) == []
+            assert 0.9 < time.monotonic() - started < 4
+
+    def test_a_delayed_message_waits(self, carrier: Carrier) -> None:
+        late, early = parcel(delay_s=2), parcel()
+        started = time.monotonic()
+        carrier.post([late, early])
+        with consuming(carrier) as consumer:
+            (received,) = receive_all(consumer, 1)
+            assert received.text == early.text
+            carrier.done(consumer, received)
+            assert texts(receive_all(consumer, 1)) == [late.text]
+            assert time.monotonic() - started >= 1.5
+
+    def test_a_received_message_is_hidden(self, carrier: Carrier) -> None:
+        carrier.post([parcel()])
+        with consuming(carrier) as consumer, consuming(carrier) as other:
+            receive_all(consumer, 1)
+            assert other.receive(10, 0) == []
+
+    def test_a_forgotten_message_comes_again(self, carrier: Carrier) -> None:
+        sent = parcel()
+        carrier.post([sent])
+        with consuming(carrier) as consumer:
+            receive_all(consumer, 1)
+        with consuming(carrier) as other:
+            received = wait_until(lambda: other.receive(1, 1), 20, "redelivery")
+            assert texts(received) == [sent.text]
+
+    def test_a_done_message_never_comes_again(self, carrier: Carrier) -> None:
+        carrier.post([parcel(), parcel()])
+        with consuming(carrier) as consumer:
+            for it in receive_all(consumer, 2):
+                carrier.done(consumer, it)
+            assert consumer.receive(10, VISIBILITY_S + 1) == []
+
+    def test_given_back_now(self, carrier: Carrier) -> None:
+        sent = parcel()
+        carrier.post([sent])
+        with consuming(carrier) as consumer:
+            (received,) = receive_all(consumer, 1)
+            started = time.monotonic()
+            carrier.give_back(consumer, received, 0)
+            assert texts(receive_all(consumer, 1)) == [sent.text]
+            # Before the time it would have come again by itself.
+            assert time.monotonic() - started < VISIBILITY_S
+
+    def test_given_back_for_later(self, carrier: Carrier) -> None:
+        carrier.post([parcel()])
+        with consuming(carrier) as consumer:
+            (received,) = receive_all(consumer, 1)
+            started = time.monotonic()
+            carrier.give_back(consumer, received, VISIBILITY_S + 1)
+            receive_all(consumer, 1)
+            assert time.monotonic() - started > VISIBILITY_S + 0.5
+
+    def test_each_message_goes_to_one_of_many(self, carrier: Carrier) -> None:
+        sent = [parcel() for _ in range(40)]
+        carrier.post(sent)
+        received: list[Delivery] = []
+
+        def work() -> None:
+            with consuming(carrier) as consumer:
+                while len(received) < len(sent):
+                    for it in consumer.receive(3, 0.2):
+                        carrier.done(consumer, it)
+                        received.append(it)
+                    if time.monotonic() > deadline:
+                        return
+
+        deadline = time.monotonic() + 30
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert texts(received) == texts(sent)
+
+    def test_one_thread_sends_what_another_receives(self, carrier: Carrier) -> None:
+        sent = [parcel() for _ in range(8)]
+        threads = [threading.Thread(target=carrier.post, args=[[it]]) for it in sent]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        with consuming(carrier) as consumer:
+            assert texts(receive_all(consumer, 8)) == texts(sent)
+
+    def test_every_printable_character_travels(self, carrier: Carrier) -> None:
+        sent = parcel(text="".join(map(chr, range(32, 127))))
+        carrier.post([sent])
+        with consuming(carrier) as consumer:
+            assert texts(receive_all(consumer, 1)) == [sent.text]
+
+    def test_a_large_message_travels(self, carrier: Carrier) -> None:
+        sent = parcel(text="x" * 1_000_000)
+        carrier.post([sent])
+        with consuming(carrier) as consumer:
+            assert texts(receive_all(consumer, 1)) == [sent.text]

@@ -1,0 +1,56 @@
+"""What brokers must do whose messages are not rows."""
+
+from __future__ import annotations
+
+from tests.contract.broker_suite import BrokerSuite, consuming, receive_all, texts
+from tests.contract.carriers import VISIBILITY_S, Carrier, parcel
+from tests.helpers import wait_until
+
+
+class QueueSuite(BrokerSuite):
+    """Receive counts and receipts, which the database broker has no use for."""
+
+    def test_receives_are_counted(self, carrier: Carrier) -> None:
+        carrier.post([parcel()])
+        with consuming(carrier) as consumer:
+            for count in (1, 2, 3):
+                (received,) = receive_all(consumer, 1)
+                assert received.receive_count == count
+                consumer.hide(received, 0)
+
+    def test_an_extended_message_stays_hidden(self, carrier: Carrier) -> None:
+        carrier.post([parcel()])
+        with consuming(carrier) as consumer:
+            (received,) = receive_all(consumer, 1)
+            consumer.extend([received], VISIBILITY_S + 30)
+            assert consumer.receive(1, VISIBILITY_S + 1) == []
+            consumer.hide(received, 0)
+            receive_all(consumer, 1)
+
+    def test_a_late_acknowledgement_does_not_hurt(self, carrier: Carrier) -> None:
+        carrier.post([parcel()])
+        with consuming(carrier) as consumer, consuming(carrier) as other:
+            (received,) = receive_all(consumer, 1)
+            (again,) = wait_until(lambda: other.receive(1, 1), 20, "redelivery")
+            other.acknowledge([again])
+            consumer.acknowledge([received])
+            consumer.hide(received, 1)
+            consumer.extend([received], 1)
+            consumer.acknowledge([received])
+            assert consumer.receive(1, 0) == []
+
+    def test_many_are_acknowledged_at_once(self, carrier: Carrier) -> None:
+        sent = [parcel("a") for _ in range(12)] + [parcel("b")]
+        carrier.post(sent)
+        with consuming(carrier, "a", "b") as consumer:
+            received = receive_all(consumer, 13)
+            consumer.acknowledge(received)
+            assert consumer.receive(10, VISIBILITY_S + 1) == []
+        assert texts(received) == texts(sent)
+
+    def test_a_buried_message_is_out_of_the_queue(self, carrier: Carrier) -> None:
+        carrier.post([parcel()])
+        with consuming(carrier) as consumer:
+            (received,) = receive_all(consumer, 1)
+            consumer.bury(received, "no such task ☃")
+            assert consumer.receive(1, VISIBILITY_S + 1) == []

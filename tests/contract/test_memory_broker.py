@@ -1,0 +1,28 @@
+"""The broker ``memory``."""
+
+from __future__ import annotations
+
+import pytest
+
+from nereid_async.brokers.memory import MemoryBroker
+from tests.contract.broker_suite import consuming, receive_all
+from tests.contract.carriers import Carrier, memory_carrier, parcel
+from tests.contract.queue_suite import QueueSuite
+
+
+class TestMemoryBroker(QueueSuite):
+    """All of the contract, and what its users look at."""
+
+    @pytest.fixture
+    def carrier(self) -> Carrier:
+        return memory_carrier()
+
+    def test_dead_letters_are_kept(self, carrier: Carrier) -> None:
+        sent = parcel()
+        carrier.post([sent])
+        with consuming(carrier) as consumer:
+            (received,) = receive_all(consumer, 1)
+            consumer.bury(received, "why")
+        assert isinstance(carrier.broker, MemoryBroker)
+        ((buried, reason),) = carrier.broker.buried
+        assert (buried.text, reason) == (sent.text, "why")

@@ -1,0 +1,135 @@
+"""The broker ``sqs``, on two servers of SQS's likeness."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import boto3
+import pytest
+
+from nereid_async.brokers.sqs import SqsBroker
+from nereid_async.errors import TransportError, TransportUnavailable
+from nereid_async.settings import Settings
+from tests.contract.broker_suite import consuming, receive_all, texts
+from tests.contract.carriers import Carrier, parcel, sqs_carrier
+from tests.contract.queue_suite import QueueSuite
+from tests.fixtures.services import REGION, sqs_settings
+from tests.processes import free_port
+
+
+def boto_client(endpoint: str) -> Any:
+    return boto3.client(
+        "sqs",
+        endpoint_url=endpoint,
+        region_name=REGION,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+
+
+class TestSqsBroker(QueueSuite):
+    """All of the contract, and what is SQS's own."""
+
+    @pytest.fixture
+    def carrier(self, sqs_endpoint: str) -> Carrier:
+        return sqs_carrier(sqs_endpoint)
+
+    @pytest.fixture
+    def client(self, sqs_endpoint: str) -> Any:
+        return boto_client(sqs_endpoint)
+
+    @pytest.fixture
+    def prefix(self, carrier: Carrier) -> str:
+        assert isinstance(carrier.broker, SqsBroker)
+        return str(carrier.broker._settings.sqs_queue_prefix)
+
+    def test_queues_keep_messages_for_14_days(
+        self, carrier: Carrier, client: Any, prefix: str
+    ) -> None:
+        carrier.post([parcel()])
+        url = client.get_queue_url(QueueName=f"{prefix}-shop-q")["QueueUrl"]
+        attributes = client.get_queue_attributes(
+            QueueUrl=url, AttributeNames=["MessageRetentionPeriod"]
+        )["Attributes"]
+        assert attributes == {"MessageRetentionPeriod": "1209600"}
+
+    def test_a_queue_that_is_there_is_taken_as_it_is(
+        self, carrier: Carrier, client: Any, prefix: str
+    ) -> None:
+        client.create_queue(
+            QueueName=f"{prefix}-shop-q", Attributes={"VisibilityTimeout": "77"}
+        )
+        carrier.post([parcel()])
+        with consuming(carrier) as consumer:
+            receive_all(consumer, 1)
+
+    def test_a_queue_deleted_meanwhile_is_made_again(
+        self, carrier: Carrier, client: Any, prefix: str
+    ) -> None:
+        carrier.post([parcel()])
+        url = client.get_queue_url(QueueName=f"{prefix}-shop-q")["QueueUrl"]
+        client.delete_queue(QueueUrl=url)
+        sent = parcel()
+        carrier.post([sent])
+        with consuming(carrier) as consumer:
+            assert texts(receive_all(consumer, 1)) == [sent.text]
+
+    def test_attributes_reach_the_queue(
+        self, carrier: Carrier, client: Any, prefix: str
+    ) -> None:
+        attributes = {"kind": {"DataType": "String", "StringValue": "mail"}}
+        carrier.post([parcel(attributes=attributes)])
+        url = client.get_queue_url(QueueName=f"{prefix}-shop-q")["QueueUrl"]
+        (message,) = client.receive_message(
+            QueueUrl=url, MessageAttributeNames=["All"], WaitTimeSeconds=2
+        )["Messages"]
+        assert message["MessageAttributes"] == attributes
+
+    def test_dead_letters_wait_in_a_queue_of_their_own(
+        self, carrier: Carrier, client: Any, prefix: str
+    ) -> None:
+        sent = parcel()
+        carrier.post([sent])
+        with consuming(carrier) as consumer:
+            (received,) = receive_all(consumer, 1)
+            consumer.bury(received, "no such task")
+        url = client.get_queue_url(QueueName=f"{prefix}-shop-q-dead")["QueueUrl"]
+        (message,) = client.receive_message(
+            QueueUrl=url, MessageAttributeNames=["All"], WaitTimeSeconds=2
+        )["Messages"]
+        assert message["Body"] == sent.text
+        reason = message["MessageAttributes"]["reason"]["StringValue"]
+        assert reason == "no such task"
+
+    def test_batches_are_split_by_size(self, carrier: Carrier) -> None:
+        sent = [parcel(text=f"{i}" * 400_000) for i in range(5)]
+        carrier.post(sent)
+        with consuming(carrier) as consumer:
+            assert texts(receive_all(consumer, 5)) == texts(sent)
+
+    def test_one_that_is_refused_does_not_take_others_with_it(
+        self, carrier: Carrier, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        good, bad = [parcel() for _ in range(12)], parcel(text="x" * 1_100_000)
+        with caplog.at_level(logging.WARNING):
+            confirmed = carrier.broker.send([*good[:6], bad, *good[6:]])
+        assert sorted(confirmed) == sorted(it.id for it in good)
+        assert caplog.records
+        with consuming(carrier) as consumer:
+            assert texts(receive_all(consumer, 12)) == texts(good)
+
+    def test_all_refused_is_an_error(self, carrier: Carrier) -> None:
+        with pytest.raises(TransportError):
+            carrier.broker.send([parcel(text="x" * 1_100_000)])
+
+
+def test_nobody_there() -> None:
+    options: dict[str, Any] = sqs_settings(f"http://127.0.0.1:{free_port()}")
+    settings = Settings(signing_key=(b"k",), send_timeout=0.5, **options)
+    broker = SqsBroker("shop", settings)
+    with pytest.raises(TransportUnavailable):
+        broker.send([parcel()])
+    consumer = broker.consumer(["q"])
+    with pytest.raises(TransportUnavailable):
+        consumer.receive(1, 0)

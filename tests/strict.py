@@ -1,0 +1,20 @@
+"""Warnings that fail a test: a pytest plugin."""
+
+from __future__ import annotations
+
+import pytest
+
+FILTERS = (
+    # Of others, out of our hands.
+    "ignore:'crypt' is deprecated:DeprecationWarning:passlib",
+    # What our own package does, wherever it is noticed.
+    r"error:::nereid_async(\..*)?",
+    r"error:::trytond\.modules\.async_sqs(\..*)?",
+    "error::pytest.PytestUnhandledThreadExceptionWarning",
+    "error::pytest.PytestUnraisableExceptionWarning",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for line in FILTERS:
+        config.addinivalue_line("filterwarnings", line)

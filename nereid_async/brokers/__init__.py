@@ -1,1 +1,3 @@
-"""TODO."""
+"""What carries messages: one module a broker."""
+
+from __future__ import annotations

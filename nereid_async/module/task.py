@@ -43,6 +43,9 @@ class Task(ModelSQL, ModelView):
         readonly=True,
         sort=False,
     )
+    web = fields.Boolean(
+        "Needs the Web App", readonly=True, help="Deferred by a web request."
+    )
     user = fields.Integer(
         "User", readonly=True, help="The user as whom the task runs."
     )
@@ -115,6 +118,9 @@ class Run(ModelSQL):
     attempt = fields.Integer("Attempt", required=True, readonly=True)
     lease_until = fields.Timestamp("Lease until", readonly=True)
     started_at = fields.Timestamp("Started at", readonly=True)
+    unknown_since = fields.Timestamp(
+        "Unknown since", readonly=True, help="No worker has known the task since."
+    )
     progress_done = fields.Float("Done", readonly=True)
     progress_total = fields.Float("Of", readonly=True)
     progress_message = fields.Char("Message", readonly=True)

@@ -1,1 +1,3 @@
-"""TODO."""
+"""Where replies wait: one module a place."""
+
+from __future__ import annotations

@@ -1,0 +1,93 @@
+"""What a broker is: it carries messages to workers, and knows nothing of tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from ..rows import Claim
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """A message on its way.
+
+    :ivar id: the task's uuid.
+    :ivar queue: short name of the queue.
+    :ivar text: the signed message.
+    :ivar delay_s: seconds before anybody may receive it.
+    :ivar attributes: SQS message attributes, as boto3 takes them.
+    """
+
+    id: str
+    queue: str
+    text: str
+    delay_s: float = 0
+    attributes: dict[str, Any] | None = None
+
+
+@dataclass
+class Delivery:
+    """One handing-out of a message.
+
+    :ivar text: the message as it came; nothing says yet that it is one of ours.
+    :ivar receipt: what the broker needs to know the delivery by.
+    :ivar queue: short name of the queue.
+    :ivar receive_count: how often it was handed out, this time included.
+    :ivar first_received_s: when it was first handed out, in seconds since 1970.
+    :ivar claim: the claim on its row, where the broker hands out claimed rows.
+    """
+
+    text: str
+    receipt: Any
+    queue: str
+    receive_count: int = 1
+    first_received_s: float | None = None
+    claim: Claim | None = None
+
+
+class Consumer(Protocol):
+    """The receiving side, owned by one poller; its methods are thread-safe."""
+
+    def receive(self, limit: int, wait_s: float) -> list[Delivery]:
+        """Take up to ``limit`` messages, waiting up to ``wait_s`` for the first.
+
+        :raises TransportError: the service did not answer as it should.
+        """
+
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """Say that the outcome of these is durable: they need not come again."""
+
+    def hide(self, delivery: Delivery, delay_s: float) -> None:
+        """Let the message come again in ``delay_s`` seconds; 0 gives it back now."""
+
+    def bury(self, delivery: Delivery, reason: str) -> None:
+        """Put the message where an administrator finds it, out of the queue."""
+
+    def extend(self, deliveries: Sequence[Delivery], timeout_s: int) -> None:
+        """Hold these messages for ``timeout_s`` more seconds, counted from now."""
+
+    def wake(self) -> None:
+        """End a :meth:`receive` that waits, if that can be done without loss."""
+
+    def close(self) -> None:
+        """Let go of connections."""
+
+
+class Broker(Protocol):
+    """The sending side. Thread-safe; survives a fork."""
+
+    #: Longest delay the broker itself can hold, in seconds; None for any.
+    max_delay_s: float | None
+
+    def send(self, parcels: Sequence[Parcel]) -> list[str]:
+        """Send committed messages, in as few calls as the service allows.
+
+        :returns: ids of those that the service confirmed.
+        :raises TransportError: none was sent.
+        """
+
+    def consumer(self, queues: Sequence[str]) -> Consumer:
+        """Start to receive from the queues of these short names."""

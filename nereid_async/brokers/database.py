@@ -1,0 +1,173 @@
+"""The broker `database`: the rows are the messages, workers take them themselves."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from trytond import backend
+
+from ..errors import TransportUnavailable
+from ..rows import CHANNEL, Claim, TaskRows
+from .base import Delivery, Parcel
+
+#: How often a SQLite file is looked at; PostgreSQL tells by itself.
+_POLL_PAUSE_S = 0.2
+#: What falls due now may be in the hands of another worker.
+_SHORTEST_PAUSE_S = 0.02
+#: How often it is looked for tasks whose worker has died.
+_EXPIRED_PAUSE_S = 5.0
+
+
+class DatabaseBroker:
+    """Sends nothing: the commit that wrote the rows has sent them.
+
+    :param lease_s: how long a claim holds before its task starts, in seconds.
+    :param web: whether workers made from here take tasks that need the web app.
+    """
+
+    max_delay_s: float | None = None
+
+    def __init__(self, rows: TaskRows, lease_s: float, web: bool) -> None:
+        self._rows = rows
+        self._lease_s = lease_s
+        self._web = web
+
+    def send(self, parcels: Sequence[Parcel]) -> list[str]:
+        """Nothing to do; see :class:`.base.Broker`."""
+        return [parcel.id for parcel in parcels]
+
+    def consumer(self, queues: Sequence[str]) -> DatabaseConsumer:
+        """Start to take rows."""
+        return DatabaseConsumer(self._rows, queues, self._lease_s, self._web)
+
+
+class DatabaseConsumer:
+    """Claims due rows; one poller's. What becomes of a row is written by its run."""
+
+    def __init__(
+        self, rows: TaskRows, queues: Sequence[str], lease_s: float, web: bool
+    ) -> None:
+        self._rows = rows
+        self._queues = list(queues)
+        self._lease_s = lease_s
+        self._web = web
+        self._expired_at_s = 0.0
+        self._alarm = _alarm(rows.database)
+
+    def receive(self, limit: int, wait_s: float) -> list[Delivery]:
+        """Claim rows, waiting for the first to fall due."""
+        deadline_s = time.monotonic() + wait_s
+        try:
+            while True:
+                claims = self._claim(limit)
+                left_s = deadline_s - time.monotonic()
+                if claims or left_s <= 0:
+                    return [
+                        Delivery(c.text, c.token, c.queue, c.attempt + 1, claim=c)
+                        for c in claims
+                    ]
+                due_s = self._rows.next_due_s(self._queues, self._web)
+                if due_s is not None:
+                    left_s = min(left_s, max(due_s, _SHORTEST_PAUSE_S))
+                if self._alarm.wait(left_s):
+                    return []
+        except backend.DatabaseOperationalError as error:
+            raise TransportUnavailable(f"database: {error}") from error
+
+    def _claim(self, limit: int) -> list[Claim]:
+        now_s = time.monotonic()
+        if now_s >= self._expired_at_s:
+            self._expired_at_s = now_s + min(_EXPIRED_PAUSE_S, self._lease_s)
+            claims = self._rows.claim_expired(
+                self._queues, limit, self._lease_s, self._web
+            )
+            if claims:
+                return claims
+        return self._rows.claim_due(self._queues, limit, self._lease_s, self._web)
+
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """Nothing to do: the outcome is in the row."""
+
+    def hide(self, delivery: Delivery, delay_s: float) -> None:
+        """Nothing to do: the row's due time hides it."""
+
+    def bury(self, delivery: Delivery, reason: str) -> None:
+        """Nothing to do: a failed row is the dead letter."""
+
+    def extend(self, deliveries: Sequence[Delivery], timeout_s: int) -> None:
+        """Nothing to do: the lease is in the row."""
+
+    def wake(self) -> None:
+        """End a wait."""
+        self._alarm.ring()
+
+    def close(self) -> None:
+        """Let go of the listening connection."""
+        self._alarm.close()
+
+
+class _Alarm:
+    """Waits for a bell in this process."""
+
+    def __init__(self) -> None:
+        self._read_fd, self._write_fd = os.pipe()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait; whether the bell rang."""
+        # Looking is cheap, and nothing tells that another process has written.
+        ready, _, _ = select.select([self._read_fd], [], [], min(seconds, _POLL_PAUSE_S))
+        return bool(ready)
+
+    def ring(self) -> None:
+        """End the wait, and every later one."""
+        os.write(self._write_fd, b"!")
+
+    def close(self) -> None:
+        os.close(self._read_fd)
+        os.close(self._write_fd)
+
+
+class _ListeningAlarm(_Alarm):
+    """Waits for PostgreSQL's NOTIFY besides."""
+
+    def __init__(self, database_name: str) -> None:
+        super().__init__()
+        self._database = backend.Database(database_name).connect()
+        self._connection: Any = None
+
+    def wait(self, seconds: float) -> bool:
+        if self._connection is None:
+            self._connection = self._database.get_connection(autocommit=True)
+            self._connection.cursor().execute(f'LISTEN "{CHANNEL}"')
+            # What was announced before is not told: look again at once.
+            return False
+        try:
+            ready, _, _ = select.select(
+                [self._read_fd, self._connection], [], [], seconds
+            )
+            if self._connection in ready:
+                self._connection.poll()
+                self._connection.notifies.clear()
+        except backend.DatabaseOperationalError:
+            self._let_go()
+            raise
+        return self._read_fd in ready
+
+    def _let_go(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._database.put_connection(connection, close=True)
+
+    def close(self) -> None:
+        self._let_go()
+        super().close()
+
+
+def _alarm(database_name: str) -> _Alarm:
+    if backend.name == "postgresql":
+        return _ListeningAlarm(database_name)
+    return _Alarm()

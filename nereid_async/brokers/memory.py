@@ -1,0 +1,112 @@
+"""The broker `memory`: for tests, ours and our users'. No process but this one."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+
+from .base import Delivery, Parcel
+
+
+class _Held:
+    def __init__(self, parcel: Parcel, visible_at_s: float) -> None:
+        self.parcel = parcel
+        self.visible_at_s = visible_at_s
+        self.receive_count = 0
+
+
+class MemoryBroker:
+    """Queues in memory, with visibility and receive counts as SQS has them.
+
+    :ivar buried: dead letters, with their reasons.
+    """
+
+    max_delay_s: float | None = None
+
+    def __init__(self, visibility_timeout_s: float = 60) -> None:
+        self._visibility_timeout_s = visibility_timeout_s
+        self._changed = threading.Condition()
+        self._queues: dict[str, list[_Held]] = {}
+        self.buried: list[tuple[Delivery, str]] = []
+
+    def send(self, parcels: Sequence[Parcel]) -> list[str]:
+        """Keep messages; see :class:`.base.Broker`."""
+        with self._changed:
+            for parcel in parcels:
+                held = _Held(parcel, time.monotonic() + parcel.delay_s)
+                self._queues.setdefault(parcel.queue, []).append(held)
+            self._changed.notify_all()
+        return [parcel.id for parcel in parcels]
+
+    def waiting(self, queue: str) -> list[Parcel]:
+        """What has been sent to a queue and not been acknowledged."""
+        with self._changed:
+            return [held.parcel for held in self._queues.get(queue, [])]
+
+    def consumer(self, queues: Sequence[str]) -> MemoryConsumer:
+        """Start to receive."""
+        return MemoryConsumer(self, queues)
+
+    def _take(self, queues: Sequence[str], limit: int) -> list[Delivery]:
+        now_s = time.monotonic()
+        deliveries = []
+        for queue in queues:
+            for held in self._queues.get(queue, []):
+                if held.visible_at_s <= now_s and len(deliveries) < limit:
+                    held.visible_at_s = now_s + self._visibility_timeout_s
+                    held.receive_count += 1
+                    deliveries.append(
+                        Delivery(held.parcel.text, held, queue, held.receive_count)
+                    )
+        return deliveries
+
+
+class MemoryConsumer:
+    """Receives from a :class:`MemoryBroker`."""
+
+    def __init__(self, broker: MemoryBroker, queues: Sequence[str]) -> None:
+        self._broker = broker
+        self._queues = list(queues)
+
+    def receive(self, limit: int, wait_s: float) -> list[Delivery]:
+        """Take what is visible, waiting for it."""
+        broker = self._broker
+        deadline_s = time.monotonic() + wait_s
+        with broker._changed:
+            while True:
+                deliveries = broker._take(self._queues, limit)
+                left_s = deadline_s - time.monotonic()
+                if deliveries or left_s <= 0:
+                    return deliveries
+                broker._changed.wait(min(left_s, 0.05))
+
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """Drop messages."""
+        with self._broker._changed:
+            for delivery in deliveries:
+                held = self._broker._queues.get(delivery.queue, [])
+                if delivery.receipt in held:
+                    held.remove(delivery.receipt)
+
+    def hide(self, delivery: Delivery, delay_s: float) -> None:
+        """Let a message come again later."""
+        with self._broker._changed:
+            delivery.receipt.visible_at_s = time.monotonic() + delay_s
+            self._broker._changed.notify_all()
+
+    def bury(self, delivery: Delivery, reason: str) -> None:
+        """Keep a message apart."""
+        self._broker.buried.append((delivery, reason))
+        self.acknowledge([delivery])
+
+    def extend(self, deliveries: Sequence[Delivery], timeout_s: int) -> None:
+        """Hold messages longer."""
+        for delivery in deliveries:
+            self.hide(delivery, timeout_s)
+
+    def wake(self) -> None:
+        """Nothing to do: waits are short."""
+
+    def close(self) -> None:
+        """Nothing to let go of."""

@@ -1,0 +1,235 @@
+"""The commands: ``flask --app APP async …``, and ``nereid-async …`` without Flask."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from . import runtime as runtimes
+from . import versions
+from .errors import NereidAsyncError
+from .runtime import Runtime
+from .worker.options import WorkerOptions
+
+logger = logging.getLogger(__name__)
+
+_LOG_FORMAT = "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
+
+
+def _worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(
+        (
+            click.option(
+                "--queue",
+                "queues",
+                multiple=True,
+                metavar="NAME",
+                help="Short name of a queue to work on; repeatable. "
+                "Default: the setting sqs_queue.",
+            ),
+            click.option(
+                "--processes",
+                default=1,
+                show_default=True,
+                type=click.IntRange(1, 256),
+                help="Processes that run tasks.",
+            ),
+            click.option(
+                "--threads",
+                default=1,
+                show_default=True,
+                type=click.IntRange(1, 256),
+                help="Tasks at a time in each process.",
+            ),
+            click.option(
+                "--burst", is_flag=True, help="End when the queue is empty."
+            ),
+            click.option(
+                "--grace",
+                "grace_s",
+                default=30.0,
+                show_default=True,
+                type=click.FloatRange(0),
+                help="Seconds running tasks may take to finish after SIGTERM.",
+            ),
+            click.option("-v", "--verbose", is_flag=True, help="Log every task."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _work(runtime: Runtime, verbose: bool, **options: Any) -> None:
+    from .worker.supervisor import work
+
+    _log_to_stderr(verbose)
+    versions.check()
+    for module in runtime.settings.imports:
+        importlib.import_module(module)
+    for name, value in runtime.settings.described().items():
+        logger.debug("setting %s = %s", name, value)
+    if runtime.web_context is None:
+        logger.warning(
+            "no web app: tasks deferred by web requests are left for a worker that "
+            "has it (--app, or `flask async worker`)"
+        )
+    sys.exit(work(runtime, WorkerOptions(**options)))
+
+
+def _log_to_stderr(verbose: bool) -> None:
+    logging.basicConfig(level=logging.WARNING, format=_LOG_FORMAT)
+    logging.getLogger(__package__).setLevel(
+        logging.INFO if verbose else logging.WARNING
+    )
+
+
+def _status(runtime: Runtime) -> None:
+    if runtime.rows is None:
+        raise click.ClickException("without an outbox there are no rows to count")
+    runtime.check_database()
+    for state, count in runtime.rows.count_by_state().items():
+        click.echo(f"{state}: {count}")
+
+
+# -- through Flask -------------------------------------------------------------
+
+
+@click.group("async")
+def flask_group() -> None:
+    """Asynchronous tasks."""
+
+
+def _flask_runtime() -> Runtime:
+    from flask import current_app
+
+    app = current_app
+    if not getattr(app, "initialised", True):
+        app.initialise()  # type: ignore[attr-defined]
+    state: Runtime = app.extensions["nereid_async"]
+    return state
+
+
+def _app_runtime(command: Callable[..., None]) -> Callable[..., None]:
+    # Imported late: `nereid-async` works where Flask is not used.
+    def run(**options: Any) -> None:
+        from flask.cli import ScriptInfo
+
+        info = click.get_current_context().ensure_object(ScriptInfo)
+        # Inside the app's context for no longer than it takes: the worker opens one
+        # for each task that needs it.
+        with info.load_app().app_context():
+            runtime = _flask_runtime()
+        _reporting(command, runtime, options)
+
+    run.__doc__ = command.__doc__
+    return run
+
+
+def _reporting(
+    command: Callable[..., None], runtime: Runtime, options: dict[str, Any]
+) -> None:
+    try:
+        command(runtime, **options)
+    except NereidAsyncError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _run_worker(runtime: Runtime, **options: Any) -> None:
+    """Run tasks until Ctrl-C or SIGTERM."""
+    _work(runtime, **options)
+
+
+def _run_status(runtime: Runtime) -> None:
+    """Count the tasks by state."""
+    _status(runtime)
+
+
+flask_group.command("worker")(_worker_options(_app_runtime(_run_worker)))
+flask_group.command("status")(_app_runtime(_run_status))
+
+
+# -- without Flask -------------------------------------------------------------
+
+
+@click.group()
+@click.version_option(package_name="nereid_async")
+def main() -> None:
+    """Asynchronous tasks of a Tryton database."""
+
+
+def _tryton_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(
+        (
+            click.option(
+                "-c",
+                "--config",
+                "config_files",
+                multiple=True,
+                type=click.Path(exists=True, dir_okay=False),
+                envvar="TRYTOND_CONFIG",
+                help="trytond.conf; repeatable.",
+            ),
+            click.option(
+                "-d",
+                "--database",
+                metavar="NAME",
+                help="The Tryton database; not needed with --app.",
+            ),
+            click.option(
+                "--app",
+                "app_name",
+                metavar="MODULE[:FACTORY]",
+                help="The web app, for tasks deferred by its requests.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _tryton_runtime(command: Callable[..., None]) -> Callable[..., None]:
+    def run(
+        config_files: tuple[str, ...],
+        database: str | None,
+        app_name: str | None,
+        **options: Any,
+    ) -> None:
+        runtime = _load_runtime(config_files, database, app_name)
+        _reporting(command, runtime, options)
+
+    run.__doc__ = command.__doc__
+    return run
+
+
+def _load_runtime(
+    config_files: tuple[str, ...], database: str | None, app_name: str | None
+) -> Runtime:
+    from trytond.config import config
+
+    try:
+        if config_files:
+            config.update_etc(list(config_files))
+        if app_name is not None:
+            from flask.cli import ScriptInfo
+
+            with ScriptInfo(app_import_path=app_name).load_app().app_context():
+                runtime = _flask_runtime()
+            if database not in (None, runtime.database):
+                raise click.UsageError(
+                    f"the app is for database {runtime.database!r}, not {database!r}"
+                )
+            return runtime
+        if database is None:
+            raise click.UsageError("name the database with -d, or the app with --app")
+        return runtimes.of_database(database)
+    except NereidAsyncError as error:
+        raise click.ClickException(str(error)) from error
+
+
+main.command("worker")(_tryton_options(_worker_options(_tryton_runtime(_run_worker))))
+main.command("status")(_tryton_options(_tryton_runtime(_run_status)))

@@ -1,0 +1,196 @@
+"""From a call to a message: what `defer` does, whoever offers it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from trytond.transaction import Transaction
+
+from . import pending
+from .errors import ConfigurationError, DelayTooLong, NoTransaction
+from .message import Message, Target, argument_name
+from .result import AsyncResult
+from .runtime import Asker, Runtime, current
+from .serialization import encode
+from .settings import SQS_NAME_MAX_CHARS, Settings
+
+#: trytond's own limit of a timestamp is far away; this is ten years.
+MAX_DELAY_S = 10 * 365 * 86_400
+
+
+@dataclass(frozen=True)
+class TaskOptions:
+    """How a task is carried and run.
+
+    :ivar ignore_result: whether the value is dropped; its state is kept anyway.
+    :ivar visibility_timeout: seconds a worker holds it without a sign of life, 1 to
+        43200; None for the setting.
+    :ivar queue: short name of its queue; None for the setting ``sqs_queue``.
+    :ivar max_attempts: attempts before it is given up; None for the setting.
+    :ivar retry_on: exception classes after which it is tried again.
+    :ivar delay: seconds it waits from the commit on.
+    :ivar shared: whether anybody who has the link may read the result.
+    :ivar attributes: SQS message attributes, as boto3 takes them.
+    """
+
+    ignore_result: bool = True
+    visibility_timeout: int | None = None
+    queue: str | None = None
+    max_attempts: int | None = None
+    retry_on: tuple[type[BaseException], ...] = (Exception,)
+    delay: float = 0
+    shared: bool = False
+    attributes: dict[str, Any] | None = None
+
+    def changed(self, **changes: Any) -> TaskOptions:
+        """A copy with some options changed.
+
+        :raises ConfigurationError: an option is unknown or out of its range.
+        """
+        try:
+            options = replace(self, **changes)
+        except TypeError:
+            known = ", ".join(self.__dataclass_fields__)
+            unknown = ", ".join(sorted(set(changes) - set(self.__dataclass_fields__)))
+            raise ConfigurationError(
+                f"unknown task option {unknown}; there are: {known}"
+            ) from None
+        options.check()
+        return options
+
+    def check(self) -> None:
+        """Check ranges.
+
+        :raises ConfigurationError: naming the option.
+        """
+        timeout, attempts = self.visibility_timeout, self.max_attempts
+        if timeout is not None and not _within(timeout, 1, 43_200):
+            raise ConfigurationError(
+                f"visibility_timeout={timeout!r}: 1 to 43200 seconds"
+            )
+        if attempts is not None and not _within(attempts, 1, 1_000):
+            raise ConfigurationError(f"max_attempts={attempts!r}: 1 to 1000")
+        if not _within(self.delay, 0, MAX_DELAY_S):
+            raise ConfigurationError(
+                f"delay={self.delay!r}: 0 to {MAX_DELAY_S} seconds"
+            )
+        if self.queue is not None:
+            _check_queue(self.queue)
+
+
+def _within(value: Any, low: float, high: float) -> bool:
+    return (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and low <= value <= high
+    )
+
+
+def _check_queue(name: str) -> None:
+    good = all(c.isascii() and (c.isalnum() or c in "-_") for c in name)
+    if not good or not 0 < len(name) <= SQS_NAME_MAX_CHARS:
+        raise ConfigurationError(
+            f"queue={name!r}: 1 to {SQS_NAME_MAX_CHARS} letters, digits, - and _"
+        )
+
+
+def defer_call(
+    target: Target,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    options: TaskOptions,
+    names: Sequence[str] = (),
+) -> AsyncResult:
+    """Ask for a call after the commit of the current transaction.
+
+    :param names: names of the positional parameters, for errors.
+    :raises NoTransaction: no transaction is open.
+    :raises SerializationError: an argument or a context value cannot travel.
+    :raises MessageTooLarge: the message is larger than the queue takes.
+    :raises DelayTooLong: without an outbox, SQS holds a message for 900 s at most.
+    :raises ConfigurationError: the settings, or the database, are not usable.
+    """
+    if Transaction().database is None:
+        raise NoTransaction(
+            f"{target.name} was deferred without a Tryton transaction, so there is no "
+            "commit to wait for; defer it inside `with Transaction().start(...)`"
+        )
+    runtime = current()
+    if runtime.rows is not None:
+        runtime.check_database()
+    _check_delay(target, options, runtime)
+    asker = runtime.asker()
+    message = _message(target, args, kwargs, options, names, runtime, asker)
+    deferred = pending.Deferred(message, runtime.codec.encode(message, names))
+    pending.defer(runtime, deferred)
+    return AsyncResult(message.id, runtime=runtime, deferred=deferred)
+
+
+def _check_delay(target: Target, options: TaskOptions, runtime: Runtime) -> None:
+    limit = runtime.broker.max_delay_s
+    if runtime.rows is None and limit is not None and options.delay > limit:
+        raise DelayTooLong(
+            f"{target.name}: a delay of {options.delay:g} s without an outbox; the "
+            f"queue holds a message for {limit:g} s at most. Set outbox = yes",
+            delay_s=options.delay,
+            limit_s=limit,
+        )
+
+
+def _message(
+    target: Target,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    options: TaskOptions,
+    names: Sequence[str],
+    runtime: Runtime,
+    asker: Asker,
+) -> Message:
+    transaction = Transaction()
+    settings = runtime.settings
+    audience = asker.audience
+    if options.shared:
+        audience = replace(audience, kind="shared", secret="", user="")
+    where = target.name
+    return Message(
+        id=runtime.mint.new(audience),
+        database=transaction.database.name,
+        target=target,
+        args=[
+            encode(value, f"{where}: argument {argument_name(i, names)}")
+            for i, value in enumerate(args)
+        ],
+        kwargs={
+            name: encode(value, f"{where}: argument {name!r}")
+            for name, value in kwargs.items()
+        },
+        user=transaction.user,
+        context={
+            key: encode(value, f"{where}: context key {key!r}")
+            for key, value in transaction.context.items()
+            if not key.startswith("_")
+        },
+        queue=options.queue or settings.sqs_queue,
+        deferred_at_s=round(time.time(), 3),
+        delay_s=options.delay,
+        visibility_timeout_s=_given(options.visibility_timeout, settings),
+        max_attempts=(
+            settings.max_attempts
+            if options.max_attempts is None
+            else options.max_attempts
+        ),
+        keep_result=not options.ignore_result,
+        for_browser=audience.kind != "nobody",
+        outbox=runtime.rows is not None,
+        web=asker.web,
+        attributes=options.attributes,
+    )
+
+
+def _given(visibility_timeout: int | None, settings: Settings) -> int:
+    if visibility_timeout is None:
+        return settings.visibility_timeout
+    return int(visibility_timeout)

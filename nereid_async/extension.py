@@ -1,0 +1,122 @@
+"""``NereidAsync``: joins settings, signals, routes, commands and template helpers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from trytond.config import config as tryton_config
+
+from . import pending, runtime, settings, versions
+from .errors import ConfigurationError
+from .runtime import Runtime
+from .task import async_task
+
+if TYPE_CHECKING:
+    from nereid import Nereid
+
+EXTENSION = "nereid_async"
+
+
+class NereidAsync:
+    """The Flask-style extension. Keeps no app: state is in ``app.extensions``.
+
+    :param app: a :class:`nereid.Nereid`, to call :meth:`init_app` with at once.
+    """
+
+    def __init__(self, app: Nereid | None = None) -> None:
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Nereid) -> None:
+        """Set an app up; before or after ``app.initialise()``.
+
+        Reads the configuration once. Opens no connection.
+
+        :raises ConfigurationError: a setting is unknown, ill-typed or missing; the
+            installation is mixed; the app was set up before, has no database, or
+            has answered a request already.
+        """
+        self._check(app)
+        if app.tryton_configfile and not app.initialised:
+            # Nereid reads it in initialise(); our settings may be in it, too.
+            tryton_config.update_etc(app.tryton_configfile)
+        from .web import asker, routes, sessions, templates
+
+        loaded = settings.load(app.config, default_key=app.secret_key)
+        state = runtime.build(
+            app.database_name,
+            loaded,
+            asker.current_asker,
+            lambda web: asker.restored(app, web),
+        )
+        if app.initialised and state.rows is not None:
+            state.check_database()
+        # From here on nothing fails: an app is set up wholly, or not at all.
+        app.extensions[EXTENSION] = state
+        _connect(app, state)
+        routes.register(app, state)
+        templates.register(app)
+        _add_commands(app)
+        sessions.warn_if_forgetful(app)
+
+    def _check(self, app: Nereid) -> None:
+        versions.check()
+        if EXTENSION in app.extensions:
+            raise ConfigurationError("init_app was called for this app before")
+        if getattr(app, "_got_first_request", False):
+            raise ConfigurationError(
+                "init_app was called after the app's first request; call it when the "
+                "app is made: routes and signals cannot be added any more"
+            )
+        if not app.config.get("DATABASE_NAME"):
+            raise ConfigurationError(
+                "DATABASE_NAME in app.config is not set; set it before init_app"
+            )
+
+    @staticmethod
+    def task(function: Any = None, /, **options: Any) -> Any:
+        """Make a plain function deferrable; see :func:`~nereid_async.async_task`.
+
+        The worker imports it through the setting ``imports``. Needs no app.
+        """
+        return async_task(function, **options)
+
+
+def _connect(app: Nereid, state: Runtime) -> None:
+    """Follow the app's contexts and Nereid's transaction signals."""
+    from flask import appcontext_popped, appcontext_pushed
+    from nereid import signals
+
+    def on_pushed(sender: Any, **_: Any) -> None:
+        runtime.activate(state)
+
+    def on_popped(sender: Any, **_: Any) -> None:
+        runtime.deactivate(state)
+
+    def on_start(sender: Any, **_: Any) -> None:
+        pending.begin_request()
+
+    def on_commit(sender: Any, **_: Any) -> None:
+        pending.commit_request()
+
+    def on_stop(sender: Any, **_: Any) -> None:
+        pending.end_request()
+
+    # blinker would let go of functions that nobody else holds.
+    for signal, receiver in (
+        (appcontext_pushed, on_pushed),
+        (appcontext_popped, on_popped),
+        (signals.transaction_start, on_start),
+        (signals.transaction_commit, on_commit),
+        (signals.transaction_stop, on_stop),
+    ):
+        signal.connect(receiver, sender=app, weak=False)
+
+
+def _add_commands(app: Nereid) -> None:
+    from .cli import flask_group
+
+    if "async" not in app.cli.commands:
+        app.cli.add_command(flask_group)
+
+

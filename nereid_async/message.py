@@ -1,0 +1,183 @@
+"""What travels: one deferred call as signed JSON in ASCII.
+
+A message is ``<payload>.<signature>``: the signature is checked, in constant time,
+before anything of the payload is read. It covers everything that decides what runs:
+database, user, context, task, arguments and id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from .errors import (
+    BadMessage,
+    MessageTooLarge,
+    SerializationError,
+    UnknownFormat,
+)
+from .seal import Seal
+from .serialization import Json, dumps, loads
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is to be called.
+
+    :ivar kind: ``"model"``, ``"report"`` or ``"wizard"`` of the pool, or
+        ``"function"``.
+    :ivar owner: the class's Tryton name, or the function's Python module.
+    :ivar method: the method's name, or the function's qualified name.
+    :ivar instance: id of the record the method is called on, None for a class.
+    """
+
+    kind: str
+    owner: str
+    method: str
+    instance: int | None = None
+
+    @property
+    def name(self) -> str:
+        """How logs and rows name the task."""
+        separator = ":" if self.kind == "function" else "."
+        return f"{self.owner}{separator}{self.method}"
+
+
+@dataclass(frozen=True)
+class WebRequest:
+    """What a task needs to know of the web request that deferred it.
+
+    :ivar website: id of the ``nereid.website``.
+    :ivar locale: id of the ``nereid.website.locale``.
+    :ivar language: language code of the transaction.
+    :ivar base_url: scheme, host and root path, such as ``https://shop.example.com/``.
+    :ivar user: id of the ``nereid.user`` logged in; None for an anonymous visitor.
+    """
+
+    website: int
+    locale: int
+    language: str
+    base_url: str
+    user: int | None = None
+
+
+@dataclass(frozen=True)
+class Message:
+    """One deferred call.
+
+    :ivar id: the task's uuid.
+    :ivar args: encoded positional arguments.
+    :ivar kwargs: encoded keyword arguments.
+    :ivar user: the Tryton user as whom it runs.
+    :ivar context: encoded transaction context.
+    :ivar queue: short name of its queue.
+    :ivar delay_s: seconds it waits from the commit on.
+    :ivar visibility_timeout_s: seconds a worker holds it without a sign of life.
+    :ivar keep_result: whether the value is kept for the asker.
+    :ivar for_browser: whether a browser may ask for it.
+    :ivar outbox: whether it has a row; if it has none then, it must not run.
+    :ivar web: the web request it belongs to, if any.
+    :ivar deferred_at_s: when it was deferred, in seconds since 1970 (UTC).
+    :ivar attributes: SQS message attributes asked for through ``async.async``.
+    """
+
+    id: str
+    database: str
+    target: Target
+    args: list[Json]
+    kwargs: dict[str, Json]
+    user: int
+    context: dict[str, Json]
+    queue: str
+    deferred_at_s: float
+    delay_s: float = 0
+    visibility_timeout_s: int = 60
+    max_attempts: int = 5
+    keep_result: bool = False
+    for_browser: bool = False
+    outbox: bool = True
+    web: WebRequest | None = None
+    attributes: dict[str, Json] | None = None
+
+
+_MESSAGE_FIELDS = {field.name for field in fields(Message)}
+
+
+class MessageCodec:
+    """Writes and reads messages. Thread-safe.
+
+    :param keys: the signing keys; the first signs, all are accepted.
+    :param limit_bytes: the largest message written or read.
+    """
+
+    def __init__(self, keys: Iterable[bytes], limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        self._seal = Seal(keys, "message")
+
+    def encode(self, message: Message, names: Sequence[str] = ()) -> str:
+        """Write a message.
+
+        :param names: names of the positional arguments, for the error.
+        :raises MessageTooLarge: the text names the largest argument.
+        """
+        payload = dumps({"format": FORMAT, **asdict(message)})
+        text = self._seal.sign(payload)
+        if len(text) > self.limit_bytes:
+            raise MessageTooLarge(
+                f"{message.target.name}: the message is {len(text)} bytes, the limit "
+                f"{self.limit_bytes}; the largest argument is "
+                f"{_largest_argument(message, names)}. Pass a record or an id instead",
+                size_bytes=len(text),
+                limit_bytes=self.limit_bytes,
+            )
+        return text
+
+    def decode(self, text: str) -> Message:
+        """Read a message.
+
+        :raises BadMessage: too large, wrongly signed or undecodable.
+        :raises UnknownFormat: rightly signed, but written by a newer version.
+        """
+        if len(text) > self.limit_bytes:
+            raise BadMessage(f"{len(text)} bytes, the limit is {self.limit_bytes}")
+        try:
+            payload = loads(self._seal.unsign(text))
+        except SerializationError:
+            raise BadMessage(f"signed, but not JSON, {len(text)} bytes") from None
+        return _from_payload(payload)
+
+
+def _from_payload(payload: Any) -> Message:
+    written_as = payload.pop("format", None) if isinstance(payload, dict) else None
+    if not isinstance(written_as, int):
+        raise BadMessage("no format number")
+    if written_as > FORMAT:
+        raise UnknownFormat(f"format {written_as}; this version reads up to {FORMAT}")
+    try:
+        # Fields that a later release of the same format added are not needed here.
+        known = {k: v for k, v in payload.items() if k in _MESSAGE_FIELDS}
+        known["target"] = Target(**known["target"])
+        if known.get("web") is not None:
+            known["web"] = WebRequest(**known["web"])
+        return Message(**known)
+    except (KeyError, TypeError) as error:
+        raise BadMessage(f"incomplete: {error}") from None
+
+
+def argument_name(index: int, names: Sequence[str]) -> str:
+    """How errors name the positional argument of that index."""
+    return repr(names[index]) if index < len(names) else f"number {index + 1}"
+
+
+def _largest_argument(message: Message, names: Sequence[str]) -> str:
+    sizes = {
+        argument_name(i, names): len(dumps(v)) for i, v in enumerate(message.args)
+    }
+    sizes |= {repr(name): len(dumps(v)) for name, v in message.kwargs.items()}
+    if not sizes:
+        return "none, but its context"
+    name = max(sizes, key=lambda name: sizes[name])
+    return f"{name} with {sizes[name]} bytes"

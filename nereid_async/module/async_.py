@@ -1,0 +1,95 @@
+"""``async.async``: the API of the old module, on the new ground."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from trytond.model import ModelView
+from trytond.pool import Pool
+
+from nereid_async.deferral import TaskOptions, defer_call
+from nereid_async.errors import DeferralError
+from nereid_async.result import AsyncResult
+from nereid_async.runtime import current
+from nereid_async.targets import KINDS, method_target, owner_of
+from nereid_async.task import keep_deferrable
+
+__all__ = ["Async", "AsyncResult", "ResultOptions"]
+
+
+class ResultOptions(NamedTuple):
+    """What becomes of a result; ``visibility_timeout`` in seconds."""
+
+    ignore_result: bool = True
+    visibility_timeout: int = 60
+
+
+class Async(ModelView):
+    "Asynchronous Execution"
+    __name__ = "async.async"
+
+    @classmethod
+    def defer(
+        cls,
+        method: Any,
+        model: Any = None,
+        instance: Any = None,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        delay_seconds: float = 0,
+        attributes: dict[str, Any] | None = None,
+        result_options: ResultOptions | None = None,
+    ) -> AsyncResult:
+        """Ask for the call of a method, decorated or not, after the commit.
+
+        :param method: its name, or the method.
+        :param model: Tryton name of its class, or the class.
+        :param instance: saved record to call it on, in place of the model.
+        :param args: positional arguments.
+        :param kwargs: keyword arguments.
+        :param delay_seconds: how long it waits from the commit on.
+        :param attributes: SQS message attributes, as boto3 takes them.
+        :param result_options: what becomes of the result; dropped if not given.
+        :raises DeferralError: no model, or only decorated methods are allowed here.
+
+        Otherwise as :meth:`nereid_async.task.Deferrable.defer`.
+        """
+        name = method if isinstance(method, str) else method.__name__
+        owner = _owner(model, instance, name)
+        if current().settings.only_tasks:
+            _check_decorated(owner, name)
+        options = TaskOptions().changed(
+            delay=delay_seconds,
+            attributes=attributes,
+            **(result_options or ResultOptions())._asdict(),
+        )
+        target = method_target(owner, name, instance)
+        return defer_call(target, list(args or ()), dict(kwargs or {}), options)
+
+    @classmethod
+    def __post_setup__(cls) -> None:
+        super().__post_setup__()
+        pool = Pool()
+        for kind in KINDS:
+            for _, owner in pool.iterobject(type=kind):
+                keep_deferrable(owner)
+
+
+def _owner(model: Any, instance: Any, method: str) -> type:
+    if instance is not None:
+        return type(instance)
+    if model is None:
+        raise DeferralError(f"defer({method!r}): name a model or an instance")
+    owner = owner_of(model) if isinstance(model, str) else model
+    if not callable(getattr(owner, method, None)):
+        raise DeferralError(f"{owner.__name__} has no method {method!r}")
+    return owner  # type: ignore[no-any-return]
+
+
+def _check_decorated(owner: type, method: str) -> None:
+    if not hasattr(getattr(owner, method, None), "task_options"):
+        raise DeferralError(
+            f"{owner.__name__}.{method} is not decorated with async_task, and the "
+            "setting only_tasks is on"
+        )

@@ -1,0 +1,72 @@
+"""Names of SQS queues: at most 80 characters out of ``A-Za-z0-9-_``."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from .errors import ConfigurationError
+from .settings import SQS_NAME_MAX_CHARS, Settings
+
+#: A uuid has 36 characters; with ``-reply-`` this leaves 13 for a prefix.
+DATABASE_MAX_CHARS = 24
+_HASH_CHARS = 8
+
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+
+class QueueNames:
+    """The names of one database's queues.
+
+    :raises ConfigurationError: prefix or queue are too long for SQS.
+    """
+
+    def __init__(self, database: str, settings: Settings) -> None:
+        prefix = settings.sqs_queue_prefix
+        self._base = (f"{prefix}-" if prefix else "") + database_part(database)
+        self._reply_pattern = re.compile(rf"{re.escape(self._base)}-reply-({_UUID})")
+        self.dead(settings.sqs_queue)
+        _checked(self.reply("0" * 36), "sqs_queue_prefix")
+
+    def task(self, queue: str) -> str:
+        """The queue that carries the tasks of this short name."""
+        return _checked(f"{self._base}-{queue}", "queue")
+
+    def dead(self, queue: str) -> str:
+        """Where messages go that no worker can use."""
+        return _checked(f"{self._base}-{queue}-dead", "queue")
+
+    def reply(self, task_id: str) -> str:
+        """Where the reply of one task waits."""
+        return f"{self._base}-reply-{task_id}"
+
+    @property
+    def reply_prefix(self) -> str:
+        """What every reply queue's name begins with."""
+        return f"{self._base}-reply-"
+
+    def task_id_of_reply(self, name: str) -> str | None:
+        """The uuid in a reply queue's name; None for any other queue."""
+        match = self._reply_pattern.fullmatch(name)
+        return match and match[1]
+
+
+def database_part(database: str) -> str:
+    """The database's name as queue names have it.
+
+    Two databases never share one: what had to be changed ends in a hash.
+    """
+    mapped = re.sub(r"[^A-Za-z0-9_]", "_", database)
+    if mapped == database and len(mapped) <= DATABASE_MAX_CHARS:
+        return mapped
+    digest = hashlib.sha256(database.encode()).hexdigest()[:_HASH_CHARS]
+    return f"{mapped[: DATABASE_MAX_CHARS - _HASH_CHARS - 1]}_{digest}"
+
+
+def _checked(name: str, setting: str) -> str:
+    if len(name) > SQS_NAME_MAX_CHARS:
+        raise ConfigurationError(
+            f"queue name {name!r} has {len(name)} characters, SQS takes "
+            f"{SQS_NAME_MAX_CHARS}: shorten the setting {setting}"
+        )
+    return name

@@ -1,0 +1,273 @@
+"""What one Tryton transaction has deferred: kept until it commits, then sent.
+
+:class:`Pending` is a data manager of the transaction. Before the commit it writes
+the rows, in the same transaction; after the commit it sends. In the outermost
+transaction of a web request the sending waits for Nereid's own signals, so that one
+request makes one batch whatever it commits in between; see :class:`RequestHold`.
+
+Data managers are not cleared by a commit, and one transaction may commit several
+times: each list below is emptied as it is handled. Nothing here raises after a
+commit: that would turn a committed request into an error, or run its view again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextvars import ContextVar
+from enum import Enum
+from typing import Any
+
+from trytond.transaction import Transaction
+
+from . import signals
+from .brokers.base import Parcel
+from .message import Message
+from .rows import Row
+from .runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+
+class Stage(Enum):
+    """How far a deferred call has come in its asker's process."""
+
+    #: Its transaction has not committed.
+    OPEN = "open"
+    #: Committed, or sent.
+    COMMITTED = "committed"
+    #: Rolled back, or its row could not be written.
+    DISCARDED = "discarded"
+
+
+class Deferred:
+    """One deferred call on the asker's side."""
+
+    def __init__(self, message: Message, text: str) -> None:
+        self.message = message
+        self.text = text
+        self.stage = Stage.OPEN
+        self.has_row = False
+
+    @property
+    def row(self) -> Row:
+        """Its row, to be written."""
+        return Row(self.message, self.text)
+
+    @property
+    def parcel(self) -> Parcel:
+        """What the broker gets."""
+        return Parcel(
+            self.message.id,
+            self.message.queue,
+            self.text,
+            self.message.delay_s,
+            self.message.attributes,
+        )
+
+
+class RequestHold:
+    """The outermost transaction of a web request, between Nereid's signals."""
+
+    def __init__(self, transaction: Any, outer: RequestHold | None) -> None:
+        self.transaction = transaction
+        #: That of a request inside of which this one is dispatched.
+        self.outer = outer
+        self.pendings: list[Pending] = []
+
+
+_hold: ContextVar[RequestHold | None] = ContextVar("nereid_async_hold", default=None)
+
+
+def begin_request() -> None:
+    """Hold back what the current transaction defers (``transaction_start``)."""
+    _hold.set(RequestHold(Transaction(), _hold.get()))
+
+
+def commit_request() -> None:
+    """Send what the request has committed (``transaction_commit``). Never raises."""
+    hold = _hold.get()
+    if hold is not None:
+        for pending in hold.pendings:
+            pending.flush()
+
+
+def end_request() -> None:
+    """Send what is left and hold nothing back any more (``transaction_stop``)."""
+    hold = _hold.get()
+    if hold is not None:
+        _hold.set(hold.outer)
+        for pending in hold.pendings:
+            pending.release()
+
+
+def defer(runtime: Runtime, deferred: Deferred) -> None:
+    """Let a message leave when the current transaction has committed."""
+    transaction = Transaction()
+    pending = transaction.join(Pending(runtime, transaction.readonly))
+    if pending.fresh:
+        pending.fresh = False
+        hold = _hold.get()
+        if hold is not None and hold.transaction is transaction:
+            pending.held = True
+            hold.pendings.append(pending)
+    signals.emit(signals.task_deferred, runtime.database, message=deferred.message)
+    pending.put(deferred)
+
+
+class Pending:
+    """The data manager: one a transaction (and runtime), of one thread.
+
+    :param readonly: the transaction will not write: rows go in one of their own.
+    """
+
+    def __init__(self, runtime: Runtime, readonly: bool) -> None:
+        self.runtime = runtime
+        self.readonly = readonly
+        self.fresh = True
+        #: Whether Nereid's signals, not the commit, decide when to send.
+        self.held = False
+        self._open: list[Deferred] = []
+        self._voted: list[Deferred] = []
+        self._committed: list[Deferred] = []
+        self._voting = False
+
+    # Transaction.join() looks for an equal manager.
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Pending) and other.runtime is self.runtime
+
+    def __hash__(self) -> int:
+        return hash((Pending, id(self.runtime)))
+
+    def put(self, deferred: Deferred) -> None:
+        """Take a call; where nothing will ever be committed, send it at once."""
+        self._open.append(deferred)
+        if self.readonly and not self.held:
+            # The transaction ends with a rollback, and nobody sends a signal.
+            self._commit_apart()
+        elif self._voting:
+            # Another data manager defers while the commit is under way.
+            self._vote(Transaction())
+
+    # -- the data manager's part ---------------------------------------------------
+
+    def tpc_begin(self, transaction: Any) -> None:
+        """Nothing to prepare."""
+
+    def commit(self, transaction: Any) -> None:
+        """Nothing yet: other managers may still defer."""
+
+    def tpc_vote(self, transaction: Any) -> None:
+        """Write the rows with the transaction that is about to commit."""
+        self._voting = True
+        self._vote(transaction)
+
+    def _vote(self, transaction: Any) -> None:
+        rows = self.runtime.rows
+        calls, self._open = self._open, []
+        if calls and rows is not None and not self.readonly:
+            rows.insert(
+                transaction.connection.cursor(),
+                [call.row for call in calls],
+                self.runtime.rows_are_messages,
+            )
+            for call in calls:
+                call.has_row = True
+        self._voted += calls
+
+    def tpc_finish(self, transaction: Any) -> None:
+        """The database has committed. Never raises."""
+        self._voting = False
+        calls, self._voted = self._voted, []
+        for call in calls:
+            call.stage = Stage.COMMITTED
+        self._committed += calls
+        if not self.held:
+            self.flush()
+
+    def tpc_abort(self, transaction: Any) -> None:
+        """Drop what is not committed; what is, stays."""
+        self._voting = False
+        calls, self._open, self._voted = self._open + self._voted, [], []
+        self._discard(calls, "rollback")
+
+    # -- after the commit ----------------------------------------------------------
+
+    def release(self) -> None:
+        """Send what is left: no signal will come any more. Never raises."""
+        self.held = False
+        if self.readonly and self._open:
+            # Deferred by a receiver of transaction_commit: what comes is a rollback.
+            self._commit_apart()
+        else:
+            self.flush()
+
+    def _commit_apart(self) -> None:
+        calls, self._open = self._open, []
+        for call in calls:
+            call.stage = Stage.COMMITTED
+        self._committed += calls
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what is committed, once. Never raises."""
+        calls, self._committed = self._committed, []
+        if not calls:
+            return
+        try:
+            self._send(self._with_rows(calls))
+        except Exception:
+            # The rows are there: the relay sends them. Without rows this is a loss,
+            # and the log is all that is left of it.
+            logger.exception(
+                "sending %d task(s) of database %s failed%s: %s",
+                len(calls),
+                self.runtime.database,
+                "" if self.runtime.rows is None else "; their rows wait",
+                ", ".join(call.message.id for call in calls),
+            )
+
+    def _with_rows(self, calls: list[Deferred]) -> list[Deferred]:
+        """Write the rows that a read-only transaction could not."""
+        rows = self.runtime.rows
+        missing = [call for call in calls if not call.has_row]
+        if rows is None or not missing:
+            return calls
+        try:
+            rows.insert_apart(
+                [call.row for call in missing], self.runtime.rows_are_messages
+            )
+        except Exception:
+            logger.exception(
+                "writing %d task(s) deferred by a read-only transaction failed; "
+                "they are lost. Use route(readonly=False) for views that defer: %s",
+                len(missing),
+                ", ".join(call.message.id for call in missing),
+            )
+            self._discard(missing, "write failed")
+            return [call for call in calls if call.has_row]
+        for call in missing:
+            call.has_row = True
+        return calls
+
+    def _send(self, calls: Sequence[Deferred]) -> None:
+        broker = self.runtime.broker
+        limit = broker.max_delay_s
+        # What the broker cannot hold so long waits in its row.
+        ready = [c for c in calls if limit is None or c.message.delay_s <= limit]
+        confirmed = set(broker.send([call.parcel for call in ready])) if ready else ()
+        for call in ready:
+            if call.message.id in confirmed:
+                signals.emit(
+                    signals.task_sent, self.runtime.database, message=call.message
+                )
+
+    def _discard(self, calls: Sequence[Deferred], reason: str) -> None:
+        for call in calls:
+            call.stage = Stage.DISCARDED
+            signals.emit(
+                signals.task_discarded,
+                self.runtime.database,
+                message=call.message,
+                reason=reason,
+            )

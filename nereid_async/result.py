@@ -1,0 +1,147 @@
+"""The asker's handle on a deferred call."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from .errors import (
+    ResultExpired,
+    ResultMissing,
+    ResultNotSent,
+    ResultTimeout,
+    TaskFailed,
+)
+from .results.base import Outcome, Status
+from .runtime import Runtime, current
+from .serialization import decode
+
+if TYPE_CHECKING:
+    from .pending import Deferred
+
+URL_PREFIX = "/async/result/"
+
+_FIRST_PAUSE_S = 0.02
+_LONGEST_PAUSE_S = 1.0
+
+
+class AsyncResult:
+    """The handle of a deferred call, also made again from its id.
+
+    Looks go through a connection of their own, so they work in any transaction but
+    the one that deferred: until that has committed there is nothing to look at. A
+    value once seen is kept in the handle. Where replies wait in SQS queues a value is
+    received once: seeing it removes the queue.
+
+    :param id: the task's uuid.
+    """
+
+    def __init__(
+        self,
+        id: str,
+        *,
+        runtime: Runtime | None = None,
+        deferred: Deferred | None = None,
+    ) -> None:
+        self.id = str(id)
+        self._runtime = runtime
+        self._deferred = deferred
+        self._outcome: Outcome | None = None
+
+    def __repr__(self) -> str:
+        return f"AsyncResult({self.id!r})"
+
+    @property
+    def url(self) -> str:
+        """Where a browser fetches the result."""
+        return URL_PREFIX + self.id
+
+    @property
+    def result_uuid(self) -> str:
+        """The id, as the older API calls it."""
+        return self.id
+
+    def ready(self) -> bool:
+        """Whether the task has finished, well or not."""
+        return self._outcome is not None or self._look() is not None
+
+    def wait(
+        self, wait_time_seconds: float | None = None, interval_seconds: float = 1
+    ) -> Any:
+        """The value, or None where there is none after the time given.
+
+        :param wait_time_seconds: how long to wait, in seconds; None for ever.
+        :param interval_seconds: longest pause between two looks, in seconds.
+        :raises ResultNotSent: the deferring transaction is still open.
+        :raises ResultMissing: no such task, or it was rolled back.
+        :raises ResultExpired: the result is not kept any more.
+        :raises TaskFailed: the task failed for good.
+        """
+        try:
+            return self._value(wait_time_seconds, interval_seconds)
+        except ResultTimeout:
+            return None
+
+    def get(self, timeout: float | None = None) -> Any:
+        """The value.
+
+        :param timeout: how long to wait, in seconds; None for ever.
+        :raises ResultTimeout: the task has not finished in that time.
+
+        Otherwise as :meth:`wait`.
+        """
+        return self._value(timeout, _LONGEST_PAUSE_S)
+
+    def _value(self, timeout_s: float | None, longest_pause_s: float) -> Any:
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        pause_s = _FIRST_PAUSE_S
+        while self._outcome is None:
+            left_s = None if deadline is None else deadline - time.monotonic()
+            if self._look() is not None:
+                break
+            if left_s is not None and left_s <= 0:
+                raise ResultTimeout(f"task {self.id} has not finished in {timeout_s} s")
+            time.sleep(pause_s if left_s is None else min(pause_s, left_s))
+            pause_s = min(pause_s * 1.5, longest_pause_s)
+        assert self._outcome is not None
+        failure = self._outcome.failure
+        if failure is not None:
+            raise TaskFailed(failure.type, failure.message, failure.traceback)
+        return decode(self._outcome.value)
+
+    def _look(self) -> Status | None:
+        """The status, if the task has finished; keeps its outcome."""
+        self._check_sent()
+        if self._runtime is None:
+            self._runtime = current()
+        status = self._runtime.results.look(self.id)
+        if status is None:
+            raise ResultMissing(f"no task {self.id}: never committed, or long gone")
+        if not status.state.finished:
+            return None
+        if status.outcome is None:
+            if not status.gone:
+                return None
+            raise ResultExpired(f"the result of task {self.id} is not kept any more")
+        self._outcome = status.outcome
+        if self._runtime.results.acknowledge:
+            self._runtime.results.forget(self.id)
+        return status
+
+    def _check_sent(self) -> None:
+        if self._deferred is None:
+            return
+        stage = self._deferred.stage.value
+        if stage == "open":
+            raise ResultNotSent(
+                f"task {self.id} leaves when the transaction that deferred it commits; "
+                "wait for it after that"
+            )
+        if stage == "discarded":
+            raise ResultMissing(f"task {self.id} was rolled back with its transaction")
+        message = self._deferred.message
+        if not message.outbox and not message.keep_result:
+            raise ResultMissing(
+                f"task {self.id} keeps no result and has no row; "
+                "declare it with ignore_result=False"
+            )

@@ -1,0 +1,92 @@
+"""What a result store is: it keeps the answer until its asker has it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..serialization import Json
+from ..states import State
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a running task says it is; the numbers are the task's own."""
+
+    done: float
+    total: float | None = None
+    message: str | None = None
+
+    def as_json(self) -> Json:
+        """The form the endpoint answers with."""
+        return {"done": self.done, "total": self.total, "message": self.message}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a task failed for good; the traceback is for its own side only."""
+
+    type: str
+    message: str
+    traceback: str = ""
+
+    def as_json(self) -> Json:
+        """The form the endpoint answers with: no traceback."""
+        return {"type": self.type, "message": self.message}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a task ended.
+
+    :ivar value: the encoded result; None also where it was not to be kept.
+    :ivar browser_value: the plain form, where it differs and a browser may ask.
+    """
+
+    value: Json = None
+    browser_value: Json = None
+    failure: Failure | None = None
+
+    @property
+    def state(self) -> State:
+        """DONE or FAILED."""
+        return State.DONE if self.failure is None else State.FAILED
+
+
+@dataclass(frozen=True)
+class Status:
+    """What can be told of a task now.
+
+    :ivar state: where it stands; SENT is told as PENDING outside.
+    :ivar outcome: how it ended; None while it has not, and once that is gone.
+    :ivar gone: whether the outcome was there and is not any more.
+    """
+
+    state: State
+    progress: Progress | None = None
+    outcome: Outcome | None = None
+    gone: bool = False
+
+
+class ResultStore(Protocol):
+    """Thread-safe; survives a fork; every look is through its own connection."""
+
+    #: Whether a reader should acknowledge: a waiting reply costs money.
+    acknowledge: bool
+
+    def put(self, task_id: str, outcome: Outcome) -> None:
+        """Keep the outcome of a task; called by the worker after the commit.
+
+        :raises TransportError: it could not be kept.
+        """
+
+    def look(self, task_id: str, wait_s: float = 0) -> Status | None:
+        """Tell where a task stands, without consuming anything.
+
+        :param wait_s: how long the store may wait for an outcome if that is cheap.
+        :returns: None where no such task is known.
+        :raises TransportError: the store cannot be reached.
+        """
+
+    def forget(self, task_id: str) -> None:
+        """Remove the outcome: its asker has it."""

@@ -1,0 +1,41 @@
+"""The result store `memory`: for tests, ours and our users'."""
+
+from __future__ import annotations
+
+import threading
+
+from ..rows import outcome_from_text, outcome_text
+from ..states import State
+from .base import Outcome, Status
+
+
+class MemoryResults:
+    """Keeps outcomes in the process, as the text a real store would keep."""
+
+    acknowledge = False
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._texts: dict[str, str] = {}
+        self._forgotten: set[str] = set()
+
+    def put(self, task_id: str, outcome: Outcome) -> None:
+        """Keep an outcome."""
+        with self._lock:
+            self._texts[task_id] = outcome_text(outcome)
+
+    def look(self, task_id: str, wait_s: float = 0) -> Status | None:
+        """What is not there is pending: there are no rows to tell."""
+        with self._lock:
+            text = self._texts.get(task_id)
+            forgotten = task_id in self._forgotten
+        if text is None:
+            return Status(State.DONE, gone=True) if forgotten else Status(State.PENDING)
+        outcome = outcome_from_text(text)
+        return Status(outcome.state, outcome=outcome)
+
+    def forget(self, task_id: str) -> None:
+        """Drop an outcome."""
+        with self._lock:
+            if self._texts.pop(task_id, None) is not None:
+                self._forgotten.add(task_id)

@@ -1,0 +1,118 @@
+"""The result store `sqs`: one reply queue a task, named by its uuid."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from ..errors import BadMessage, QueueMissing, TransportUnavailable
+from ..names import QueueNames
+from ..rows import TaskRows, outcome_from_text, outcome_text
+from ..seal import Seal
+from ..serialization import dumps, loads
+from ..settings import Settings
+from ..sqs import RETENTION_MAX_S, RETENTION_MIN_S, Sqs
+from ..states import State
+from .base import Outcome, Status
+
+logger = logging.getLogger(__name__)
+
+#: SQS asks to wait a second after CreateQueue; sending is tried that long and more.
+_NEW_QUEUE_PATIENCE_S = 10.0
+_NEW_QUEUE_PAUSE_S = 0.2
+#: A poll without waiting asks only some of SQS's servers and may miss the reply.
+_RECEIVE_WAIT_S = 1
+
+
+class SqsResults:
+    """Replies wait in queues, states in the rows. Thread-safe; survives a fork.
+
+    :param rows: the row protocol; None without an outbox: then there is no progress,
+        and what was acknowledged looks as if it were still pending.
+    """
+
+    acknowledge = True
+
+    def __init__(
+        self, database: str, settings: Settings, rows: TaskRows | None
+    ) -> None:
+        self._names = QueueNames(database, settings)
+        self._rows = rows
+        self._seal = Seal(settings.signing_key, "reply")
+        self._sqs = Sqs(settings, settings.send_timeout + _RECEIVE_WAIT_S, attempts=3)
+        retention_s = min(max(settings.result_ttl, RETENTION_MIN_S), RETENTION_MAX_S)
+        self._attributes = {"MessageRetentionPeriod": str(int(retention_s))}
+
+    def put(self, task_id: str, outcome: Outcome) -> None:
+        """Create the reply queue and put the reply in it."""
+        body = self._seal.sign(dumps({"id": task_id, "outcome": outcome_text(outcome)}))
+        url = self._sqs.create(self._names.reply(task_id), self._attributes)
+        deadline = time.monotonic() + _NEW_QUEUE_PATIENCE_S
+        while True:
+            try:
+                self._sqs.call("send_message", QueueUrl=url, MessageBody=body)
+                break
+            except QueueMissing as error:
+                if time.monotonic() > deadline:
+                    raise TransportUnavailable(
+                        f"reply queue of task {task_id} does not appear: {error}"
+                    ) from error
+                time.sleep(_NEW_QUEUE_PAUSE_S)
+        # Named by a uuid, the queue is used once: its URL is not worth keeping.
+        self._sqs.forget(self._names.reply(task_id))
+
+    def look(self, task_id: str, wait_s: float = 0) -> Status | None:
+        """Read the row's state, then the reply; leaves the reply where it is."""
+        if self._rows is None:
+            return self._look_at_queue(task_id)
+        status = self._rows.status(task_id)
+        if status is None or status.outcome is None:
+            return status
+        if status.outcome.failure is not None or status.outcome.value is None:
+            return status
+        reply = self._look_at_queue(task_id)
+        # The row has the value as well: once done, an answer stays done.
+        return status if reply.outcome is None else reply
+
+    def _look_at_queue(self, task_id: str) -> Status:
+        name = self._names.reply(task_id)
+        try:
+            answer = self._sqs.call(
+                "receive_message",
+                QueueUrl=self._sqs.url(name),
+                MaxNumberOfMessages=1,
+                WaitTimeSeconds=_RECEIVE_WAIT_S,
+                VisibilityTimeout=0,
+            )
+        except QueueMissing:
+            return Status(State.PENDING)
+        finally:
+            self._sqs.forget(name)
+        for message in answer.get("Messages", []):
+            outcome = self._read(task_id, message["Body"])
+            if outcome is not None:
+                return Status(outcome.state, outcome=outcome)
+        return Status(State.RUNNING)
+
+    def _read(self, task_id: str, body: str) -> Outcome | None:
+        try:
+            reply = loads(self._seal.unsign(body))
+        except BadMessage as error:
+            logger.error("reply of task %s is none of ours: %s", task_id, error)
+            return None
+        if reply["id"] != task_id:
+            logger.error("reply queue of task %s holds another one's reply", task_id)
+            return None
+        return outcome_from_text(reply["outcome"])
+
+    def forget(self, task_id: str) -> None:
+        """Delete the reply queue: it costs money, and its asker has the answer."""
+        name = self._names.reply(task_id)
+        try:
+            self._sqs.call("delete_queue", QueueUrl=self._sqs.url(name))
+        except QueueMissing:
+            pass
+        finally:
+            self._sqs.forget(name)
+        if self._rows is not None:
+            self._rows.acknowledge(task_id)

@@ -1,0 +1,185 @@
+"""All that a database's tasks are sent, run and answered with, in one frozen record.
+
+A web app has its own (``app.extensions["nereid_async"]``), active while one of its
+contexts is; any other Tryton process gets one a database, made from trytond.conf at
+the first use.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from trytond.pool import Pool
+from trytond.transaction import Transaction
+
+from . import settings as settings_module
+from .brokers.base import Broker
+from .errors import ConfigurationError, NoTransaction
+from .identity import NOBODY, Audience, IdMint
+from .message import MessageCodec, WebRequest
+from .results.base import ResultStore
+from .rows import TaskRows
+from .settings import Settings
+
+MODULE = "async_sqs"
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Who defers, and from where."""
+
+    audience: Audience = NOBODY
+    web: WebRequest | None = None
+
+
+#: Who defers outside a web request: nobody may read the result over HTTP.
+NO_ASKER = Asker()
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The parts that serve one database.
+
+    :ivar rows: the row protocol; None without an outbox.
+    :ivar asker: tells who is deferring, called at each deferral.
+    :ivar web_context: opens, in a worker, the web context a task was deferred in;
+        None where there is no web app.
+    """
+
+    database: str
+    settings: Settings
+    codec: MessageCodec
+    mint: IdMint
+    rows: TaskRows | None
+    broker: Broker
+    results: ResultStore
+    asker: Callable[[], Asker]
+    web_context: Callable[[WebRequest], AbstractContextManager[None]] | None
+
+    @property
+    def rows_are_messages(self) -> bool:
+        """Whether workers take the rows themselves, so that nothing is sent."""
+        return self.settings.broker == "database"
+
+    def check_database(self) -> None:
+        """Check that the pool of the database has our tables.
+
+        :raises ConfigurationError: the module is not activated.
+        """
+        try:
+            Pool(self.database).get("async.task")
+        except KeyError:
+            raise ConfigurationError(
+                f"database {self.database!r} lacks the module {MODULE}; activate it: "
+                f"trytond-admin -c trytond.conf -d {self.database} -u {MODULE}"
+            ) from None
+
+
+def build(
+    database: str,
+    settings: Settings,
+    asker: Callable[[], Asker] = lambda: NO_ASKER,
+    web_context: Callable[[WebRequest], AbstractContextManager[None]] | None = None,
+) -> Runtime:
+    """Put the parts together; opens no connection.
+
+    :raises ConfigurationError: the settings name no usable queue.
+    """
+    rows = TaskRows(database) if _has_rows(settings) else None
+    return Runtime(
+        database=database,
+        settings=settings,
+        codec=MessageCodec(settings.signing_key, settings.max_message_bytes),
+        mint=IdMint(settings.signing_key, database),
+        rows=rows,
+        broker=_broker(database, settings, rows, web=web_context is not None),
+        results=_results(database, settings, rows),
+        asker=asker,
+        web_context=web_context,
+    )
+
+
+def _has_rows(settings: Settings) -> bool:
+    return settings.outbox and settings.broker != "memory"
+
+
+# boto3 takes a while to import: only those who use it pay.
+def _broker(
+    database: str, settings: Settings, rows: TaskRows | None, *, web: bool
+) -> Broker:
+    if settings.broker == "sqs":
+        from .brokers.sqs import SqsBroker
+
+        return SqsBroker(database, settings)
+    if settings.broker == "memory":
+        from .brokers.memory import MemoryBroker
+
+        return MemoryBroker()
+    from .brokers.database import DatabaseBroker
+
+    assert rows is not None
+    return DatabaseBroker(rows, settings.visibility_timeout, web)
+
+
+def _results(database: str, settings: Settings, rows: TaskRows | None) -> ResultStore:
+    if settings.result_store == "sqs":
+        from .results.sqs import SqsResults
+
+        return SqsResults(database, settings, rows)
+    if settings.result_store == "memory":
+        from .results.memory import MemoryResults
+
+        return MemoryResults()
+    from .results.database import DatabaseResults
+
+    assert rows is not None
+    return DatabaseResults(rows)
+
+
+_active: ContextVar[tuple[Runtime, ...]] = ContextVar("nereid_async_active", default=())
+_of_database: dict[str, Runtime] = {}
+_lock = threading.Lock()
+
+
+def activate(runtime: Runtime) -> None:
+    """Make a runtime the current one of this context, until :func:`deactivate`."""
+    _active.set((*_active.get(), runtime))
+
+
+def deactivate(runtime: Runtime) -> None:
+    """End the latest :func:`activate` of this runtime."""
+    active = _active.get()
+    if active and active[-1] is runtime:
+        _active.set(active[:-1])
+
+
+def current() -> Runtime:
+    """The runtime of the open transaction's database, or of the current app.
+
+    :raises NoTransaction: there is neither.
+    :raises ConfigurationError: the settings in trytond.conf are not usable.
+    """
+    active = _active.get()
+    database = Transaction().database
+    if database is None:
+        if active:
+            return active[-1]
+        raise NoTransaction(
+            "no Tryton transaction is open, so there is nothing to wait for; "
+            "call defer inside `with Transaction().start(...)`"
+        )
+    if active and active[-1].database == database.name:
+        return active[-1]
+    return of_database(database.name)
+
+
+def of_database(database: str) -> Runtime:
+    """The runtime of a database, from trytond.conf."""
+    with _lock:
+        if database not in _of_database:
+            _of_database[database] = build(database, settings_module.load())
+        return _of_database[database]

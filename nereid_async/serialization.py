@@ -1,0 +1,313 @@
+"""Tryton values to JSON and back without loss, and plain JSON for browsers.
+
+On the wire a value that JSON does not know is an object with the key ``"$"`` naming
+its type. Nothing is ever evaluated: every type is built by the one function listed
+for it here. Records travel as model and id, and are read again where they arrive.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import json
+import math
+import uuid
+import zoneinfo
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from email import message_from_bytes
+from email import policy as email_policy
+from email.message import EmailMessage, Message
+from typing import Any, TypeAlias
+
+from trytond.model import Model
+from trytond.pool import Pool
+from trytond.transaction import Transaction
+
+from .errors import SerializationError
+
+#: What :func:`json.dumps` writes as it stands.
+Json: TypeAlias = (
+    "None | bool | int | float | str | list[Json] | tuple[Json, ...] | dict[str, Json]"
+)
+
+TAG = "$"
+#: Deeper nesting is refused on both sides, long before Python's own limit.
+MAX_DEPTH = 64
+
+
+# -- without loss --------------------------------------------------------------
+
+
+def encode(value: Any, path: str = "value") -> Json:
+    """Turn a value into JSON that :func:`decode` turns back into an equal one.
+
+    Takes str, int, float, bool, None, list, tuple, dict, Decimal, date, time,
+    datetime, timedelta, bytes, UUID, saved records and lists of them, and
+    EmailMessage. Subclasses travel as the type they extend.
+
+    :param path: name of the value, for the error.
+    :raises SerializationError: a value of another type, an unsaved record, or a
+        nesting deeper than :data:`MAX_DEPTH`; the text names it by its path.
+    """
+    return _encode(value, path, MAX_DEPTH)
+
+
+def _encode(value: Any, path: str, depth: int) -> Json:
+    if depth == 0:
+        raise SerializationError(
+            f"{path} is nested deeper than {MAX_DEPTH} levels", path=path
+        )
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else {TAG: "float", "v": repr(value)}
+    if isinstance(value, list):
+        return _encode_list(value, path, depth)
+    if isinstance(value, tuple):
+        return {TAG: "tuple", "v": _encode_list(list(value), path, depth)}
+    if isinstance(value, Mapping):
+        return _encode_mapping(value, path, depth)
+    for type_, (tag, write, _) in _SCALARS.items():
+        if isinstance(value, type_):
+            return {TAG: tag, "v": write(value)}
+    if isinstance(value, Model):
+        return {TAG: "record", "m": value.__name__, "v": _record_id(value, path)}
+    raise SerializationError(
+        f"{path}: a {type(value).__module__}.{type(value).__qualname__} cannot travel; "
+        "pass plain values, or saved records",
+        path=path,
+    )
+
+
+def _encode_list(values: list[Any], path: str, depth: int) -> Json:
+    first = values[0] if values else None
+    if isinstance(first, Model) and all(type(v) is type(first) for v in values):
+        ids = [_record_id(v, f"{path}[{i}]") for i, v in enumerate(values)]
+        return {TAG: "records", "m": first.__name__, "v": ids}
+    return [_encode(v, f"{path}[{i}]", depth - 1) for i, v in enumerate(values)]
+
+
+def _encode_mapping(values: Mapping[Any, Any], path: str, depth: int) -> Json:
+    if TAG not in values and all(isinstance(key, str) for key in values):
+        return {k: _encode(v, f"{path}[{k!r}]", depth - 1) for k, v in values.items()}
+    pairs: list[Json] = [
+        [
+            _encode(k, f"{path}: key {k!r}", depth - 1),
+            _encode(v, f"{path}[{k!r}]", depth - 1),
+        ]
+        for k, v in values.items()
+    ]
+    return {TAG: "dict", "v": pairs}
+
+
+def _record_id(record: Any, path: str) -> int:
+    record_id = getattr(record, "id", None)
+    if not isinstance(record_id, int) or record_id < 0:
+        raise SerializationError(
+            f"{path}: a {record.__name__} that is not saved cannot travel; "
+            "save it first",
+            path=path,
+        )
+    return record_id
+
+
+def decode(value: Json) -> Any:
+    """Turn what :func:`encode` wrote back into values.
+
+    Records are instances of the pool's models: a transaction must be open when
+    there are any.
+
+    :raises SerializationError: not written by :func:`encode`, or of a model that
+        this database does not have.
+    """
+    return _decode(value, MAX_DEPTH)
+
+
+def _decode(value: Json, depth: int) -> Any:
+    if depth == 0:
+        raise SerializationError(f"nested deeper than {MAX_DEPTH} levels")
+    if isinstance(value, list):
+        return [_decode(v, depth - 1) for v in value]
+    if not isinstance(value, dict):
+        return value
+    if TAG not in value:
+        return {k: _decode(v, depth - 1) for k, v in value.items()}
+    tag = value[TAG]
+    try:
+        if tag == "tuple":
+            # One level for the tag and its list, as in encode.
+            return tuple(_decode(value["v"], depth))
+        if tag == "dict":
+            return {
+                _decode(k, depth - 1): _decode(v, depth - 1) for k, v in _pairs(value)
+            }
+        if tag in ("record", "records"):
+            return _decode_records(tag, value)
+        return _READERS[str(tag)](value["v"])
+    except SerializationError:
+        raise
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        raise SerializationError(f"cannot read a {tag!r}: {error}") from error
+
+
+def _pairs(value: dict[str, Json]) -> list[Any]:
+    pairs = value["v"]
+    if not isinstance(pairs, list):
+        raise ValueError("not a list of pairs")
+    return pairs
+
+
+def _decode_records(tag: Json, value: dict[str, Json]) -> Any:
+    name, ids = value["m"], value["v"]
+    if Transaction().database is None:
+        raise SerializationError(f"a {name} can be read inside a transaction only")
+    try:
+        model = Pool().get(name)
+    except KeyError:
+        raise SerializationError(f"this database has no model {name!r}") from None
+    if tag == "records":
+        if not isinstance(ids, list) or not all(type(i) is int for i in ids):
+            raise ValueError("ids are whole numbers")
+        return list(model.browse(ids))
+    if type(ids) is not int:
+        raise ValueError("an id is a whole number")
+    return model(ids)
+
+
+# datetime before date: it is a subclass.
+def _write_datetime(value: dt.datetime) -> Json:
+    return {"t": value.replace(tzinfo=None).isoformat(), **_write_zone(value)}
+
+
+def _read_datetime(value: Any) -> dt.datetime:
+    return dt.datetime.fromisoformat(value["t"]).replace(
+        tzinfo=_read_zone(value), fold=value.get("f", 0)
+    )
+
+
+def _write_time(value: dt.time) -> Json:
+    return {"t": value.replace(tzinfo=None).isoformat(), **_write_zone(value)}
+
+
+def _read_time(value: Any) -> dt.time:
+    return dt.time.fromisoformat(value["t"]).replace(
+        tzinfo=_read_zone(value), fold=value.get("f", 0)
+    )
+
+
+def _write_zone(value: dt.datetime | dt.time) -> dict[str, Json]:
+    zone: dict[str, Json] = {"f": 1} if value.fold else {}
+    if value.tzinfo is None:
+        return zone
+    # zoneinfo calls its name key, pytz calls it zone.
+    name = getattr(value.tzinfo, "key", None) or getattr(value.tzinfo, "zone", None)
+    if name:
+        return {**zone, "z": name}
+    offset = value.utcoffset()
+    if offset is None:
+        raise SerializationError(f"time zone {value.tzinfo!r} has no offset")
+    return {**zone, "o": offset.total_seconds()}
+
+
+def _read_zone(value: Any) -> dt.tzinfo | None:
+    if "z" in value:
+        return zoneinfo.ZoneInfo(value["z"])
+    if "o" in value:
+        return dt.timezone(dt.timedelta(seconds=value["o"]))
+    return None
+
+
+def _write_timedelta(value: dt.timedelta) -> Json:
+    return [value.days, value.seconds, value.microseconds]
+
+
+def _write_email(value: Message) -> Json:
+    modern = isinstance(value, EmailMessage)
+    return {"modern": modern, "b": value.as_bytes().decode("latin-1")}
+
+
+def _read_email(value: Any) -> Message:
+    data = value["b"].encode("latin-1")
+    if value["modern"]:
+        return message_from_bytes(data, policy=email_policy.default)
+    return message_from_bytes(data)
+
+
+def _base64(value: bytes) -> str:
+    return base64.b64encode(value).decode("ascii")
+
+
+_SCALARS: dict[
+    type[Any] | tuple[type[Any], ...],
+    tuple[str, Callable[[Any], Json], Callable[[Any], Any]],
+] = {
+    Decimal: ("decimal", str, Decimal),
+    dt.datetime: ("datetime", _write_datetime, _read_datetime),
+    dt.date: ("date", dt.date.isoformat, dt.date.fromisoformat),
+    dt.time: ("time", _write_time, _read_time),
+    dt.timedelta: ("timedelta", _write_timedelta, lambda v: dt.timedelta(*v)),
+    (bytes, bytearray): ("bytes", _base64, lambda v: base64.b64decode(v, validate=True)),
+    uuid.UUID: ("uuid", str, uuid.UUID),
+    Message: ("email", _write_email, _read_email),
+}
+_READERS: dict[str, Callable[[Any], Any]] = {
+    **{tag: read for tag, _, read in _SCALARS.values()},
+    "float": float,
+}
+
+
+# -- for browsers --------------------------------------------------------------
+
+
+def for_browser(value: Any, path: str = "result") -> Json:
+    """Turn a result into the plain JSON a script expects.
+
+    Decimal, date, time, datetime and UUID become strings (ISO 8601), a timedelta
+    seconds, bytes base64, a tuple an array, a record an object with model, id and
+    rec_name. Needs an open transaction where there are records.
+
+    :raises SerializationError: an EmailMessage, which is not for browsers, or a
+        type that :func:`encode` does not take either.
+    """
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, (list, tuple)):
+        return [for_browser(v, f"{path}[{i}]") for i, v in enumerate(value)]
+    if isinstance(value, Mapping):
+        return {str(k): for_browser(v, f"{path}[{k!r}]") for k, v in value.items()}
+    if isinstance(value, (Decimal, uuid.UUID)):
+        return str(value)
+    if isinstance(value, (dt.datetime, dt.date, dt.time)):
+        return value.isoformat()
+    if isinstance(value, dt.timedelta):
+        return value.total_seconds()
+    if isinstance(value, (bytes, bytearray)):
+        return _base64(value)
+    if isinstance(value, Model):
+        return {
+            "model": value.__name__,
+            "id": _record_id(value, path),
+            "rec_name": value.rec_name,
+        }
+    raise SerializationError(
+        f"{path}: a {type(value).__qualname__} is not for browsers", path=path
+    )
+
+
+def dumps(value: Json) -> str:
+    """Write JSON in ASCII: every character is one SQS accepts, and one byte."""
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+
+
+def loads(text: str) -> Any:
+    """Read JSON.
+
+    :raises SerializationError: not JSON.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SerializationError(f"not JSON: {error}") from None

@@ -1,0 +1,297 @@
+"""Every option once: name, type, default, unit and range; one frozen record an app.
+
+An option ``visibility_timeout`` is ``ASYNC_VISIBILITY_TIMEOUT`` in ``app.config``,
+``visibility_timeout`` in trytond.conf's section ``[async_sqs]`` and
+``TRYTOND_ASYNC_SQS__VISIBILITY_TIMEOUT`` in the environment (which trytond itself
+copies into its configuration). ``app.config`` wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from dataclasses import field as dataclass_field
+from typing import Any
+
+from trytond.config import config as tryton_config
+
+from .errors import ConfigurationError
+
+SECTION = "async_sqs"
+PREFIX = "ASYNC_"
+
+#: SQS refuses anything longer; checked here since not every server does.
+SQS_NAME_MAX_CHARS = 80
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off"}
+
+
+def _boolean(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    text = str(value).strip().lower()
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    raise ValueError("yes or no")
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("text")
+    return value.strip()
+
+
+def _queue_name(value: Any) -> str:
+    name = _text(value)
+    if not all(c.isascii() and (c.isalnum() or c in "-_") for c in name):
+        raise ValueError("letters, digits, - and _ only")
+    if len(name) > SQS_NAME_MAX_CHARS:
+        raise ValueError(f"at most {SQS_NAME_MAX_CHARS} characters")
+    return name
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = value.replace(",", " ").split()
+    if not isinstance(value, Iterable):
+        raise ValueError("a list of names")
+    return tuple(_text(name) for name in value)
+
+
+def _keys(value: Any) -> tuple[bytes, ...]:
+    if isinstance(value, (str, bytes)):
+        value = value.split()
+    if not isinstance(value, Iterable):
+        raise ValueError("a key, or several separated by white space")
+    return tuple(k.encode() if isinstance(k, str) else bytes(k) for k in value)
+
+
+def _number(low: float, high: float) -> Callable[[Any], float]:
+    def parse(value: Any) -> float:
+        if isinstance(value, bool):
+            raise ValueError("a number")
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            raise ValueError("a number") from None
+        if not low <= number <= high:
+            raise ValueError(f"{low:g} to {high:g}")
+        return number
+
+    return parse
+
+
+def _whole(low: int, high: int) -> Callable[[Any], int]:
+    within = _number(low, high)
+
+    def parse(value: Any) -> int:
+        number = within(value)
+        if number != int(number):
+            raise ValueError("a whole number")
+        return int(number)
+
+    return parse
+
+
+def _choice(*choices: str) -> Callable[[Any], str]:
+    def parse(value: Any) -> str:
+        if value not in choices:
+            raise ValueError(" or ".join(choices))
+        return str(value)
+
+    return parse
+
+
+def _option(parse: Callable[[Any], Any], default: Any, doc: str) -> Any:
+    return dataclass_field(default=default, metadata={"parse": parse, "doc": doc})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one app, or of one database where there is no app."""
+
+    broker: str = _option(
+        _choice("database", "sqs", "memory"),
+        "database",
+        "What carries the messages: ``database``, ``sqs``, or ``memory`` for tests.",
+    )
+    results: str = _option(
+        _choice("", "database", "sqs", "memory"),
+        "",
+        "Where replies wait; empty: where the broker keeps them.",
+    )
+    outbox: bool = _option(
+        _boolean,
+        True,
+        "Whether each task has a row. ``no`` goes with ``sqs`` only, and gives up "
+        "that nothing is lost and that effects are single.",
+    )
+    signing_key: tuple[bytes, ...] = _option(
+        _keys,
+        (),
+        "Secret that signs messages and ids; the app's SECRET_KEY if not set. "
+        "Several, for rotation: the first signs, all are accepted.",
+    )
+    only_tasks: bool = _option(
+        _boolean, False, "Refuse ``async.async`` calls of methods without decorator."
+    )
+    imports: tuple[str, ...] = _option(
+        _names, (), "Python modules with plain-function tasks, imported by the worker."
+    )
+    visibility_timeout: int = _option(
+        _whole(1, 43_200),
+        60,
+        "Seconds a worker holds a task without a sign of life, 1 to 43200.",
+    )
+    max_attempts: int = _option(
+        _whole(1, 1_000), 5, "Attempts before a task is given up, 1 to 1000."
+    )
+    result_ttl: float = _option(
+        _number(60, 1_209_600),
+        3_600.0,
+        "Seconds a result stays readable, 60 to 1209600 (14 days).",
+    )
+    poll_max_wait: float = _option(
+        _number(0, 60), 0.0, "Longest ``?wait=`` a poll may ask for, 0 to 60 seconds."
+    )
+    max_message_bytes: int = _option(
+        _whole(1_024, 1_048_576),
+        1_048_576,
+        "Largest message and result, in bytes, 1024 to 1048576 (SQS's own limit).",
+    )
+    unknown_grace: float = _option(
+        _number(0, 43_200),
+        900.0,
+        "Seconds a task that no worker knows is kept for a newer one, 0 to 43200.",
+    )
+    send_timeout: float = _option(
+        _number(0.1, 60),
+        2.0,
+        "Seconds a request waits for the queue service after its commit, 0.1 to 60.",
+    )
+    sqs_region: str = _option(_text, "", "AWS region; empty: boto3's own choice.")
+    sqs_access_key: str = _option(
+        _text, "", "AWS access key; empty: boto3's own chain of credentials."
+    )
+    sqs_secret_key: str = _option(_text, "", "AWS secret key, with sqs_access_key.")
+    sqs_queue: str = _option(_queue_name, "trytond-async", "Name of the default queue.")
+    sqs_queue_owner: str = _option(
+        _text, "", "AWS account id of the queues' owner, if another one."
+    )
+    sqs_queue_prefix: str = _option(
+        _queue_name, "", "Put before each queue's name, with a hyphen."
+    )
+    sqs_endpoint_url: str = _option(_text, "", "URL of an SQS-compatible server.")
+
+    @property
+    def result_store(self) -> str:
+        """Where replies wait: the setting, or the broker's own place."""
+        return self.results or self.broker
+
+    def described(self) -> dict[str, str]:
+        """Name and value of every option, for a log; secrets are masked."""
+        secret = {"signing_key", "sqs_access_key", "sqs_secret_key"}
+        return {
+            option.name: "***"
+            if option.name in secret and getattr(self, option.name)
+            else repr(getattr(self, option.name))
+            for option in fields(self)
+        }
+
+
+_OPTIONS = {option.name: option for option in fields(Settings)}
+
+
+def load(
+    app_config: Mapping[str, Any] | None = None,
+    *,
+    default_key: str | bytes | None = None,
+) -> Settings:
+    """Read the settings of one app or, without one, of this Tryton process.
+
+    :param app_config: the app's configuration; None outside a web app.
+    :param default_key: what signs if ``signing_key`` is not set: the SECRET_KEY.
+    :raises ConfigurationError: an option is unknown, ill-typed or missing; the text
+        names it and where it was looked for.
+    """
+    found = _from_tryton()
+    if app_config is not None:
+        found.update(_from_app(app_config))
+    values = {name: _parse(name, raw, place) for name, (raw, place) in found.items()}
+    if not values.get("signing_key"):
+        if isinstance(default_key, str):
+            default_key = default_key.encode()
+        values["signing_key"] = (default_key,) if default_key else ()
+    settings = Settings(**values)
+    _check(settings, web=app_config is not None)
+    return settings
+
+
+def _from_tryton() -> dict[str, tuple[Any, str]]:
+    found: dict[str, tuple[Any, str]] = {}
+    # The old module looked for sqs_* in [options].
+    for section in ("options", SECTION):
+        if not tryton_config.has_section(section):
+            continue
+        for name in tryton_config.options(section):
+            place = f"{name} in trytond.conf's section [{section}]"
+            if section == "options" and name not in _OPTIONS:
+                continue
+            if section == "options" and not name.startswith("sqs_"):
+                continue
+            found[_known(name, place)] = (tryton_config.get(section, name), place)
+    return found
+
+
+def _from_app(app_config: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
+    found = {}
+    for key, value in app_config.items():
+        if key.startswith(PREFIX):
+            place = f"{key} in app.config"
+            found[_known(key.removeprefix(PREFIX).lower(), place)] = (value, place)
+    return found
+
+
+def _known(name: str, place: str) -> str:
+    if name not in _OPTIONS:
+        raise ConfigurationError(
+            f"unknown setting {place}; there are: {', '.join(sorted(_OPTIONS))}"
+        )
+    return name
+
+
+def _parse(name: str, raw: Any, place: str) -> Any:
+    try:
+        return _OPTIONS[name].metadata["parse"](raw)
+    except ValueError as error:
+        # The value may be a secret: the text says what is expected, not what came.
+        raise ConfigurationError(f"setting {place}: expected {error}") from None
+
+
+def _check(settings: Settings, *, web: bool) -> None:
+    if not settings.signing_key:
+        looked = (
+            "ASYNC_SIGNING_KEY and SECRET_KEY in app.config, and "
+            if web
+            else "TRYTOND_ASYNC_SQS__SIGNING_KEY in the environment, and "
+        )
+        raise ConfigurationError(
+            f"no signing key: looked for {looked}signing_key in trytond.conf's "
+            f"section [{SECTION}]. Web and worker need the same one."
+        )
+    if settings.broker != "sqs" and not settings.outbox:
+        raise ConfigurationError(
+            f"setting outbox = no goes with broker = sqs only, "
+            f"not with {settings.broker}: there the row is the message"
+        )
+    if settings.results == "database" and not settings.outbox:
+        raise ConfigurationError(
+            "setting results = database needs outbox = yes: the result is in the row"
+        )
+    if bool(settings.sqs_access_key) != bool(settings.sqs_secret_key):
+        raise ConfigurationError(
+            "settings sqs_access_key and sqs_secret_key go together: one is missing"
+        )

@@ -1,0 +1,91 @@
+"""Connections beside Tryton's transaction: for claims, leases, progress and polls.
+
+What they write commits at once, whatever the transaction around the caller does. On
+PostgreSQL they run at READ COMMITTED, where trytond itself uses REPEATABLE READ: a
+statement that meets a row somebody just changed looks at it again instead of failing.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+from trytond import backend
+
+Cursor: TypeAlias = Any
+
+#: What Python's sqlite3 sets, and trytond leaves.
+_SQLITE_BUSY_TIMEOUT_MS = 5_000
+
+_local = threading.local()
+
+
+def is_memory(database_name: str) -> bool:
+    """Whether the database is one shared connection, with nothing beside it."""
+    return database_name == ":memory:"
+
+
+@contextmanager
+def transaction(database_name: str) -> Iterator[Cursor]:
+    """A short transaction of its own; committed at the end, rolled back on error."""
+    with _connection(database_name) as connection:
+        cursor = connection.cursor()
+        if backend.name == "sqlite" and not is_memory(database_name):
+            cursor.execute("BEGIN IMMEDIATE")
+        try:
+            yield cursor
+        except BaseException:
+            connection.rollback()
+            raise
+        else:
+            if not is_memory(database_name):
+                connection.commit()
+
+
+@contextmanager
+def autocommit(database_name: str, *, wait: bool = True) -> Iterator[Cursor]:
+    """A cursor of which every statement commits by itself.
+
+    :param wait: whether to wait for a lock on a SQLite file; without, a statement
+        that meets one fails at once with DatabaseOperationalError. (A task that has
+        written holds the whole file: waiting for it would be waiting for oneself.)
+    """
+    with _connection(database_name, autocommit=True) as connection:
+        cursor = connection.cursor()
+        if wait or backend.name != "sqlite":
+            yield cursor
+            return
+        cursor.execute("PRAGMA busy_timeout = 0")
+        try:
+            yield cursor
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {_SQLITE_BUSY_TIMEOUT_MS}")
+
+
+@contextmanager
+def _connection(database_name: str, autocommit: bool = False) -> Iterator[Any]:
+    if backend.name == "sqlite":
+        yield _sqlite_connection(database_name)
+        return
+    database = backend.Database(database_name).connect()
+    connection = database.get_connection(autocommit=True)
+    try:
+        connection.set_session(
+            isolation_level="READ COMMITTED", autocommit=autocommit
+        )
+        yield connection
+    finally:
+        database.put_connection(connection)
+
+
+def _sqlite_connection(database_name: str) -> Any:
+    if is_memory(database_name):
+        return backend.Database(database_name).connect().get_connection()
+    # A connection belongs to one thread, and does not outlive a fork.
+    databases = _local.__dict__.setdefault(os.getpid(), {})
+    if database_name not in databases:
+        databases[database_name] = backend.Database(database_name).connect()
+    return databases[database_name].get_connection(autocommit=True)

@@ -1,0 +1,198 @@
+"""Amazon SQS through boto3: the one place that calls it and translates its errors."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+)
+
+from .errors import (
+    AccessDenied,
+    ConfigurationError,
+    LeaseLost,
+    QueueMissing,
+    TransportError,
+    TransportUnavailable,
+)
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from types_boto3_sqs import SQSClient
+
+#: Quotas of SQS, from its developer guide (as of 2025).
+BATCH_MAX_ENTRIES = 10
+BATCH_MAX_BYTES = 1_048_576
+DELAY_MAX_S = 900
+LONG_POLL_MAX_S = 20
+VISIBILITY_MAX_S = 43_200
+RETENTION_MIN_S = 60
+RETENTION_MAX_S = 1_209_600
+
+_CONNECT_TIMEOUT_S = 2.0
+
+_MISSING = {"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"}
+_DENIED = {
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthFailure",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "MissingAuthenticationToken",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+}
+_LOST = {
+    "InvalidReceiptHandle",
+    "MessageNotInflight",
+    "AWS.SimpleQueueService.MessageNotInflight",
+    "ReceiptHandleIsInvalid",
+}
+# An expired token is passing: boto3's chain of credentials fetches a new one.
+_PASSING = {
+    "AWS.SimpleQueueService.QueueDeletedRecently",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InternalError",
+    "InternalFailure",
+    "KmsThrottled",
+    "OverLimit",
+    "QueueDeletedRecently",
+    "RequestExpired",
+    "RequestThrottled",
+    "RequestTimeout",
+    "ServiceUnavailable",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+}
+
+
+class Sqs:
+    """A boto3 client, made at the first call and again after a fork. Thread-safe.
+
+    :param timeout_s: how long one call may take to answer, in seconds.
+    :param attempts: how often a call is tried in all, by boto3.
+    """
+
+    def __init__(self, settings: Settings, timeout_s: float, attempts: int) -> None:
+        self._settings = settings
+        self._timeout_s = timeout_s
+        self._attempts = attempts
+        self._lock = threading.Lock()
+        self._pid = 0
+        self._client: SQSClient | None = None
+        self._urls: dict[str, str] = {}
+
+    def call(self, operation: str, **parameters: Any) -> dict[str, Any]:
+        """Make one call, such as ``call("send_message", QueueUrl=…)``.
+
+        :raises TransportUnavailable: a passing failure.
+        :raises AccessDenied: the credentials do not allow it, or there are none.
+        :raises QueueMissing: the queue does not exist.
+        :raises LeaseLost: the receipt is not valid any more.
+        :raises TransportError: anything else the service refuses.
+        """
+        try:
+            answer: dict[str, Any] = getattr(self._own_client(), operation)(
+                **parameters
+            )
+            return answer
+        except ClientError as error:
+            raise _from_client_error(operation, error) from error
+        except BotoCoreError as error:
+            raise _from_botocore_error(operation, error) from error
+
+    def url(self, name: str) -> str:
+        """The URL of a queue, asked for once.
+
+        :raises QueueMissing: the queue does not exist.
+        """
+        if name not in self._urls:
+            owner = self._settings.sqs_queue_owner
+            extra = {"QueueOwnerAWSAccountId": owner} if owner else {}
+            answer = self.call("get_queue_url", QueueName=name, **extra)
+            self._urls[name] = answer["QueueUrl"]
+        return self._urls[name]
+
+    def create(self, name: str, attributes: Mapping[str, str]) -> str:
+        """Create a queue, or find it as it is; returns its URL."""
+        answer = self.call("create_queue", QueueName=name, Attributes=dict(attributes))
+        self._urls[name] = answer["QueueUrl"]
+        return self._urls[name]
+
+    def forget(self, name: str) -> None:
+        """Ask for the queue's URL again next time."""
+        self._urls.pop(name, None)
+
+    def _own_client(self) -> SQSClient:
+        client = self._client
+        if client is None or self._pid != os.getpid():
+            with self._lock:
+                # Connections do not survive a fork.
+                if self._client is None or self._pid != os.getpid():
+                    self._client = self._new_client()
+                    self._pid = os.getpid()
+                client = self._client
+        return client
+
+    def _new_client(self) -> SQSClient:
+        settings = self._settings
+        config = Config(
+            connect_timeout=min(_CONNECT_TIMEOUT_S, self._timeout_s),
+            read_timeout=self._timeout_s,
+            retries={"mode": "standard", "total_max_attempts": self._attempts},
+            max_pool_connections=32,
+        )
+        return boto3.session.Session().client(
+            "sqs",
+            region_name=settings.sqs_region or None,
+            endpoint_url=settings.sqs_endpoint_url or None,
+            aws_access_key_id=settings.sqs_access_key or None,
+            aws_secret_access_key=settings.sqs_secret_key or None,
+            config=config,
+        )
+
+
+def _from_client_error(operation: str, error: ClientError) -> TransportError:
+    details = error.response.get("Error", {})
+    code = details.get("Code", "")
+    # Both of SQS's protocols name an error, with and without a prefix.
+    short = code.rpartition("#")[2]
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    text = f"SQS {operation}: {short}: {details.get('Message', '')}"
+    if short in _MISSING:
+        return QueueMissing(text)
+    if short in _DENIED:
+        return AccessDenied(f"{text}. Check the credentials and their policy")
+    if short in _LOST or "receipt handle" in text.lower():
+        return LeaseLost(text)
+    if short in _PASSING or status >= 500 or status == 429:
+        return TransportUnavailable(text)
+    return TransportError(text)
+
+
+def _from_botocore_error(
+    operation: str, error: BotoCoreError
+) -> TransportError | ConfigurationError:
+    text = f"SQS {operation}: {error}"
+    if isinstance(error, NoRegionError):
+        return ConfigurationError(f"{text}. Set sqs_region, or AWS_DEFAULT_REGION")
+    if isinstance(
+        error, (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError)
+    ):
+        return AccessDenied(
+            f"{text}. Set sqs_access_key and sqs_secret_key, or give boto3 its own"
+        )
+    return TransportUnavailable(text)

@@ -1,0 +1,118 @@
+"""What a message names, on both sides: from a method to its name, and back."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from trytond.model import Model
+from trytond.pool import Pool
+from trytond.report import Report
+from trytond.wizard import Wizard
+
+from .errors import DeferralError, SerializationError, UnknownTask
+from .message import Target
+
+KINDS = ("model", "report", "wizard")
+_BASES: tuple[tuple[type, str], ...] = (
+    (Model, "model"),
+    (Report, "report"),
+    (Wizard, "wizard"),
+)
+
+
+def method_target(owner: type, method: str, instance: Any = None) -> Target:
+    """Name a method of a class of the pool, or of a saved record.
+
+    :raises DeferralError: the class is none of the pool's, or the instance is no
+        record.
+    :raises SerializationError: the record is not saved.
+    """
+    for base, kind in _BASES:
+        if issubclass(owner, base):
+            record = None if instance is None else _record_id(instance, method)
+            return Target(kind, owner.__name__, method, record)
+    raise DeferralError(
+        f"{owner.__name__}.{method} cannot be deferred: {owner.__name__} is no model, "
+        "report or wizard"
+    )
+
+
+def function_target(function: Callable[..., Any]) -> Target:
+    """Name a plain function.
+
+    :raises DeferralError: a worker could not find it.
+    """
+    module, name = function.__module__, function.__qualname__
+    if "." in name or module == "__main__":
+        raise DeferralError(
+            f"{module}:{name} cannot be found by a worker; a plain task is a function "
+            "at the top of a module that can be imported"
+        )
+    return Target("function", module, name)
+
+
+def _record_id(instance: Any, method: str) -> int:
+    name = type(instance).__name__
+    record_id = getattr(instance, "id", None)
+    if not isinstance(instance, Model):
+        raise DeferralError(
+            f"{name}.{method} cannot be deferred on an instance: only saved records "
+            "travel; use a class method"
+        )
+    if record_id is None or record_id < 0:
+        raise SerializationError(
+            f"{name}.{method}: this {name} is not saved; save it first", path="self"
+        )
+    return int(record_id)
+
+
+def owner_of(name: str) -> type:
+    """The pool's class of that Tryton name, be it a model, report or wizard.
+
+    :raises UnknownTask: the pool has none.
+    """
+    pool = Pool()
+    for kind in KINDS:
+        for found, owner in pool.iterobject(type=kind):
+            if found == name:
+                return owner  # type: ignore[no-any-return]
+    raise UnknownTask(f"database {pool.database_name!r} has no {name!r}")
+
+
+def find(target: Target) -> Callable[..., Any]:
+    """The callable that a message names, in the open transaction's pool.
+
+    :raises UnknownTask: there is none; a newer release may have it.
+    """
+    if target.kind == "function":
+        return _find_function(target)
+    if target.kind not in KINDS:
+        raise UnknownTask(f"{target.name}: unknown kind {target.kind!r}")
+    pool = Pool()
+    # Pool.get makes up a class for an unknown report, so look before.
+    owner = dict(pool.iterobject(type=target.kind)).get(target.owner)
+    if owner is None:
+        raise UnknownTask(
+            f"{target.name}: database {pool.database_name!r} has no {target.kind} "
+            f"{target.owner!r}"
+        )
+    place = owner if target.instance is None else owner(target.instance)
+    method = getattr(place, target.method, None)
+    if not callable(method):
+        raise UnknownTask(f"{target.owner} has no method {target.method!r}")
+    return method  # type: ignore[no-any-return]
+
+
+def _find_function(target: Target) -> Callable[..., Any]:
+    module = sys.modules.get(target.owner)
+    function = getattr(module, target.method, None)
+    if not callable(function):
+        raise UnknownTask(
+            f"{target.name} is not imported here; name its module in ASYNC_IMPORTS"
+        )
+    # Only what was declared: a message must not name just any function.
+    if not hasattr(function, "task_options"):
+        raise UnknownTask(f"{target.name} is not decorated as a task")
+    return function  # type: ignore[no-any-return]

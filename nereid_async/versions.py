@@ -1,0 +1,52 @@
+"""A check of the installation: two distributions install the same folder trytond/."""
+
+from __future__ import annotations
+
+import warnings
+from functools import lru_cache
+from importlib import metadata
+
+import trytond
+
+from .errors import ConfigurationError
+
+SERIES = "7.0"
+
+_RECIPE = (
+    "Install one of them only: pip uninstall -y trytond m9s-trytond; "
+    "pip install 'trytond==7.0.*'; "
+    "pip install --no-deps 'm9s-nereid==7.0.*' 'm9s-nereid-base==7.0.*' "
+    "(README, 'Installing beside Nereid')"
+)
+
+
+@lru_cache(maxsize=1)
+def check() -> None:
+    """Look at what is installed as ``trytond``, once a process.
+
+    Warns where two distributions have written the same folder: that works as long as
+    nobody uninstalls one of them, and mixes the files of two builds.
+
+    :raises ConfigurationError: trytond is of another series than this package is for.
+    """
+    if not trytond.__version__.startswith(f"{SERIES}."):
+        raise ConfigurationError(
+            f"trytond {trytond.__version__} is installed; nereid_async is for {SERIES}"
+        )
+    mixed = mixed_distributions()
+    if mixed:
+        both = " and ".join(f"{name} {version}" for name, version in mixed.items())
+        warnings.warn(
+            f"the folder trytond/ was written by {both}. {_RECIPE}", stacklevel=3
+        )
+
+
+def mixed_distributions() -> dict[str, str]:
+    """The distributions that share the folder, with versions; empty if one only."""
+    found = {}
+    for name in ("trytond", "m9s-trytond"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found if len(found) > 1 else {}

@@ -1,0 +1,153 @@
+"""``/async/result/<uuid>``: a plain function of the id and the session.
+
+It knows neither Flask nor Tryton's transactions, so that more than one route can
+call it. Unknown, malformed and foreign ids get the same answer, to the letter.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from trytond import backend
+
+from ..errors import TransportError
+from ..results.base import Status
+from ..runtime import Runtime
+from ..serialization import Json, dumps
+from ..states import State
+from . import visitor
+
+logger = logging.getLogger(__name__)
+
+RETRY_AFTER_S = 1
+_RETRY_AFTER_OUTAGE_S = 5
+_HELD_POLL_PAUSE_S = 0.1
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is sent back; the body is JSON, or empty."""
+
+    status: int
+    body: Json = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def all_headers(self) -> dict[str, str]:
+        """With the ones that every answer has."""
+        headers = {"Cache-Control": "no-store", **self.headers}
+        if self.body is not None:
+            headers.setdefault("Content-Type", "application/json")
+        return headers
+
+    @property
+    def text(self) -> str:
+        """The body as it is sent."""
+        return "" if self.body is None else dumps(self.body)
+
+
+def read(
+    runtime: Runtime,
+    task_id: str,
+    session: Mapping[str, Any],
+    website: int | None,
+    wait: str | None = None,
+) -> Answer:
+    """Answer a GET. Reading does not consume.
+
+    :param wait: the query's ``wait``: hold the answer for up to that many seconds.
+    """
+    if not _readable(runtime, task_id, session, website):
+        return NOT_FOUND
+    deadline_s = time.monotonic() + _wait_s(runtime, wait)
+    try:
+        while True:
+            status = runtime.results.look(task_id)
+            left_s = deadline_s - time.monotonic()
+            if status is None or status.state.finished or left_s <= 0:
+                return _answer(task_id, status, runtime)
+            time.sleep(min(_HELD_POLL_PAUSE_S, left_s))
+    except (TransportError, backend.DatabaseOperationalError):
+        return _unreachable(task_id)
+
+
+def acknowledge(
+    runtime: Runtime, task_id: str, session: Mapping[str, Any], website: int | None
+) -> Answer:
+    """Answer a DELETE: the asker has the result, it need not be kept."""
+    if not _readable(runtime, task_id, session, website):
+        return NOT_FOUND
+    try:
+        status = runtime.results.look(task_id)
+        if status is None:
+            return NOT_FOUND
+        if not status.state.finished:
+            return _problem(409, "Not finished", "There is no result to remove yet.")
+        runtime.results.forget(task_id)
+    except (TransportError, backend.DatabaseOperationalError):
+        return _unreachable(task_id)
+    return Answer(204)
+
+
+def _readable(
+    runtime: Runtime, task_id: str, session: Mapping[str, Any], website: int | None
+) -> bool:
+    return runtime.mint.readable_by(task_id, visitor.audiences(session, website))
+
+
+def _wait_s(runtime: Runtime, wait: str | None) -> float:
+    longest_s = runtime.settings.poll_max_wait
+    try:
+        asked_s = float(wait or 0)
+    except ValueError:
+        return 0.0
+    # NaN compares false with everything, and so becomes 0.
+    return min(asked_s, longest_s) if asked_s > 0 else 0.0
+
+
+def _answer(task_id: str, status: Status | None, runtime: Runtime) -> Answer:
+    if status is None:
+        return NOT_FOUND
+    outcome = status.outcome
+    if status.gone:
+        return _problem(410, "Gone", "This result is not kept any more.")
+    if outcome is None:
+        running = status.state is State.RUNNING or status.state.finished
+        body: dict[str, Json] = {
+            "id": task_id,
+            "state": (State.RUNNING if running else State.PENDING).value,
+            "progress": status.progress and status.progress.as_json(),
+        }
+        return Answer(202, body, {"Retry-After": str(RETRY_AFTER_S)})
+    body = {"id": task_id, "state": outcome.state.value}
+    if outcome.failure is not None:
+        body["error"] = outcome.failure.as_json()
+    else:
+        body["result"] = outcome.browser_value
+    if runtime.results.acknowledge:
+        body["acknowledge"] = True
+    return Answer(200, body)
+
+
+def _problem(status: int, title: str, detail: str) -> Answer:
+    return Answer(
+        status,
+        {"title": title, "status": status, "detail": detail},
+        {"Content-Type": "application/problem+json"},
+    )
+
+
+NOT_FOUND = _problem(404, "Not Found", "There is no such result.")
+
+
+def _unreachable(task_id: str) -> Answer:
+    logger.warning("result of task %s cannot be reached", task_id, exc_info=True)
+    answer = _problem(
+        503, "Service Unavailable", "The result cannot be reached now; ask again."
+    )
+    answer.headers["Retry-After"] = str(_RETRY_AFTER_OUTAGE_S)
+    return answer

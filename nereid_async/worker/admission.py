@@ -1,0 +1,140 @@
+"""From what a broker hands out to jobs: read, check, claim."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..brokers.base import Consumer, Delivery
+from ..errors import BadMessage, LeaseLost, MessageError, UnknownFormat
+from ..message import Message
+from ..results.base import Failure, Outcome
+from ..rows import TaskRows
+from ..runtime import Runtime
+from ..states import State
+from . import giving_back
+from .job import Job
+
+logger = logging.getLogger(__name__)
+
+
+def admit(
+    deliveries: Sequence[Delivery], runtime: Runtime, consumer: Consumer
+) -> list[Job]:
+    """Turn deliveries into jobs; see to those that are none.
+
+    What cannot be read or is wrongly signed is put aside at once, and never runs.
+    """
+    readable = []
+    for delivery in deliveries:
+        try:
+            readable.append((delivery, _read(delivery, runtime)))
+        except UnknownFormat as error:
+            _put_back(delivery, error, runtime, consumer)
+        except BadMessage as error:
+            _quarantine(delivery, error, runtime, consumer)
+    return _claimed(readable, runtime, consumer)
+
+
+def _read(delivery: Delivery, runtime: Runtime) -> Message:
+    message = runtime.codec.decode(delivery.text)
+    if message.database != runtime.database:
+        raise BadMessage(f"is for database {message.database!r}")
+    if delivery.claim is not None and delivery.claim.id != message.id:
+        raise BadMessage(f"stands in the row of task {delivery.claim.id}")
+    return message
+
+
+def _claimed(
+    readable: Sequence[tuple[Delivery, Message]], runtime: Runtime, consumer: Consumer
+) -> list[Job]:
+    rows = runtime.rows
+    wanted = [
+        message.id
+        for delivery, message in readable
+        if message.outbox and delivery.claim is None
+    ]
+    claims = {}
+    if wanted and rows is not None:
+        claims = rows.claim_ids(wanted, runtime.settings.visibility_timeout)
+    jobs = []
+    for delivery, message in readable:
+        claim = delivery.claim or claims.pop(message.id, None)
+        if claim is not None or not message.outbox:
+            jobs.append(Job(delivery, message, claim))
+        elif rows is None:
+            _quarantine(
+                delivery,
+                BadMessage("has a row, and this worker is set to outbox = no"),
+                runtime,
+                consumer,
+            )
+        else:
+            _settle(delivery, message, rows, runtime, consumer)
+    return jobs
+
+
+def _settle(
+    delivery: Delivery,
+    message: Message,
+    rows: TaskRows,
+    runtime: Runtime,
+    consumer: Consumer,
+) -> None:
+    """See to a message whose row cannot be claimed."""
+    status = rows.status(message.id)
+    if status is None:
+        logger.error("task %s has no row any more: not run", message.id)
+        consumer.acknowledge([delivery])
+    elif status.state.finished:
+        # Delivered twice, or the worker died before it could acknowledge.
+        if message.keep_result and status.outcome is not None:
+            runtime.results.put(message.id, status.outcome)
+        consumer.acknowledge([delivery])
+    else:
+        # Another worker has it; should that one die, the message is there again.
+        consumer.hide(delivery, message.visibility_timeout_s)
+
+
+def _put_back(
+    delivery: Delivery, error: MessageError, runtime: Runtime, consumer: Consumer
+) -> None:
+    """Give back a message of a newer format, or quarantine it after the grace."""
+    rows, claim = runtime.rows, delivery.claim
+    if claim is not None and rows is not None:
+        unknown_s = rows.unknown_for_s(claim)
+    else:
+        first_s = delivery.first_received_s
+        unknown_s = 0.0 if first_s is None else max(0.0, time.time() - first_s)
+    if unknown_s > runtime.settings.unknown_grace:
+        _quarantine(delivery, error, runtime, consumer)
+        return
+    delay_s = giving_back.growing_delay_s(unknown_s)
+    logger.warning("a message is given back for %.0f s: %s", delay_s, error)
+    if claim is not None and rows is not None:
+        rows.release(claim, State.PENDING, delay_s, claim.attempt)
+    consumer.hide(delivery, delay_s)
+
+
+def _quarantine(
+    delivery: Delivery, error: MessageError, runtime: Runtime, consumer: Consumer
+) -> None:
+    claim = delivery.claim
+    logger.error(
+        "message of %d bytes in queue %s%s does not run: %s",
+        len(delivery.text),
+        delivery.queue,
+        "" if claim is None else f" (task {claim.id})",
+        error,
+    )
+    if claim is not None and runtime.rows is not None:
+        failure = Failure(type(error).__name__, str(error))
+        try:
+            runtime.rows.finish_apart(
+                claim, Outcome(failure=failure), runtime.settings.result_ttl
+            )
+        except LeaseLost:
+            return
+    consumer.bury(replace(delivery, claim=None), f"{type(error).__name__}: {error}")

@@ -1,0 +1,162 @@
+"""One message, one transaction: the run of a task, up to and with its commit."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import time
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from trytond import backend
+from trytond.config import config
+from trytond.pool import Pool
+from trytond.transaction import Transaction, TransactionError
+from trytond.worker import run_task
+
+from ..current_task import Running, running
+from ..errors import MessageTooLarge, WebAppNeeded
+from ..message import Message
+from ..results.base import Outcome, Progress
+from ..rows import Claim, outcome_text
+from ..runtime import Runtime
+from ..serialization import decode, encode, for_browser
+from ..targets import find
+from .job import Job
+
+logger = logging.getLogger(__name__)
+
+_RETRY_PAUSE_S = 0.02
+_PROGRESS_PAUSE_S = 0.25
+
+
+def execute(job: Job, runtime: Runtime) -> Outcome:
+    """Run a task in a transaction of its own and commit it.
+
+    What trytond repeats in its own dispatchers is repeated here, as one attempt: a
+    database error as often as ``[database] retry`` says, a lock that the task asked
+    for by TransactionError as often.
+
+    :returns: the outcome, committed with the task's own writing.
+    :raises LeaseLost: another run has the task; nothing was committed.
+    :raises Exception: whatever the task raised; nothing was committed.
+    """
+    retries = config.getint("database", "retry")
+    extras: dict[str, Any] = {}
+    for count in itertools.count():
+        if count:
+            time.sleep(_RETRY_PAUSE_S * count)
+        with Transaction().start(
+            runtime.database, job.message.user, **extras
+        ) as transaction:
+            # The list belongs to the thread, and survives a rollback.
+            transaction.tasks.clear()
+            try:
+                outcome = _run(job, runtime)
+                transaction.commit()
+            except TransactionError as error:
+                _roll_back(transaction)
+                if count >= retries:
+                    raise
+                error.fix(extras)
+                continue
+            except backend.DatabaseOperationalError:
+                _roll_back(transaction)
+                if count >= retries:
+                    raise
+                continue
+            except BaseException:
+                _roll_back(transaction)
+                raise
+        _run_own_queue(runtime.database)
+        return outcome
+    raise AssertionError("itertools.count() ended")
+
+
+def _roll_back(transaction: Any) -> None:
+    transaction.rollback()
+    transaction.tasks.clear()
+
+
+def _run_own_queue(database: str) -> None:
+    """Run what the task put in trytond's own queue, as Nereid does after a request."""
+    tasks = Transaction().tasks
+    while tasks:
+        run_task(Pool(database), tasks.pop())
+
+
+def _run(job: Job, runtime: Runtime) -> Outcome:
+    message = job.message
+    transaction = Transaction()
+    context = {key: decode(value) for key, value in message.context.items()}
+    # As trytond's own queue: nobody is there to answer a warning.
+    with transaction.set_context(context, _skip_warnings=True):
+        with _web_context(message, runtime), running(_current(job, runtime)):
+            call = find(message.target)
+            args = [decode(value) for value in message.args]
+            kwargs = {name: decode(value) for name, value in message.kwargs.items()}
+            outcome = _outcome(call(*args, **kwargs), message, runtime)
+    if job.claim is not None:
+        assert runtime.rows is not None
+        runtime.rows.finish(
+            transaction.connection.cursor(),
+            job.claim,
+            outcome,
+            runtime.settings.result_ttl,
+            keep=message.keep_result,
+        )
+    return outcome
+
+
+def _web_context(message: Message, runtime: Runtime) -> AbstractContextManager[None]:
+    if message.web is None:
+        return nullcontext()
+    if runtime.web_context is None:
+        raise WebAppNeeded(
+            f"{message.target.name} was deferred by a web request; start this worker "
+            "with --app, or through `flask async worker`"
+        )
+    return runtime.web_context(message.web)
+
+
+def _outcome(value: Any, message: Message, runtime: Runtime) -> Outcome:
+    if not message.keep_result:
+        return Outcome()
+    encoded = encode(value, "result")
+    outcome = Outcome(
+        encoded, for_browser(value) if message.for_browser else encoded
+    )
+    size_bytes = len(outcome_text(outcome))
+    limit_bytes = runtime.settings.max_message_bytes
+    if size_bytes > limit_bytes:
+        raise MessageTooLarge(
+            f"{message.target.name}: the result is {size_bytes} bytes, the limit "
+            f"{limit_bytes}; store it and return its record",
+            size_bytes=size_bytes,
+            limit_bytes=limit_bytes,
+        )
+    return outcome
+
+
+def _current(job: Job, runtime: Runtime) -> Running:
+    report = _Reporter(job.claim, runtime)
+    return Running(job.message.id, job.message.target.name, job.attempt, report)
+
+
+class _Reporter:
+    """Writes progress, at most a few times a second."""
+
+    def __init__(self, claim: Claim | None, runtime: Runtime) -> None:
+        self._claim = claim
+        self._rows = runtime.rows
+        self._next_at_s = 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        now_s = time.monotonic()
+        if self._claim is None or self._rows is None or now_s < self._next_at_s:
+            return
+        self._next_at_s = now_s + _PROGRESS_PAUSE_S
+        try:
+            self._rows.report(self._claim, progress)
+        except backend.DatabaseOperationalError as error:
+            logger.debug("progress dropped, the database is busy: %s", error)

@@ -1,0 +1,93 @@
+"""Signs of life for what a worker holds, so that nobody takes it over."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from trytond import backend
+
+from ..brokers.base import Consumer
+from ..errors import TransportError
+from ..runtime import Runtime
+from .job import Job
+
+logger = logging.getLogger(__name__)
+
+#: A lease is extended this many times before it would end.
+_BEATS_A_LEASE = 3
+
+
+class LeaseKeeper(threading.Thread):
+    """Extends the leases of all jobs in hand, in one thread a process."""
+
+    def __init__(self, runtime: Runtime, consumer: Consumer) -> None:
+        super().__init__(name="lease-keeper", daemon=True)
+        self._runtime = runtime
+        self._consumer = consumer
+        self._changed = threading.Condition()
+        self._due_at_s: dict[str, float] = {}
+        self._jobs: dict[str, Job] = {}
+        self._stopped = False
+
+    def hold(self, job: Job) -> None:
+        """Begin to extend a job's lease."""
+        with self._changed:
+            self._jobs[job.message.id] = job
+            self._due_at_s[job.message.id] = time.monotonic() + _pause_s(job)
+            self._changed.notify()
+
+    def let_go(self, job: Job) -> None:
+        """Stop to extend it."""
+        with self._changed:
+            self._jobs.pop(job.message.id, None)
+            self._due_at_s.pop(job.message.id, None)
+
+    def stop(self) -> None:
+        """End the thread."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+
+    def run(self) -> None:
+        """Wait for the next lease that is to be extended."""
+        while True:
+            with self._changed:
+                if self._stopped:
+                    return
+                now_s = time.monotonic()
+                due = [id for id, at_s in self._due_at_s.items() if at_s <= now_s]
+                if not due:
+                    next_s = min(self._due_at_s.values(), default=None)
+                    self._changed.wait(None if next_s is None else next_s - now_s)
+                    continue
+                jobs = [self._jobs[id] for id in due]
+                for job in jobs:
+                    self._due_at_s[job.message.id] = now_s + _pause_s(job)
+            self._extend(jobs)
+
+    def _extend(self, jobs: list[Job]) -> None:
+        by_timeout: dict[int, list[Job]] = {}
+        for job in jobs:
+            by_timeout.setdefault(job.message.visibility_timeout_s, []).append(job)
+        for timeout_s, group in by_timeout.items():
+            try:
+                self._extend_for(timeout_s, group)
+            except (TransportError, backend.DatabaseOperationalError) as error:
+                # There are more beats before the lease ends.
+                logger.warning("leases of %d task(s): %s", len(group), error)
+
+    def _extend_for(self, timeout_s: int, jobs: list[Job]) -> None:
+        rows = self._runtime.rows
+        if rows is not None:
+            claims = [job.claim for job in jobs if job.claim is not None]
+            held = rows.extend(claims, timeout_s)
+            for claim in claims:
+                if claim.id not in held:
+                    logger.warning("task %s: the lease is lost", claim.id)
+        self._consumer.extend([job.delivery for job in jobs], timeout_s)
+
+
+def _pause_s(job: Job) -> float:
+    return job.message.visibility_timeout_s / _BEATS_A_LEASE

@@ -1,0 +1,24 @@
+"""How a worker is to work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """What the commands take.
+
+    :ivar queues: short names of the queues; empty for the default one.
+    :ivar processes: processes that run tasks.
+    :ivar threads: tasks at a time in each process.
+    :ivar burst: end when nothing is left that can run now.
+    :ivar grace_s: how long running tasks may take to finish once told to stop, in
+        seconds.
+    """
+
+    queues: tuple[str, ...] = ()
+    processes: int = 1
+    threads: int = 1
+    burst: bool = False
+    grace_s: float = 30.0

@@ -1,0 +1,69 @@
+"""Whether a task that raised is tried again, and when."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from trytond.exceptions import TrytonException
+
+from ..errors import MessageError, Retry
+
+_FIRST_DELAY_S = 1.0
+_LONGEST_DELAY_S = 3_600.0
+
+#: What another try does not mend: a user's mistake, missing rights, a value that
+#: cannot travel.
+_PERMANENT: tuple[type[BaseException], ...] = (TrytonException, MessageError)
+
+
+@dataclass(frozen=True)
+class Again:
+    """Roll back and run it again in ``delay_s`` seconds."""
+
+    delay_s: float
+
+
+@dataclass(frozen=True)
+class GiveUp:
+    """It has failed for good."""
+
+    reason: str
+
+
+def decide(
+    error: BaseException,
+    attempt: int,
+    max_attempts: int,
+    retry_on: tuple[type[BaseException], ...],
+) -> Again | GiveUp:
+    """Decide by the rules, in their order.
+
+    ``Retry`` comes first; then what another try does not mend fails at once, unless
+    ``retry_on`` names its class (not just a base of it such as Exception); then
+    ``retry_on``.
+
+    :param attempt: the attempt that raised, from 1.
+    """
+    if isinstance(error, Retry):
+        wanted = True
+    elif isinstance(error, _PERMANENT):
+        wanted = any(
+            isinstance(error, kind) and issubclass(kind, _PERMANENT)
+            for kind in retry_on
+        )
+    else:
+        wanted = isinstance(error, retry_on)
+    if not wanted:
+        return GiveUp("not to be tried again")
+    if attempt >= max_attempts:
+        return GiveUp(f"attempt {attempt} of {max_attempts}")
+    if isinstance(error, Retry) and error.delay_s is not None:
+        return Again(error.delay_s)
+    return Again(backoff_s(attempt))
+
+
+def backoff_s(attempt: int) -> float:
+    """A delay that doubles with every attempt, with jitter against crowds."""
+    longest_s = min(_FIRST_DELAY_S * 2 ** min(attempt - 1, 30), _LONGEST_DELAY_S)
+    return longest_s * random.uniform(0.5, 1.0)

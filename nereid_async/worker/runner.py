@@ -1,0 +1,158 @@
+"""Takes one message at a time through its run, and sees to what follows from it."""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+
+from trytond import backend
+
+from .. import signals
+from ..brokers.base import Consumer
+from ..errors import LeaseLost, TransportError, UnknownTask, WebAppNeeded
+from ..results.base import Failure, Outcome
+from ..runtime import Runtime
+from ..targets import find
+from . import giving_back, retry
+from .execution import execute
+from .job import Job
+
+logger = logging.getLogger(__name__)
+
+
+class Runner:
+    """Runs jobs; one a thread.
+
+    :param name: how rows and logs name this worker.
+    """
+
+    def __init__(self, runtime: Runtime, consumer: Consumer, name: str) -> None:
+        self._runtime = runtime
+        self._consumer = consumer
+        self._name = name
+
+    def run(self, job: Job) -> None:
+        """Run a job to its end, whatever that is. Raises nothing but exits."""
+        try:
+            self._run(job)
+        except LeaseLost as error:
+            # Not acknowledged: whoever has it now does that.
+            logger.warning("%s: %s", job, error)
+        except (TransportError, backend.DatabaseOperationalError) as error:
+            # Its outcome is durable or nobody's; what is left comes again by itself.
+            logger.warning("%s: %s", job, error)
+        except Exception:
+            logger.exception("%s: the worker failed", job)
+
+    def _run(self, job: Job) -> None:
+        message = job.message
+        if job.attempt > message.max_attempts:
+            # Each of its runs ended without an outcome: they were killed.
+            died = Failure(
+                "WorkerDied",
+                f"no outcome after {message.max_attempts} attempt(s): the workers "
+                "were killed, or gave no sign of life in time",
+            )
+            self._give_up(job, died, None)
+            return
+        self._start(job)
+        started_s = time.monotonic()
+        try:
+            outcome = execute(job, self._runtime)
+        except LeaseLost:
+            raise
+        except (UnknownTask, WebAppNeeded) as error:
+            giving_back.give_back(job, error, self._runtime, self._consumer)
+        except Exception as error:
+            self._failed(job, error)
+        else:
+            logger.info("%s: done in %.0f ms", job, _ms_since(started_s))
+            self._succeeded(job, outcome)
+
+    def _start(self, job: Job) -> None:
+        message = job.message
+        if job.claim is not None and self._runtime.rows is not None:
+            try:
+                self._runtime.rows.start(
+                    job.claim, self._name, message.visibility_timeout_s
+                )
+            except backend.DatabaseOperationalError as error:
+                # Losing the mark costs a second run at most.
+                logger.debug("%s: start not marked: %s", job, error)
+        signals.emit(
+            signals.task_started,
+            self._runtime.database,
+            message=message,
+            attempt=job.attempt,
+        )
+
+    def _succeeded(self, job: Job, outcome: Outcome) -> None:
+        if job.message.keep_result:
+            self._runtime.results.put(job.message.id, outcome)
+        self._consumer.acknowledge([job.delivery])
+        signals.emit(
+            signals.task_succeeded,
+            self._runtime.database,
+            message=job.message,
+            result=outcome.value,
+        )
+
+    def _failed(self, job: Job, error: Exception) -> None:
+        decision = retry.decide(
+            error, job.attempt, job.message.max_attempts, self._retry_on(job)
+        )
+        if isinstance(decision, retry.GiveUp):
+            logger.error(
+                "%s failed for good (%s)", job, decision.reason, exc_info=error
+            )
+            self._give_up(job, _failure(error), error)
+            return
+        logger.warning(
+            "%s failed, attempt %d; again in %.1f s",
+            job,
+            job.attempt,
+            decision.delay_s,
+            exc_info=error,
+        )
+        giving_back.release(job, decision.delay_s, self._runtime, self._consumer)
+        signals.emit(
+            signals.task_retried,
+            self._runtime.database,
+            message=job.message,
+            delay_s=decision.delay_s,
+            error=error,
+        )
+
+    def _retry_on(self, job: Job) -> tuple[type[BaseException], ...]:
+        """The classes cannot travel: they are read from the declaration."""
+        from trytond.transaction import Transaction
+
+        with Transaction().start(self._runtime.database, 0, readonly=True):
+            options = getattr(find(job.message.target), "task_options", None)
+        return (Exception,) if options is None else options.retry_on
+
+    def _give_up(self, job: Job, failure: Failure, error: Exception | None) -> None:
+        outcome = Outcome(failure=failure)
+        runtime = self._runtime
+        if job.claim is not None and runtime.rows is not None:
+            runtime.rows.finish_apart(job.claim, outcome, runtime.settings.result_ttl)
+        if job.message.keep_result:
+            runtime.results.put(job.message.id, outcome)
+        self._consumer.bury(job.delivery, f"{failure.type}: {failure.message}")
+        signals.emit(
+            signals.task_failed, runtime.database, message=job.message, error=error
+        )
+
+
+def _failure(error: BaseException) -> Failure:
+    text = getattr(error, "message", None)
+    return Failure(
+        type(error).__name__,
+        text if isinstance(text, str) and text else str(error),
+        "".join(traceback.format_exception(error)),
+    )
+
+
+def _ms_since(started_s: float) -> float:
+    return (time.monotonic() - started_s) * 1_000

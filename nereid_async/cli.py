@@ -46,9 +46,7 @@ def _worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 type=click.IntRange(1, 256),
                 help="Tasks at a time in each process.",
             ),
-            click.option(
-                "--burst", is_flag=True, help="End when the queue is empty."
-            ),
+            click.option("--burst", is_flag=True, help="End when the queue is empty."),
             click.option(
                 "--grace",
                 "grace_s",

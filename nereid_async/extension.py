@@ -118,5 +118,3 @@ def _add_commands(app: Nereid) -> None:
 
     if "async" not in app.cli.commands:
         app.cli.add_command(flask_group)
-
-

@@ -173,9 +173,7 @@ def argument_name(index: int, names: Sequence[str]) -> str:
 
 
 def _largest_argument(message: Message, names: Sequence[str]) -> str:
-    sizes = {
-        argument_name(i, names): len(dumps(v)) for i, v in enumerate(message.args)
-    }
+    sizes = {argument_name(i, names): len(dumps(v)) for i, v in enumerate(message.args)}
     sizes |= {repr(name): len(dumps(v)) for name, v in message.kwargs.items()}
     if not sizes:
         return "none, but its context"

@@ -99,7 +99,8 @@ class TaskRows:
 
     def _insert(self, cursor: side.Cursor, rows: Sequence[Row], notify: bool) -> None:
         values = ", ".join(
-            ["({p}, {p}, {p}, {p}, 'pending', {p}, {now}, {now}, {later}, {p})"] * len(rows)
+            ["({p}, {p}, {p}, {p}, 'pending', {p}, {now}, {now}, {later}, {p})"]
+            * len(rows)
         )
         parameters: list[Any] = []
         for row in rows:
@@ -257,7 +258,8 @@ class TaskRows:
             # Finished long ago: their leases just ran out.
             self._execute(
                 cursor,
-                f"UPDATE async_run SET lease_until = NULL WHERE uuid IN ({_list(over)})",
+                "UPDATE async_run SET lease_until = NULL "
+                f"WHERE uuid IN ({_list(over)})",
                 list(over),
             )
         return claims

@@ -28,7 +28,7 @@ from .errors import SerializationError
 
 #: What :func:`json.dumps` writes as it stands.
 Json: TypeAlias = (
-    "None | bool | int | float | str | list[Json] | tuple[Json, ...] | dict[str, Json]"
+    "bool | int | float | str | list[Json] | tuple[Json, ...] | dict[str, Json] | None"
 )
 
 TAG = "$"
@@ -234,7 +234,7 @@ def _read_email(value: Any) -> Message:
     return message_from_bytes(data)
 
 
-def _base64(value: bytes) -> str:
+def _base64(value: bytes | bytearray) -> str:
     return base64.b64encode(value).decode("ascii")
 
 
@@ -247,7 +247,11 @@ _SCALARS: dict[
     dt.date: ("date", dt.date.isoformat, dt.date.fromisoformat),
     dt.time: ("time", _write_time, _read_time),
     dt.timedelta: ("timedelta", _write_timedelta, lambda v: dt.timedelta(*v)),
-    (bytes, bytearray): ("bytes", _base64, lambda v: base64.b64decode(v, validate=True)),
+    (bytes, bytearray): (
+        "bytes",
+        _base64,
+        lambda v: base64.b64decode(v, validate=True),
+    ),
     uuid.UUID: ("uuid", str, uuid.UUID),
     Message: ("email", _write_email, _read_email),
 }

@@ -73,9 +73,7 @@ def _connection(database_name: str, autocommit: bool = False) -> Iterator[Any]:
     database = backend.Database(database_name).connect()
     connection = database.get_connection(autocommit=True)
     try:
-        connection.set_session(
-            isolation_level="READ COMMITTED", autocommit=autocommit
-        )
+        connection.set_session(isolation_level="READ COMMITTED", autocommit=autocommit)
         yield connection
     finally:
         database.put_connection(connection)
@@ -85,7 +83,9 @@ def _sqlite_connection(database_name: str) -> Any:
     if is_memory(database_name):
         return backend.Database(database_name).connect().get_connection()
     # A connection belongs to one thread, and does not outlive a fork.
-    databases = _local.__dict__.setdefault(os.getpid(), {})
+    if getattr(_local, "pid", None) != os.getpid():
+        _local.pid, _local.databases = os.getpid(), {}
+    databases = _local.databases
     if database_name not in databases:
         databases[database_name] = backend.Database(database_name).connect()
     return databases[database_name].get_connection(autocommit=True)

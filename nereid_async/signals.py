@@ -27,7 +27,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from blinker import Namespace, NamedSignal
+from blinker import NamedSignal, Namespace
 
 _namespace = Namespace()
 logger = logging.getLogger(__name__)

@@ -144,7 +144,7 @@ class _TaskApi:
         return self._deferrable().task_options
 
 
-class BoundTask(_TaskApi, wrapt.BoundFunctionWrapper):  # type: ignore[misc]
+class BoundTask(_TaskApi, wrapt.BoundFunctionWrapper[..., Any]):
     """A task as an attribute of a class or a record."""
 
     def _deferrable(self) -> Deferrable:
@@ -168,7 +168,7 @@ class BoundTask(_TaskApi, wrapt.BoundFunctionWrapper):  # type: ignore[misc]
         return method_target(owner, name, instance), args
 
 
-class AsyncTask(_TaskApi, wrapt.FunctionWrapper):  # type: ignore[misc]
+class AsyncTask(_TaskApi, wrapt.FunctionWrapper[..., Any]):
     """A task as it stands in its class or module."""
 
     __bound_function_wrapper__ = BoundTask

@@ -119,7 +119,9 @@ class _Alarm:
     def wait(self, seconds: float) -> bool:
         """Wait; whether the bell rang."""
         # Looking is cheap, and nothing tells that another process has written.
-        ready, _, _ = select.select([self._read_fd], [], [], min(seconds, _POLL_PAUSE_S))
+        ready, _, _ = select.select(
+            [self._read_fd], [], [], min(seconds, _POLL_PAUSE_S)
+        )
         return bool(ready)
 
     def ring(self) -> None:

@@ -50,7 +50,7 @@ class MemoryBroker:
 
     def _take(self, queues: Sequence[str], limit: int) -> list[Delivery]:
         now_s = time.monotonic()
-        deliveries = []
+        deliveries: list[Delivery] = []
         for queue in queues:
             for held in self._queues.get(queue, []):
                 if held.visible_at_s <= now_s and len(deliveries) < limit:

@@ -42,9 +42,7 @@ class SqsBroker:
         self._names = QueueNames(database, settings)
         # One attempt with a short time-out: a request waits for it, and a row that
         # could not be sent is sent later. Without rows a second attempt is worth it.
-        self._sender = Sqs(
-            settings, settings.send_timeout, 1 if settings.outbox else 3
-        )
+        self._sender = Sqs(settings, settings.send_timeout, 1 if settings.outbox else 3)
 
     def send(self, parcels: Sequence[Parcel]) -> list[str]:
         """Send in as few calls as SQS allows; see :class:`..base.Broker`."""

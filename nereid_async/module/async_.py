@@ -27,6 +27,7 @@ class ResultOptions(NamedTuple):
 
 class Async(ModelView):
     "Asynchronous Execution"
+
     __name__ = "async.async"
 
     @classmethod
@@ -84,7 +85,7 @@ def _owner(model: Any, instance: Any, method: str) -> type:
     owner = owner_of(model) if isinstance(model, str) else model
     if not callable(getattr(owner, method, None)):
         raise DeferralError(f"{owner.__name__} has no method {method!r}")
-    return owner  # type: ignore[no-any-return]
+    return owner
 
 
 def _check_decorated(owner: type, method: str) -> None:

@@ -29,6 +29,7 @@ def _create_indexes(*statements: str) -> None:
 
 class Task(ModelSQL, ModelView):
     "Asynchronous Task"
+
     __name__ = "async.task"
 
     uuid = fields.Char("ID", required=True, readonly=True)
@@ -46,9 +47,7 @@ class Task(ModelSQL, ModelView):
     web = fields.Boolean(
         "Needs the Web App", readonly=True, help="Deferred by a web request."
     )
-    user = fields.Integer(
-        "User", readonly=True, help="The user as whom the task runs."
-    )
+    user = fields.Integer("User", readonly=True, help="The user as whom the task runs.")
     due_at = fields.Timestamp(
         "Due at", required=True, readonly=True, help="Not run before (UTC)."
     )
@@ -110,6 +109,7 @@ class Task(ModelSQL, ModelView):
 
 class Run(ModelSQL):
     "Run of an Asynchronous Task"
+
     __name__ = "async.run"
 
     uuid = fields.Char("ID", required=True, readonly=True)

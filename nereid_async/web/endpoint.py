@@ -112,7 +112,7 @@ def _wait_s(runtime: Runtime, wait: str | None) -> float:
 def _answer(task_id: str, status: Status | None, runtime: Runtime) -> Answer:
     if status is None:
         return NOT_FOUND
-    outcome = status.outcome
+    outcome, progress = status.outcome, status.progress
     if status.gone:
         return _problem(410, "Gone", "This result is not kept any more.")
     if outcome is None:
@@ -120,7 +120,7 @@ def _answer(task_id: str, status: Status | None, runtime: Runtime) -> Answer:
         body: dict[str, Json] = {
             "id": task_id,
             "state": (State.RUNNING if running else State.PENDING).value,
-            "progress": status.progress and status.progress.as_json(),
+            "progress": None if progress is None else progress.as_json(),
         }
         return Answer(202, body, {"Retry-After": str(RETRY_AFTER_S)})
     body = {"id": task_id, "state": outcome.state.value}

@@ -43,7 +43,8 @@ class _Views:
         response = Response(script, mimetype="text/javascript")
         response.headers["Cache-Control"] = "no-cache"
         response.add_etag()
-        return response.make_conditional(request)
+        response.make_conditional(request)
+        return response
 
 
 def register(app: Nereid, runtime: Runtime) -> None:
@@ -57,6 +58,4 @@ def register(app: Nereid, runtime: Runtime) -> None:
         provide_automatic_options=False,
         readonly=True,
     )
-    app.add_url_rule(
-        CLIENT_URL, endpoint="nereid_async.client", view_func=views.client
-    )
+    app.add_url_rule(CLIENT_URL, endpoint="nereid_async.client", view_func=views.client)

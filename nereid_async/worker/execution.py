@@ -123,9 +123,7 @@ def _outcome(value: Any, message: Message, runtime: Runtime) -> Outcome:
     if not message.keep_result:
         return Outcome()
     encoded = encode(value, "result")
-    outcome = Outcome(
-        encoded, for_browser(value) if message.for_browser else encoded
-    )
+    outcome = Outcome(encoded, for_browser(value) if message.for_browser else encoded)
     size_bytes = len(outcome_text(outcome))
     limit_bytes = runtime.settings.max_message_bytes
     if size_bytes > limit_bytes:

@@ -140,7 +140,7 @@ class WorkerProcess:
 
 
 def _failure_pause_s(failures: int) -> float:
-    return min(_FIRST_FAILURE_PAUSE_S * 2 ** (failures - 1), _LONGEST_FAILURE_PAUSE_S)
+    return min(_FIRST_FAILURE_PAUSE_S * 2.0 ** (failures - 1), _LONGEST_FAILURE_PAUSE_S)
 
 
 def run_until_empty(runtime: Runtime, options: WorkerOptions | None = None) -> None:

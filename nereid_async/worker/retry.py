@@ -65,5 +65,5 @@ def decide(
 
 def backoff_s(attempt: int) -> float:
     """A delay that doubles with every attempt, with jitter against crowds."""
-    longest_s = min(_FIRST_DELAY_S * 2 ** min(attempt - 1, 30), _LONGEST_DELAY_S)
+    longest_s = min(_FIRST_DELAY_S * 2.0 ** min(attempt - 1, 30), _LONGEST_DELAY_S)
     return longest_s * random.uniform(0.5, 1.0)

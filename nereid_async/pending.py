@@ -255,9 +255,14 @@ class Pending:
         limit = broker.max_delay_s
         # What the broker cannot hold so long waits in its row.
         ready = [c for c in calls if limit is None or c.message.delay_s <= limit]
-        confirmed = set(broker.send([call.parcel for call in ready])) if ready else ()
+        if not ready:
+            return
+        confirmed = broker.send([call.parcel for call in ready])
+        if self.runtime.sent_marks is not None:
+            self.runtime.sent_marks.add(confirmed)
+        sent = set(confirmed)
         for call in ready:
-            if call.message.id in confirmed:
+            if call.message.id in sent:
                 signals.emit(
                     signals.task_sent, self.runtime.database, message=call.message
                 )

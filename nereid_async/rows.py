@@ -39,6 +39,16 @@ class Row:
 
 
 @dataclass(frozen=True)
+class UnsentRow:
+    """A committed row that the queue service does not have."""
+
+    id: str
+    queue: str
+    text: str
+    due_in_s: float
+
+
+@dataclass(frozen=True)
 class Claim:
     """A task taken for one run.
 
@@ -137,6 +147,28 @@ class TaskRows:
                 "AND state = 'pending' {skip_locked}) AND state = 'pending'",
                 ids,
             )
+
+    def unsent(
+        self, limit: int, patience_s: float, horizon_s: float
+    ) -> list[UnsentRow]:
+        """Rows that should have been sent by now.
+
+        :param patience_s: how long their own process is left to send them.
+        :param horizon_s: how far ahead of its due time a row can be sent.
+        """
+        due_in_s = self._seconds_between("{now}", "due_at")
+        with side.autocommit(self.database) as cursor:
+            self._execute(
+                cursor,
+                f"SELECT uuid, queue, message, {due_in_s} FROM async_task "
+                "WHERE state = 'pending' AND due_at <= {later} "
+                "AND deferred_at <= {later} ORDER BY due_at LIMIT {p}",
+                [horizon_s, -patience_s, limit],
+            )
+            return [
+                UnsentRow(uuid, queue, text, max(0.0, float(seconds)))
+                for uuid, queue, text, seconds in cursor.fetchall()
+            ]
 
     # -- the worker ----------------------------------------------------------------
 

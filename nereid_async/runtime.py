@@ -23,6 +23,7 @@ from .identity import NOBODY, Audience, IdMint
 from .message import MessageCodec, WebRequest
 from .results.base import ResultStore
 from .rows import TaskRows
+from .sent_marks import SentMarks
 from .settings import Settings
 
 MODULE = "async_sqs"
@@ -45,6 +46,7 @@ class Runtime:
     """The parts that serve one database.
 
     :ivar rows: the row protocol; None without an outbox.
+    :ivar sent_marks: notes which rows were sent; None where nothing is.
     :ivar asker: tells who is deferring, called at each deferral.
     :ivar web_context: opens, in a worker, the web context a task was deferred in;
         None where there is no web app.
@@ -57,6 +59,7 @@ class Runtime:
     rows: TaskRows | None
     broker: Broker
     results: ResultStore
+    sent_marks: SentMarks | None
     asker: Callable[[], Asker]
     web_context: Callable[[WebRequest], AbstractContextManager[None]] | None
 
@@ -98,6 +101,7 @@ def build(
         rows=rows,
         broker=_broker(database, settings, rows, web=web_context is not None),
         results=_results(database, settings, rows),
+        sent_marks=SentMarks(rows) if rows and settings.broker == "sqs" else None,
         asker=asker,
         web_context=web_context,
     )

@@ -17,6 +17,7 @@ from .giving_back import release
 from .job import Job
 from .lease import LeaseKeeper
 from .options import WorkerOptions
+from .relay import Relay
 from .runner import Runner
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ class WorkerProcess:
         queues = options.queues or (runtime.settings.sqs_queue,)
         self._consumer = runtime.broker.consumer(queues)
         self._keeper = LeaseKeeper(runtime, self._consumer)
+        self._relay = _relay(runtime)
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._slots = threading.Semaphore(options.threads)
         self._stopping = threading.Event()
@@ -54,6 +56,8 @@ class WorkerProcess:
     def run(self) -> None:
         """Work. Needs the pool to be loaded, and no open transaction."""
         self._keeper.start()
+        if self._relay is not None:
+            self._relay.start()
         runners = [
             threading.Thread(target=self._run_jobs, name=f"runner-{i}", daemon=True)
             for i in range(self._options.threads)
@@ -71,6 +75,9 @@ class WorkerProcess:
                 runner.join(max(0.0, deadline_s - time.monotonic()))
             self._keeper.stop()
             self._keeper.join()
+            if self._relay is not None:
+                self._relay.stop()
+                self._relay.join()
             self._consumer.close()
 
     def _poll(self) -> None:
@@ -137,6 +144,13 @@ class WorkerProcess:
                 release(job, 0, self._runtime, self._consumer, counts=False)
             except NereidAsyncError as error:
                 logger.warning("%s not given back: %s", job, error)
+
+
+def _relay(runtime: Runtime) -> Relay | None:
+    """A relay, where there are rows that have to be sent."""
+    if runtime.rows is None or runtime.rows_are_messages:
+        return None
+    return Relay(runtime, runtime.rows)
 
 
 def _failure_pause_s(failures: int) -> float:

@@ -1,0 +1,68 @@
+"""Sends what was committed but not sent: its process died, or the service was down."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from trytond import backend
+
+from ..brokers.base import Parcel
+from ..errors import TransportError
+from ..rows import TaskRows
+from ..runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+_PAUSE_S = 5.0
+#: Rows younger than this are being sent by their own process.
+_PATIENCE_S = 10.0
+_ROWS_A_ROUND = 100
+
+
+class Relay(threading.Thread):
+    """Looks for unsent rows every few seconds, in one thread a process.
+
+    Two relays may send the same row: a second delivery has no effect.
+    """
+
+    def __init__(self, runtime: Runtime, rows: TaskRows) -> None:
+        super().__init__(name="relay", daemon=True)
+        self._runtime = runtime
+        self._rows = rows
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """End the thread after the round it is in."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Go round until stopped."""
+        while not self._stopping.is_set():
+            try:
+                while self.send_round(_PATIENCE_S) == _ROWS_A_ROUND:
+                    pass
+            except (TransportError, backend.DatabaseOperationalError) as error:
+                logger.warning("relay: %s; the rows wait", error)
+            self._stopping.wait(_PAUSE_S)
+
+    def send_round(self, patience_s: float) -> int:
+        """Send rows that have been unsent for that long; returns how many."""
+        broker = self._runtime.broker
+        unsent = self._rows.unsent(_ROWS_A_ROUND, patience_s, broker.max_delay_s or 0)
+        if not unsent:
+            return 0
+        parcels = [
+            Parcel(
+                row.id,
+                row.queue,
+                row.text,
+                delay_s=row.due_in_s,
+                attributes=self._runtime.codec.decode(row.text).attributes,
+            )
+            for row in unsent
+        ]
+        confirmed = broker.send(parcels)
+        self._rows.mark_sent(confirmed)
+        logger.info("relay: %d of %d task(s) sent", len(confirmed), len(unsent))
+        return len(unsent)

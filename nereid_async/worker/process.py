@@ -78,6 +78,9 @@ class WorkerProcess:
             if self._relay is not None:
                 self._relay.stop()
                 self._relay.join()
+            if self._runtime.sent_marks is not None:
+                # A worker ends without Python's exit handlers.
+                self._runtime.sent_marks.flush()
             self._consumer.close()
 
     def _poll(self) -> None:

@@ -84,35 +84,28 @@ class WorkerProcess:
             self._consumer.close()
 
     def _poll(self) -> None:
-        failures = 0
         wait_s = _BURST_WAIT_S if self._options.burst else _WAIT_S
+        failures = 0
         while not self._stopping.is_set():
             slots = self._take_slots()
-            if not slots:
-                continue
-            admitted = 0
-            received = 1
+            jobs: list[Job] = []
+            received = -1
             try:
-                deliveries = self._consumer.receive(slots, wait_s)
+                deliveries = self._consumer.receive(slots, wait_s) if slots else []
                 received = len(deliveries)
                 jobs = admit(deliveries, self._runtime, self._consumer)
-                admitted = len(jobs)
-                for job in jobs:
-                    self._keeper.hold(job)
-                    self._jobs.put(job)
                 failures = 0
-            except TransportError as error:
+            except NereidAsyncError as error:
                 failures += 1
-                logger.warning("receiving failed: %s", error)
+                logger.warning("receiving failed: %s", error, exc_info=_bug(error))
                 self._stopping.wait(_failure_pause_s(failures))
-            except NereidAsyncError:
-                failures += 1
-                logger.exception("receiving failed")
-                self._stopping.wait(_failure_pause_s(failures))
-            finally:
-                idle = slots == self._options.threads
-                self._slots.release(slots - admitted)
-            if self._options.burst and idle and not received:
+            for _ in range(slots - len(jobs)):
+                self._slots.release()
+            for job in jobs:
+                self._keeper.hold(job)
+                self._jobs.put(job)
+            if self._options.burst and received == 0 and slots == self._options.threads:
+                # Nothing came, and nobody is running what might make more.
                 return
 
     def _take_slots(self) -> int:
@@ -154,6 +147,11 @@ def _relay(runtime: Runtime) -> Relay | None:
     if runtime.rows is None or runtime.rows_are_messages:
         return None
     return Relay(runtime, runtime.rows)
+
+
+def _bug(error: NereidAsyncError) -> bool:
+    """Whether the log should say where it happened: no passing failure."""
+    return not isinstance(error, TransportError)
 
 
 def _failure_pause_s(failures: int) -> float:

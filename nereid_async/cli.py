@@ -5,14 +5,14 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 
 from . import runtime as runtimes
 from . import versions
-from .errors import NereidAsyncError
+from .errors import ConfigurationError, NereidAsyncError
 from .runtime import Runtime
 from .worker.options import WorkerOptions
 
@@ -67,16 +67,25 @@ def _work(runtime: Runtime, verbose: bool, **options: Any) -> None:
 
     _log_to_stderr(verbose)
     versions.check()
-    for module in runtime.settings.imports:
-        importlib.import_module(module)
+    _import(runtime.settings.imports)
     for name, value in runtime.settings.described().items():
-        logger.debug("setting %s = %s", name, value)
+        logger.info("setting %s = %s", name, value)
     if runtime.web_context is None:
         logger.warning(
             "no web app: tasks deferred by web requests are left for a worker that "
             "has it (--app, or `flask async worker`)"
         )
     sys.exit(work(runtime, WorkerOptions(**options)))
+
+
+def _import(modules: Sequence[str]) -> None:
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise ConfigurationError(
+                f"setting imports: {module} cannot be imported: {error}"
+            ) from error
 
 
 def _log_to_stderr(verbose: bool) -> None:
@@ -131,10 +140,15 @@ def _app_runtime(command: Callable[..., None]) -> Callable[..., None]:
 def _reporting(
     command: Callable[..., None], runtime: Runtime, options: dict[str, Any]
 ) -> None:
+    # Late: it reads the configuration, which is only known by now.
+    from trytond import backend
+
     try:
         command(runtime, **options)
     except NereidAsyncError as error:
         raise click.ClickException(str(error)) from error
+    except backend.DatabaseOperationalError as error:
+        raise click.ClickException(f"database {runtime.database!r}: {error}") from error
 
 
 def _run_worker(runtime: Runtime, **options: Any) -> None:

@@ -316,7 +316,7 @@ class TaskRows:
         parameters: list[Any] = [lease_s]
         for uuid, token in held.items():
             parameters += [uuid, token]
-        with side.autocommit(self.database) as cursor:
+        with side.autocommit(self.database, wait=False) as cursor:
             self._execute(
                 cursor,
                 f"UPDATE async_run SET lease_until = {{later}} WHERE {pairs} "

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeAlias
 
 from trytond import backend
@@ -38,7 +38,9 @@ def transaction(database_name: str) -> Iterator[Cursor]:
         try:
             yield cursor
         except BaseException:
-            connection.rollback()
+            # On a connection that is gone, what broke it is what to tell.
+            with suppress(Exception):
+                connection.rollback()
             raise
         else:
             if not is_memory(database_name):

@@ -54,7 +54,7 @@ def register(app: Nereid, runtime: Runtime) -> None:
         f"{URL_PREFIX}<path:task_id>",
         endpoint="nereid_async.result",
         view_func=views.result,
-        methods=["GET", "DELETE"],
+        methods=["GET", "DELETE", "OPTIONS"],
         provide_automatic_options=False,
         readonly=True,
     )

@@ -26,6 +26,7 @@ class LeaseKeeper(threading.Thread):
         super().__init__(name="lease-keeper", daemon=True)
         self._runtime = runtime
         self._consumer = consumer
+        self._received_for_s = runtime.settings.visibility_timeout
         self._changed = threading.Condition()
         self._due_at_s: dict[str, float] = {}
         self._jobs: dict[str, Job] = {}
@@ -35,7 +36,9 @@ class LeaseKeeper(threading.Thread):
         """Begin to extend a job's lease."""
         with self._changed:
             self._jobs[job.message.id] = job
-            self._due_at_s[job.message.id] = time.monotonic() + _pause_s(job)
+            # It was received for as long as the settings say, not the task.
+            first_s = min(_pause_s(job), self._received_for_s / _BEATS_A_LEASE)
+            self._due_at_s[job.message.id] = time.monotonic() + first_s
             self._changed.notify()
 
     def let_go(self, job: Job) -> None:

@@ -9,6 +9,8 @@ import socket
 import threading
 import time
 
+from trytond import backend
+
 from .. import runtime as runtimes
 from ..errors import NereidAsyncError, TransportError
 from ..runtime import Runtime
@@ -95,7 +97,7 @@ class WorkerProcess:
                 received = len(deliveries)
                 jobs = admit(deliveries, self._runtime, self._consumer)
                 failures = 0
-            except NereidAsyncError as error:
+            except (NereidAsyncError, backend.DatabaseOperationalError) as error:
                 failures += 1
                 logger.warning("receiving failed: %s", error, exc_info=_bug(error))
                 self._stopping.wait(_failure_pause_s(failures))
@@ -138,7 +140,7 @@ class WorkerProcess:
             self._keeper.let_go(job)
             try:
                 release(job, 0, self._runtime, self._consumer, counts=False)
-            except NereidAsyncError as error:
+            except (NereidAsyncError, backend.DatabaseOperationalError) as error:
                 logger.warning("%s not given back: %s", job, error)
 
 
@@ -149,9 +151,9 @@ def _relay(runtime: Runtime) -> Relay | None:
     return Relay(runtime, runtime.rows)
 
 
-def _bug(error: NereidAsyncError) -> bool:
+def _bug(error: Exception) -> bool:
     """Whether the log should say where it happened: no passing failure."""
-    return not isinstance(error, TransportError)
+    return not isinstance(error, (TransportError, backend.DatabaseOperationalError))
 
 
 def _failure_pause_s(failures: int) -> float:

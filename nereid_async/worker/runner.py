@@ -7,6 +7,7 @@ import time
 import traceback
 
 from trytond import backend
+from trytond.transaction import Transaction
 
 from .. import signals
 from ..brokers.base import Consumer
@@ -64,7 +65,8 @@ class Runner:
             raise
         except (UnknownTask, WebAppNeeded) as error:
             giving_back.give_back(job, error, self._runtime, self._consumer)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            # sys.exit() in a task ends the task, not the worker.
             self._failed(job, error)
         else:
             logger.info("%s: done in %.0f ms", job, _ms_since(started_s))
@@ -98,7 +100,7 @@ class Runner:
             result=outcome.value,
         )
 
-    def _failed(self, job: Job, error: Exception) -> None:
+    def _failed(self, job: Job, error: BaseException) -> None:
         decision = retry.decide(
             error, job.attempt, job.message.max_attempts, self._retry_on(job)
         )
@@ -126,13 +128,11 @@ class Runner:
 
     def _retry_on(self, job: Job) -> tuple[type[BaseException], ...]:
         """The classes cannot travel: they are read from the declaration."""
-        from trytond.transaction import Transaction
-
         with Transaction().start(self._runtime.database, 0, readonly=True):
             options = getattr(find(job.message.target), "task_options", None)
         return (Exception,) if options is None else options.retry_on
 
-    def _give_up(self, job: Job, failure: Failure, error: Exception | None) -> None:
+    def _give_up(self, job: Job, failure: Failure, error: BaseException | None) -> None:
         outcome = Outcome(failure=failure)
         runtime = self._runtime
         if job.claim is not None and runtime.rows is not None:

@@ -1,4 +1,8 @@
-"""The commands: ``flask --app APP async …``, and ``nereid-async …`` without Flask."""
+"""The commands: ``flask --app APP async …``, and ``nereid-async …`` without Flask.
+
+Whatever imports trytond is imported inside the functions: trytond chooses its backend
+then, and the configuration that ``-c`` names has to be read before.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,14 @@ import importlib
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import runtime as runtimes
-from . import versions
 from .errors import ConfigurationError, NereidAsyncError
-from .runtime import Runtime
-from .worker.options import WorkerOptions
+
+if TYPE_CHECKING:
+    from .runtime import Runtime
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +66,8 @@ def _worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _work(runtime: Runtime, verbose: bool, **options: Any) -> None:
+    from . import versions
+    from .worker.options import WorkerOptions
     from .worker.supervisor import work
 
     _log_to_stderr(verbose)
@@ -140,7 +145,6 @@ def _app_runtime(command: Callable[..., None]) -> Callable[..., None]:
 def _reporting(
     command: Callable[..., None], runtime: Runtime, options: dict[str, Any]
 ) -> None:
-    # Late: it reads the configuration, which is only known by now.
     from trytond import backend
 
     try:
@@ -226,6 +230,8 @@ def _load_runtime(
     try:
         if config_files:
             config.update_etc(list(config_files))
+        from . import runtime as runtimes
+
         if app_name is not None:
             from flask.cli import ScriptInfo
 

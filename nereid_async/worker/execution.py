@@ -14,11 +14,11 @@ from trytond.pool import Pool
 from trytond.transaction import Transaction, TransactionError
 from trytond.worker import run_task
 
-from ..current_task import Running, running
 from ..errors import MessageTooLarge, WebAppNeeded
 from ..message import Message
 from ..results.base import Outcome, Progress
 from ..rows import Claim, outcome_text
+from ..running import Running, running
 from ..runtime import Runtime
 from ..serialization import decode, encode, for_browser
 from ..targets import find

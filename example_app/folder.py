@@ -1,0 +1,89 @@
+"""The data folder: everything the example keeps, and where it lies in there."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+#: The name of the database, on SQLite and on PostgreSQL.
+DATABASE = "example"
+
+
+class NotSetUp(click.ClickException):
+    """The data folder lacks what set-up creates. Shown as one line by flask."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"The data folder {folder} is not set up. Run "
+            f"'python -m example_app.setup_database --data {folder}', or name "
+            f"another folder in the environment variable EXAMPLE_DATA."
+        )
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """Paths below one folder. The folder is readable by its owner only.
+
+    :param path: need not exist yet.
+    """
+
+    path: Path
+
+    @classmethod
+    def from_environment(cls) -> DataFolder:
+        """The folder named by EXAMPLE_DATA, by default ``data`` right here."""
+        return cls(Path(os.environ.get("EXAMPLE_DATA") or "data").resolve())
+
+    @property
+    def tryton_conf(self) -> Path:
+        return self.path / "trytond.conf"
+
+    @property
+    def secret_key_file(self) -> Path:
+        return self.path / "secret_key"
+
+    @property
+    def sessions(self) -> Path:
+        return self.path / "sessions"
+
+    @property
+    def mailbox(self) -> Path:
+        """A Maildir; the development mail server creates it."""
+        return self.path / "mailbox"
+
+    @property
+    def lock(self) -> Path:
+        return self.path / "setup.lock"
+
+    def sqlite(self, database: str) -> Path:
+        return self.path / f"{database}.sqlite"
+
+    def create(self) -> None:
+        """Create the folder with its secret key; keep what is there."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.sessions.mkdir(mode=0o700, exist_ok=True)
+        if not self.secret_key_file.exists():
+            write_private(self.secret_key_file, secrets.token_hex(32) + "\n")
+
+    def secret_key(self) -> str:
+        """
+        :raises NotSetUp: there is none yet.
+        """
+        try:
+            return self.secret_key_file.read_text().strip()
+        except FileNotFoundError:
+            raise NotSetUp(self.path) from None
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a whole file or none, with mode 0600."""
+    draft = path.with_name(path.name + ".new")
+    draft.unlink(missing_ok=True)
+    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(file, "w") as stream:
+        stream.write(text)
+    draft.replace(path)

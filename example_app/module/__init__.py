@@ -1,0 +1,21 @@
+"""The Tryton module ``example_shop``: the shop's models, each with its views."""
+
+from __future__ import annotations
+
+from trytond.pool import Pool
+
+__all__ = ["register"]
+
+
+def register() -> None:
+    """Register the models; called by trytond when it starts its pool."""
+    from . import contact, report, sale, website
+
+    Pool.register(
+        contact.Contact,
+        sale.Sale,
+        report.SalesReport,
+        website.WebSite,
+        module="example_shop",
+        type_="model",
+    )

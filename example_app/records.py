@@ -1,0 +1,77 @@
+"""The records of a new shop: its site, and two years of invented sales."""
+
+from __future__ import annotations
+
+import datetime
+import random
+from decimal import Decimal
+from typing import Any
+
+SHOP = "Northwharf Coffee"
+
+#: Price in euros, and pieces sold in a quiet week.
+PRODUCTS = {
+    "Harbour Blend": (Decimal("14.90"), 52),
+    "Night Shift Espresso": (Decimal("16.50"), 38),
+    "Sidamo, single origin": (Decimal("21.00"), 17),
+    "Decaf Low Tide": (Decimal("15.40"), 11),
+    "Filter set": (Decimal("39.00"), 6),
+}
+#: How the months differ: coffee weather, and presents in December.
+SEASON = (1.05, 1.0, 1.02, 0.95, 0.9, 0.82, 0.76, 0.8, 0.98, 1.1, 1.25, 1.6)
+#: Each year sells more than the one before.
+GROWTH = 1.17
+WEEK = datetime.timedelta(days=7)
+
+
+def create_site() -> None:
+    """Create what Nereid needs to answer. Needs an open transaction.
+
+    The site has a default locale and no list of locales, so its addresses carry
+    no locale.
+    """
+    from trytond.pool import Pool
+
+    pool = Pool()
+    (english,) = pool.get("ir.lang").search([("code", "=", "en")])
+    (euro,) = pool.get("currency.currency").create(
+        [{"name": "Euro", "code": "EUR", "symbol": "€"}]
+    )
+    (party,) = pool.get("party.party").create([{"name": f"{SHOP} Ltd."}])
+    (company,) = pool.get("company.company").create(
+        [{"party": party, "currency": euro}]
+    )
+    (locale,) = pool.get("nereid.website.locale").create(
+        [{"code": "en", "language": english, "currency": euro}]
+    )
+    pool.get("nereid.website").create(
+        [{"name": SHOP, "company": company, "default_locale": locale}]
+    )
+
+
+def create_sales(today: datetime.date) -> None:
+    """Create the sales of the last two whole years. Needs an open transaction."""
+    from trytond.pool import Pool
+
+    pool = Pool()
+    pool.get("example.sale").create(list(_sales(today.year - 2, today.year - 1)))
+
+
+def _sales(first_year: int, last_year: int) -> list[dict[str, Any]]:
+    chance = random.Random(first_year)
+    sales = []
+    day = datetime.date(first_year, 1, 2)
+    while day.year <= last_year:
+        season = SEASON[day.month - 1] * GROWTH ** (day.year - first_year)
+        for product, (price, pieces) in PRODUCTS.items():
+            quantity = round(pieces * season * chance.uniform(0.7, 1.3))
+            sales.append(
+                {
+                    "date": day,
+                    "product": product,
+                    "quantity": quantity,
+                    "amount": price * quantity,
+                }
+            )
+        day += WEEK
+    return sales

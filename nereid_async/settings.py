@@ -184,6 +184,12 @@ class Settings:
     sqs_queue_prefix: str = _option(
         _queue_name, "", "Put before each queue's name, with a hyphen."
     )
+    sqs_wait_time: int = _option(
+        _whole(0, 20),
+        20,
+        "Seconds one receive waits, 0 to 20. A worker that is told to stop waits that "
+        "long at most; shorter waits cost more requests.",
+    )
     sqs_endpoint_url: str = _option(_text, "", "URL of an SQS-compatible server.")
 
     @property

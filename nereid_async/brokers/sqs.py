@@ -167,12 +167,13 @@ class SqsConsumer:
         self._names = names
         self._queues = list(queues)
         self._visibility_s = settings.visibility_timeout
+        self._wait_s = settings.sqs_wait_time
         self._sqs = Sqs(settings, _RECEIVE_TIMEOUT_S, attempts=3)
         self._next = 0
 
     def receive(self, limit: int, wait_s: float) -> list[Delivery]:
         """Receive from the next queue; a long poll if there is one only."""
-        wait_s = min(wait_s, LONG_POLL_MAX_S) / len(self._queues)
+        wait_s = min(wait_s, self._wait_s) / len(self._queues)
         for _ in self._queues:
             queue = self._queues[self._next]
             self._next = (self._next + 1) % len(self._queues)

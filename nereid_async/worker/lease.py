@@ -36,8 +36,11 @@ class LeaseKeeper(threading.Thread):
         """Begin to extend a job's lease."""
         with self._changed:
             self._jobs[job.message.id] = job
-            # It was received for as long as the settings say, not the task.
+            # It was received for as long as the settings say, not the task: one
+            # that wants a shorter hold gets it at once, for it may kill its worker.
             first_s = min(_pause_s(job), self._received_for_s / _BEATS_A_LEASE)
+            if job.message.visibility_timeout_s < self._received_for_s:
+                first_s = 0
             self._due_at_s[job.message.id] = time.monotonic() + first_s
             self._changed.notify()
 

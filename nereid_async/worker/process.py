@@ -48,6 +48,7 @@ class WorkerProcess:
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._slots = threading.Semaphore(options.threads)
         self._stopping = threading.Event()
+        self._parent_pid = os.getppid()
         self.name = f"{socket.gethostname()}:{os.getpid()}"
 
     def stop(self) -> None:
@@ -89,6 +90,9 @@ class WorkerProcess:
         wait_s = _BURST_WAIT_S if self._options.burst else _WAIT_S
         failures = 0
         while not self._stopping.is_set():
+            if os.getppid() != self._parent_pid:
+                logger.error("the supervisor has died; this process stops")
+                return
             slots = self._take_slots()
             jobs: list[Job] = []
             received = -1

@@ -12,10 +12,11 @@ from trytond.transaction import Transaction
 from . import pending
 from .errors import ConfigurationError, DelayTooLong, NoTransaction
 from .message import Message, Target, argument_name
+from .names import checked_queue
 from .result import AsyncResult
 from .runtime import Asker, Runtime, current
 from .serialization import encode
-from .settings import SQS_NAME_MAX_CHARS, Settings
+from .settings import Settings
 
 #: trytond's own limit of a timestamp is far away; this is ten years.
 MAX_DELAY_S = 10 * 365 * 86_400
@@ -78,7 +79,7 @@ class TaskOptions:
                 f"delay={self.delay!r}: 0 to {MAX_DELAY_S} seconds"
             )
         if self.queue is not None:
-            _check_queue(self.queue)
+            checked_queue(self.queue)
 
 
 def _within(value: Any, low: float, high: float) -> bool:
@@ -87,14 +88,6 @@ def _within(value: Any, low: float, high: float) -> bool:
         and not isinstance(value, bool)
         and low <= value <= high
     )
-
-
-def _check_queue(name: str) -> None:
-    good = all(c.isascii() and (c.isalnum() or c in "-_") for c in name)
-    if not good or not 0 < len(name) <= SQS_NAME_MAX_CHARS:
-        raise ConfigurationError(
-            f"queue={name!r}: 1 to {SQS_NAME_MAX_CHARS} letters, digits, - and _"
-        )
 
 
 def defer_call(

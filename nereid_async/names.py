@@ -6,7 +6,7 @@ import hashlib
 import re
 
 from .errors import ConfigurationError
-from .settings import SQS_NAME_MAX_CHARS, Settings
+from .settings import SQS_NAME_MAX_CHARS, Settings, queue_name
 
 #: A uuid has 36 characters; with ``-reply-`` this leaves 13 for a prefix.
 DATABASE_MAX_CHARS = 24
@@ -49,6 +49,19 @@ class QueueNames:
         """The uuid in a reply queue's name; None for any other queue."""
         match = self._reply_pattern.fullmatch(name)
         return match and match[1]
+
+
+def checked_queue(name: str) -> str:
+    """The short name of a queue, if it is one.
+
+    :raises ConfigurationError: naming it.
+    """
+    try:
+        if name and queue_name(name):
+            return name
+        raise ValueError("a name")
+    except ValueError as error:
+        raise ConfigurationError(f"queue {name!r}: expected {error}") from None
 
 
 def database_part(database: str) -> str:

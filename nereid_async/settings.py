@@ -44,7 +44,11 @@ def _text(value: Any) -> str:
     return value.strip()
 
 
-def _queue_name(value: Any) -> str:
+def queue_name(value: Any) -> str:
+    """A queue's name, or a part of it.
+
+    :raises ValueError: saying what is expected.
+    """
     name = _text(value)
     if not all(c.isascii() and (c.isalnum() or c in "-_") for c in name):
         raise ValueError("letters, digits, - and _ only")
@@ -177,12 +181,12 @@ class Settings:
         _text, "", "AWS access key; empty: boto3's own chain of credentials."
     )
     sqs_secret_key: str = _option(_text, "", "AWS secret key, with sqs_access_key.")
-    sqs_queue: str = _option(_queue_name, "trytond-async", "Name of the default queue.")
+    sqs_queue: str = _option(queue_name, "trytond-async", "Name of the default queue.")
     sqs_queue_owner: str = _option(
         _text, "", "AWS account id of the queues' owner, if another one."
     )
     sqs_queue_prefix: str = _option(
-        _queue_name, "", "Put before each queue's name, with a hyphen."
+        queue_name, "", "Put before each queue's name, with a hyphen."
     )
     sqs_wait_time: int = _option(
         _whole(0, 20),

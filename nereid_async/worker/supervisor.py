@@ -14,6 +14,7 @@ from trytond.cache import Cache
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
+from ..names import checked_queue
 from ..runtime import Runtime
 from .options import WorkerOptions
 from .process import WorkerProcess
@@ -31,8 +32,11 @@ def work(runtime: Runtime, options: WorkerOptions) -> int:
     """Run a worker until it is told to stop, or in burst until nothing is left.
 
     :returns: exit code: 0 if all processes ended as they should.
-    :raises ConfigurationError: the database lacks the module.
+    :raises ConfigurationError: the database lacks the module, or a queue's name is
+        none.
     """
+    for queue in options.queues:
+        checked_queue(queue)
     _load_pool(runtime)
     # A signal that comes before the handlers are there waits for them.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)

@@ -31,6 +31,9 @@ BACKENDS = ("sqlite", "postgresql")
 #: How long the second process may be silent before it is taken for stuck.
 SILENCE_S = 300
 
+#: The developer's own configuration of trytond, which is none of the tests'.
+_SETTINGS = ("TRYTOND_CONFIG", "TRYTOND_DATABASE_URI")
+
 local_backend = pytest.StashKey[str]()
 
 
@@ -83,10 +86,11 @@ def pytest_collection_modifyitems(
 def _choose_for_trytond(backend: str) -> None:
     # Before trytond.backend is imported; the full address comes with the fixtures.
     for name in list(os.environ):
-        if name.startswith("TRYTOND_"):
+        if name.startswith("TRYTOND_") and ("__" in name or name in _SETTINGS):
             del os.environ[name]
     from trytond.config import config
 
+    assert "trytond.backend" not in sys.modules, "imported before pytest's plugins"
     config.set("database", "uri", f"{backend}://")
 
 

@@ -9,4 +9,5 @@ pytest_plugins = (
     "tests.fixtures.databases",
     "tests.fixtures.services",
     "tests.fixtures.apps",
+    "tests.fixtures.scripts",
 )

@@ -107,7 +107,41 @@ def query(database: str, statement: str, *parameters: Any) -> list[tuple[Any, ..
 
     if backend.name == "sqlite":
         statement = statement.replace("%s", "?")
-    with Transaction().start(database, 0) as transaction:
+    outer = Transaction()
+    inside = outer.connection is not None
+    own = outer.new_transaction() if inside else outer.start(database, 0)
+    with own as transaction:
         cursor = transaction.connection.cursor()
         cursor.execute(statement, parameters)
         return list(cursor.fetchall()) if cursor.description else []
+
+
+def burst(app: Any, *queues: str) -> None:
+    """Run a worker with the web app, in this process, until nothing is left to do.
+
+    :param queues: short names of queues; none for the default one.
+    """
+    _run_worker(app.extensions["nereid_async"], queues)
+
+
+def burst_database(database: str, *queues: str) -> None:
+    """Run a worker without a web app, in this process, until nothing is left to do.
+
+    :param queues: short names of queues; none for the default one.
+    """
+    from nereid_async.runtime import of_database
+
+    _run_worker(of_database(database), queues)
+
+
+def _run_worker(runtime: Any, queues: tuple[str, ...]) -> None:
+    import importlib
+
+    from nereid_async.worker import process
+    from nereid_async.worker.options import WorkerOptions
+
+    # What the tests look at is there already: no need to wait for more.
+    process._BURST_WAIT_S = 0
+    for module in runtime.settings.imports:
+        importlib.import_module(module)
+    process.run_until_empty(runtime, WorkerOptions(queues=queues, burst=True))

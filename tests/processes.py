@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 #: See ``prctl(2)``: the signal a process gets when its parent dies.
@@ -121,8 +122,13 @@ class Process:
         self.wait_until(lambda: text in self.output, f"{text!r} in its log", timeout_s)
 
     def kill(self) -> None:
-        """End it at once, as the kernel does when memory runs out."""
+        """End it and its children at once, as a power cut does."""
+        children = Path(f"/proc/{self._popen.pid}/task/{self._popen.pid}/children")
+        pids = [int(pid) for pid in children.read_text().split()]
         self._popen.kill()
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self._popen.wait()
 
     def stop(self, timeout_s: float = 10) -> None:

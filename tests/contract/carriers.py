@@ -76,7 +76,7 @@ class RowCarrier:
 
     def give_back(self, consumer: Consumer, it: Delivery, delay_s: float) -> None:
         assert it.claim is not None
-        self._rows.release(it.claim, State.PENDING, delay_s)
+        self._rows.release(it.claim, State.PENDING, delay_s, 1)
         consumer.hide(it, delay_s)
 
     def done(self, consumer: Consumer, it: Delivery) -> None:

@@ -12,7 +12,7 @@ from nereid_async.rows import TaskRows
 from nereid_async.states import State
 from tests.contract.result_suite import ResultSuite, RowResultSuite
 from tests.contract.stores import BareSqsKeeper, Keeper, MemoryKeeper, RowKeeper
-from tests.contract.test_sqs_broker import boto_client
+from tests.fixtures.services import sqs_client
 
 
 class TestMemoryResults(ResultSuite):
@@ -32,7 +32,7 @@ class TestBareSqsResults(ResultSuite):
 
     @pytest.fixture
     def client(self, sqs_endpoint: str) -> Any:
-        return boto_client(sqs_endpoint)
+        return sqs_client(sqs_endpoint)
 
     def test_a_reply_waits_in_a_queue_named_by_its_task(
         self, keeper: BareSqsKeeper, client: Any
@@ -116,7 +116,7 @@ class TestSqsResults(RowResultSuite):
         """Retention over, or a short poll that missed it: never back to running."""
         task_id = keeper.defer()
         keeper.finish(task_id, Outcome(1, 1))
-        client = boto_client(ministack)
+        client = sqs_client(ministack)
         assert keeper.settings is not None
         prefix = keeper.settings.sqs_queue_prefix
         (url,) = client.list_queues(QueueNamePrefix=prefix)["QueueUrls"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-import boto3
 import pytest
 
 from nereid_async.brokers.sqs import SqsBroker
@@ -14,18 +13,8 @@ from nereid_async.settings import Settings
 from tests.contract.broker_suite import consuming, receive_all, texts
 from tests.contract.carriers import Carrier, parcel, sqs_carrier
 from tests.contract.queue_suite import QueueSuite
-from tests.fixtures.services import REGION, sqs_settings
+from tests.fixtures.services import sqs_client, sqs_settings
 from tests.processes import free_port
-
-
-def boto_client(endpoint: str) -> Any:
-    return boto3.client(
-        "sqs",
-        endpoint_url=endpoint,
-        region_name=REGION,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
 
 
 class TestSqsBroker(QueueSuite):
@@ -37,7 +26,7 @@ class TestSqsBroker(QueueSuite):
 
     @pytest.fixture
     def client(self, sqs_endpoint: str) -> Any:
-        return boto_client(sqs_endpoint)
+        return sqs_client(sqs_endpoint)
 
     @pytest.fixture
     def prefix(self, carrier: Carrier) -> str:

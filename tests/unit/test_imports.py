@@ -101,8 +101,10 @@ def test_only_the_package_itself_imports_the_extension(path: Path) -> None:
 def test_nereid_only_where_the_web_is(path: Path) -> None:
     if part(path) in ("web", "extension", "testing"):
         return
+    # The commands know Flask's way to find an app.
+    web = {"nereid", "flask_login", *(() if part(path) == "cli" else ("flask",))}
     for name in imports(path):
-        assert name.split(".")[0] not in ("nereid", "flask", "flask_login"), name
+        assert name.split(".")[0] not in web, name
 
 
 @pytest.mark.parametrize("path", FILES, ids=relative)
@@ -115,6 +117,8 @@ def test_boto3_only_where_sqs_is(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=relative)
 def test_the_tryton_module_goes_by_its_own_name(path: Path) -> None:
+    if part(path) == "module":
+        return
     for name in imports(path):
         assert not f"{name}.".startswith("nereid_async.module."), name
 
@@ -124,7 +128,8 @@ def test_no_environment_and_no_unpickling(path: Path) -> None:
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
-            assert node.attr not in ("environ", "getenv"), "environment read"
+            of_os = isinstance(node.value, ast.Name) and node.value.id == "os"
+            assert not (of_os and node.attr in ("environ", "getenv")), "environment"
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             assert node.func.id not in ("eval", "exec"), "evaluated"
     for name in imports(path):

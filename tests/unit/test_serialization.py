@@ -229,6 +229,7 @@ def test_a_cycle_is_refused() -> None:
         {"$": "bytes", "v": "not base64!"},
         {"$": "bytes", "v": 3},
         {"$": "uuid", "v": "x"},
+        {"$": "uuid", "v": False},
         {"$": "timedelta", "v": [10**30, 0, 0]},
         {"$": "tuple", "v": None},
         {"$": "dict", "v": [[1]]},

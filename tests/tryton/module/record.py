@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
+import signal
 import time
 from decimal import Decimal
 from email.message import EmailMessage
@@ -18,7 +20,7 @@ from trytond.pool import Pool
 from trytond.sendmail import sendmail_transactional
 from trytond.transaction import Transaction
 
-from nereid_async import async_task, current_task
+from nereid_async import Retry, async_task, current_task
 
 
 class Record(ModelSQL, ModelView):
@@ -92,6 +94,20 @@ class Record(ModelSQL, ModelView):
 
     @async_task(ignore_result=False)
     @classmethod
+    def browser_values(cls) -> dict[str, Any]:
+        """A value of each type that browsers get in a form of their own."""
+        (record,) = cls.create([{"name": "me"}])
+        return {
+            "decimal": Decimal("1.10"),
+            "date": dt.date(2026, 11, 25),
+            "timedelta": dt.timedelta(seconds=90),
+            "bytes": b"\x00\xff",
+            "tuple": (1, 2),
+            "record": record,
+        }
+
+    @async_task(ignore_result=False)
+    @classmethod
     def unserialisable(cls) -> object:
         return object()
 
@@ -128,6 +144,22 @@ class Record(ModelSQL, ModelView):
         if attempts <= times:
             raise ValueError(f"attempt {attempts}")
         return attempts
+
+    @async_task(ignore_result=False)
+    @classmethod
+    def retry_now(cls, path: str, times: int) -> int:
+        """Ask for another attempt so many times."""
+        Pool().get("async_test.entry").log("attempt")
+        attempts = append_line(path, str(current_task.id))
+        if attempts <= times:
+            raise Retry(delay=0)
+        return attempts
+
+    @async_task(retry_on=(ValueError,))
+    @classmethod
+    def fail_with_key_error(cls, path: str) -> None:
+        append_line(path, str(current_task.id))
+        raise KeyError("not to be repeated")
 
     @async_task(ignore_result=False)
     @classmethod
@@ -202,7 +234,7 @@ class Record(ModelSQL, ModelView):
             "page": str(render_template("greeting.jinja", name=name)),
         }
 
-    @async_task(max_attempts=3)
+    @async_task(max_attempts=20)
     @classmethod
     def send_mail(cls, to: str, subject: str, body: str) -> None:
         message = EmailMessage()
@@ -216,14 +248,22 @@ class Record(ModelSQL, ModelView):
     @classmethod
     def wait_for_file(cls, started: str, go: str) -> str:
         """Say that it runs, then run until a file appears (30 s at most)."""
-        Pool().get("async_test.entry").log("waited")
         append_line(started, str(current_task.id))
         deadline = time.monotonic() + 30
         while not os.path.exists(go):
             if time.monotonic() > deadline:
                 raise TimeoutError(go)
             time.sleep(0.01)
+        # Last: a task that has written to SQLite makes all others wait.
+        Pool().get("async_test.entry").log("waited")
         return "finished"
+
+    @async_task
+    @classmethod
+    def kill_worker(cls, started: str) -> None:
+        """End the process at once, as the kernel does when memory runs out."""
+        append_line(started, str(current_task.id))
+        os.kill(os.getpid(), signal.SIGKILL)
 
     @async_task(ignore_result=False)
     @classmethod

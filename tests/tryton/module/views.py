@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import nullcontext
 from typing import Any
 
 from flask import jsonify, request
@@ -130,7 +131,9 @@ class Web(Model):
         task = getattr(Record, order.get("task", "echo"))
         if configuration := order.get("configure"):
             task = task.configure(**configuration)
-        result = task.defer(*order.get("args", []), **order.get("kwargs", {}))
+        nested = Transaction().new_transaction() if order.get("nested") else None
+        with nested or nullcontext():
+            result = task.defer(*order.get("args", []), **order.get("kwargs", {}))
         return jsonify(id=result.id, url=result.url), 202
 
     @classmethod

@@ -1,0 +1,94 @@
+"""Fixtures of the acceptance tests: commands on a database of their own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.databases import PROJECT
+from tests.fixtures.apps import SECRET_KEY
+from tests.fixtures.scripts import Script
+from tests.processes import Process, script
+
+#: Commands find the modules of the tests, as they find a shop's in its folder.
+PATH = {"PYTHONPATH": f"{PROJECT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+
+
+class Commands:
+    """Starts commands; they end with the test.
+
+    :param database: what they are to work on.
+    :param conf: their trytond.conf.
+    :param folder: for their logs.
+    """
+
+    def __init__(
+        self, database: str, conf: Path, folder: Path, stack: ExitStack
+    ) -> None:
+        self.database = database
+        self.conf = conf
+        self._folder = folder
+        self._stack = stack
+        self._number = 0
+
+    def start(self, *words: str | Path, **env: str) -> Process:
+        """Start a command that is installed beside Python."""
+        name, *arguments = words
+        self._number += 1
+        return self._stack.enter_context(
+            Process(
+                [script(str(name)), *arguments],
+                self._folder / f"{name}-{self._number}.log",
+                env={
+                    **PATH,
+                    "TRYTOND_CONFIG": str(self.conf),
+                    "TEST_DATABASE": self.database,
+                    "TEST_FOLDER": str(self._folder),
+                    **env,
+                },
+                cwd=self._folder,
+            )
+        )
+
+    def worker(self, *arguments: str) -> Process:
+        """Start ``nereid-async worker``."""
+        return self.start(
+            "nereid-async", "worker", "-c", self.conf, "-d", self.database, *arguments
+        )
+
+    def flask(self, *arguments: str) -> Process:
+        """Start ``flask --app … async``."""
+        return self.start(
+            "flask", "--app", "tests.acceptance.web_app:create_app", "async", *arguments
+        )
+
+    def run(self, process: Process, timeout_s: float = 60) -> str:
+        """Wait for a command that must succeed; its output."""
+        status = process.wait(timeout_s)
+        assert status == 0, process.output
+        return process.output
+
+
+@pytest.fixture
+def commands(
+    database: str,
+    broker_settings: dict[str, str],
+    trytond_conf: Callable[..., Path],
+    smtp_server: Any,
+    tmp_path: Path,
+) -> Iterator[Commands]:
+    """Commands on the shared database, on each of the brokers."""
+    conf = trytond_conf(
+        async_sqs={"signing_key": SECRET_KEY, **broker_settings},
+        email={"uri": smtp_server.uri},
+    )
+    with ExitStack() as stack:
+        yield Commands(database, conf, tmp_path, stack)
+
+
+__all__ = ["Commands", "Script", "commands"]

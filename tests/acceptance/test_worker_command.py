@@ -1,0 +1,267 @@
+"""``nereid-async worker`` and ``flask async worker``: run, share, stop, survive."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.conftest import Commands
+from tests.fixtures.apps import AppFactory
+from tests.fixtures.scripts import Script
+from tests.fixtures.services import app_config
+from tests.helpers import Browser, labels, states, wait_until
+from tests.processes import free_port
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def test_burst_works_off_what_is_there_and_ends(
+    script: Script, commands: Commands, database: str
+) -> None:
+    with script.transaction():
+        for number in range(5):
+            script.record.write_entry.defer(str(number))
+    commands.run(commands.worker("--burst"))
+    assert sorted(labels(database)) == ["0", "1", "2", "3", "4"]
+    assert states(database) == ["done"] * 5
+
+
+def test_burst_with_nothing_to_do(commands: Commands) -> None:
+    commands.run(commands.worker("--burst"))
+
+
+def test_queues_are_chosen(script: Script, commands: Commands, database: str) -> None:
+    with script.transaction():
+        for queue in ("one", "two", "three"):
+            script.record.write_entry.configure(queue=queue).defer(queue)
+    commands.run(commands.worker("--burst", "--queue", "one", "--queue", "three"))
+    assert sorted(labels(database)) == ["one", "three"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_the_running_task_finish(
+    script: Script,
+    commands: Commands,
+    database: str,
+    tmp_path: Path,
+    number: signal.Signals,
+) -> None:
+    started, go = tmp_path / "started", tmp_path / "go"
+    with script.transaction():
+        result = script.record.wait_for_file.defer(str(started), str(go))
+    worker = commands.worker()
+    worker.wait_until(started.exists, "the task runs")
+    with script.transaction():
+        script.record.write_entry.defer("not started any more")
+    worker.send_signal(number)
+    # Long enough to act upon the signal: a task that was cut off would be seen.
+    with pytest.raises(Exception, match="not"):
+        worker.wait_until(lambda: False, "gone", timeout_s=1)
+    assert worker.exit_status is None
+    go.touch()
+    assert worker.wait(20) == 0, worker.output
+    assert labels(database) == ["waited"]
+    with script.transaction():
+        assert result.get(timeout=5) == "finished"
+
+
+def test_an_idle_worker_stops_soon(commands: Commands, script: Script) -> None:
+    with script.transaction():
+        script.record.write_entry.defer("x")
+    worker = commands.worker()
+    worker.wait_until(lambda: states(script.database) == ["done"], "done")
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(25) == 0, worker.output
+
+
+def test_a_running_worker_takes_what_comes(
+    script: Script, commands: Commands, database: str
+) -> None:
+    worker = commands.worker()
+    for label in ("first", "second"):
+        with script.transaction():
+            script.record.write_entry.defer(label)
+        worker.wait_until(lambda label=label: label in labels(database), label)
+
+
+def test_processes_and_threads_work_side_by_side(
+    script: Script, commands: Commands, database: str, tmp_path: Path
+) -> None:
+    started, go = tmp_path / "started", tmp_path / "go"
+    with script.transaction():
+        for _ in range(4):
+            script.record.wait_for_file.defer(str(started), str(go))
+    worker = commands.worker("--processes", "2", "--threads", "2")
+    worker.wait_until(lambda: len(lines(started)) == 4, "all four run at once")
+    go.touch()
+    worker.wait_until(lambda: states(database) == ["done"] * 4, "done")
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(25) == 0, worker.output
+    assert len(lines(started)) == 4
+
+
+def test_two_workers_share_without_doubling(
+    script: Script, commands: Commands, database: str
+) -> None:
+    with script.transaction():
+        for number in range(60):
+            script.record.write_entry.defer(str(number))
+    workers = [commands.worker("--burst", "--threads", "2") for _ in range(2)]
+    for worker in workers:
+        commands.run(worker)
+    wait_until(lambda: states(database) == ["done"] * 60)
+    assert Counter(labels(database)) == {str(number): 1 for number in range(60)}
+
+
+def test_a_killed_worker_loses_nothing_and_doubles_nothing(
+    script: Script, commands: Commands, database: str, tmp_path: Path
+) -> None:
+    started, go = tmp_path / "started", tmp_path / "go"
+    with script.transaction():
+        task = script.record.wait_for_file.configure(visibility_timeout=2)
+        result = task.defer(str(started), str(go))
+    victim = commands.worker()
+    victim.wait_until(started.exists, "the task runs")
+    victim.kill()
+    go.touch()
+    rescuer = commands.worker()
+    rescuer.wait_until(lambda: states(database) == ["done"], "run again", 60)
+    assert len(lines(started)) == 2
+    assert labels(database) == ["waited"]
+    with script.transaction():
+        assert result.get(timeout=5) == "finished"
+
+
+def test_a_task_that_kills_its_worker_is_given_up(
+    script: Script, commands: Commands, database: str, tmp_path: Path
+) -> None:
+    started = tmp_path / "started"
+    with script.transaction():
+        task = script.record.kill_worker
+        task.configure(visibility_timeout=1, max_attempts=2).defer(str(started))
+    deadline = time.monotonic() + 60
+    while states(database) != ["failed"]:
+        assert time.monotonic() < deadline, states(database)
+        commands.worker("--burst").wait(30)
+    assert len(lines(started)) == 2
+
+
+def web_task(
+    app_factory: AppFactory, broker_settings: dict[str, str]
+) -> tuple[Browser, dict[str, Any]]:
+    browser = Browser(app_factory(**app_config(broker_settings)))
+    answer = browser.post("/de/web-context", base_url="http://localhost/")
+    return browser, dict(answer.json)
+
+
+@pytest.mark.parametrize("how", ["flask", "--app"])
+def test_web_tasks_with_the_app(
+    app_factory: AppFactory,
+    broker_settings: dict[str, str],
+    commands: Commands,
+    how: str,
+) -> None:
+    browser, task = web_task(app_factory, broker_settings)
+    if how == "flask":
+        commands.run(commands.flask("worker", "--burst"))
+    else:
+        app = "tests.acceptance.web_app:create_app"
+        commands.run(commands.worker("--burst", "--app", app))
+    answer = browser.get(task["url"])
+    assert answer.json["state"] == "done", answer.text
+    assert answer.json["result"] == task["seen"]
+
+
+def test_web_tasks_without_the_app_are_left_with_a_warning(
+    app_factory: AppFactory,
+    broker_settings: dict[str, str],
+    commands: Commands,
+    database: str,
+) -> None:
+    browser, task = web_task(app_factory, broker_settings)
+    output = commands.run(commands.worker("--burst"))
+    assert "--app" in output
+    assert browser.get(task["url"]).status_code == 202
+    commands.run(commands.flask("worker", "--burst"))
+
+
+def test_mail_through_the_command(
+    script: Script, commands: Commands, smtp_server: Any
+) -> None:
+    smtp_server.clear()
+    with script.transaction():
+        script.record.send_mail.defer("ada@example.com", "Hello", "World")
+    commands.run(commands.worker("--burst"))
+    (mail,) = wait_until(smtp_server.messages)
+    assert mail["Subject"] == "Hello"
+
+
+# What is wrong is said, and ends it.
+
+
+def test_a_database_that_is_not_there(commands: Commands) -> None:
+    commands.database = "no_such_database"
+    worker = commands.worker("--burst")
+    assert worker.wait(30) not in (0, None)
+    assert "no_such_database" in worker.output
+
+
+def test_no_database_at_all(commands: Commands) -> None:
+    worker = commands.start("nereid-async", "worker", "-c", commands.conf)
+    assert worker.wait(30) != 0
+    assert "-d" in worker.output
+
+
+def test_a_wrong_setting(commands: Commands) -> None:
+    text = commands.conf.read_text()
+    text = text.replace("[async_sqs]\n", "[async_sqs]\nbrokr = sqs\n")
+    commands.conf.write_text(text)
+    worker = commands.worker("--burst")
+    assert worker.wait(30) != 0
+    assert "brokr" in worker.output
+    assert "Traceback" not in worker.output
+
+
+def test_a_missing_key(commands: Commands) -> None:
+    lines = commands.conf.read_text().splitlines()
+    kept = [line for line in lines if not line.startswith("signing_key")]
+    commands.conf.write_text("\n".join(kept))
+    worker = commands.worker("--burst")
+    assert worker.wait(30) != 0
+    assert "signing_key" in worker.output
+    assert "Traceback" not in worker.output
+
+
+def test_a_bad_queue_name(commands: Commands) -> None:
+    worker = commands.worker("--burst", "--queue", "a queue")
+    assert worker.wait(30) != 0
+    assert "a queue" in worker.output
+    assert "Traceback" not in worker.output
+
+
+@pytest.mark.parametrize("broker_settings", ["sqs"], indirect=True)
+def test_an_unreachable_sqs_is_said(
+    commands: Commands, broker_settings: dict[str, str]
+) -> None:
+    url = broker_settings["sqs_endpoint_url"]
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    commands.conf.write_text(commands.conf.read_text().replace(url, nowhere))
+    worker = commands.worker()
+    worker.wait_for_output(nowhere, 60)
+    worker.send_signal(signal.SIGTERM)
+    worker.wait(40)
+
+
+def test_help_and_version(commands: Commands) -> None:
+    text = commands.run(commands.start("nereid-async", "--help"))
+    assert "worker" in text
+    text = commands.run(commands.start("nereid-async", "worker", "--help"))
+    for option in ("--queue", "--processes", "--threads", "--burst", "--app"):
+        assert option in text

@@ -1,0 +1,1 @@
+"""Real Tryton, real Nereid, real queues; the worker runs in this process."""

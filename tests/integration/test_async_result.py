@@ -1,0 +1,182 @@
+"""The asker's handle: when it may be asked, and what it then says."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from trytond.pool import Pool
+
+from nereid_async import AsyncResult
+from nereid_async.errors import (
+    ResultExpired,
+    ResultMissing,
+    ResultNotSent,
+    ResultTimeout,
+    TaskFailed,
+)
+from tests.fixtures.scripts import ConfWriter, Script
+from tests.helpers import query
+
+
+def model() -> Any:
+    return Pool().get("async_test.record")
+
+
+def test_id_and_url(script: Script) -> None:
+    with script.transaction():
+        result = model().echo.defer(1)
+        assert result.url == f"/async/result/{result.id}"
+        assert AsyncResult(result.id).id == result.id
+
+
+def test_before_the_commit(script: Script) -> None:
+    with script.transaction():
+        result = model().echo.defer(1)
+        for ask in (result.ready, lambda: result.wait(0), lambda: result.get(0)):
+            with pytest.raises(ResultNotSent):
+                ask()
+
+
+def test_after_a_rollback(script: Script) -> None:
+    with script.transaction() as transaction:
+        result = model().echo.defer(1)
+        transaction.rollback()
+        with pytest.raises(ResultMissing):
+            result.get(0)
+
+
+def test_before_it_has_run(script: Script) -> None:
+    with script.transaction():
+        result = model().echo.defer(1)
+    with script.transaction():
+        assert result.ready() is False
+        assert result.wait(0.1) is None
+        started = time.monotonic()
+        with pytest.raises(ResultTimeout):
+            result.get(timeout=0.5)
+        assert 0.4 < time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("value", [None, 0, "", [], False, "x", (1, 2)], ids=repr)
+def test_the_value_is_kept_in_the_handle(script: Script, value: Any) -> None:
+    with script.transaction():
+        result = model().echo.defer(value)
+    script.burst()
+    with script.transaction():
+        assert result.ready() is True
+        for _ in range(3):
+            arrived = result.get(timeout=5)
+            assert (type(arrived), arrived) == (type(value), value)
+            assert result.wait(5) == value
+
+
+def test_a_handle_made_again_from_the_id(script: Script) -> None:
+    with script.transaction():
+        task_id = model().echo.defer("x").id
+    script.burst()
+    with script.transaction():
+        assert AsyncResult(task_id).get(timeout=5) == "x"
+
+
+def test_an_open_transaction_sees_the_result_arrive(script: Script) -> None:
+    """A snapshot taken before would say pending for ever."""
+    with script.transaction():
+        result = model().echo.defer("x")
+    with script.transaction():
+        model().search([])
+        assert result.ready() is False
+        script_burst_in_thread(script)
+        assert result.get(timeout=20) == "x"
+
+
+def script_burst_in_thread(script: Script) -> None:
+    import threading
+
+    thread = threading.Thread(target=script.burst)
+    thread.start()
+    thread.join()
+
+
+def test_a_failure_raises_with_the_remote_traceback(script: Script) -> None:
+    with script.transaction():
+        result = model().fail.defer("the reason")
+    script.burst()
+    with script.transaction():
+        assert result.ready() is True
+        for ask in (lambda: result.wait(5), lambda: result.get(5)):
+            with pytest.raises(TaskFailed) as caught:
+                ask()
+            assert caught.value.type == "ValueError"
+            assert caught.value.message == "the reason"
+            assert "record.py" in caught.value.remote_traceback
+            assert "raise ValueError(message)" in str(caught.value)
+
+
+def test_an_ignored_result_is_null_when_it_is_ready(script: Script) -> None:
+    with script.transaction():
+        result = model().bare.defer("x")
+    script.burst()
+    with script.transaction():
+        assert result.ready() is True
+        assert result.get(timeout=5) is None
+
+
+def test_an_unknown_id(script: Script) -> None:
+    with script.transaction():
+        handle = AsyncResult("00000000-0000-8000-8000-000000000000")
+        with pytest.raises(ResultMissing):
+            handle.get(timeout=0)
+
+
+def test_results_expire(script: Script, database: str) -> None:
+    with script.transaction():
+        result = model().echo.defer("x")
+    script.burst()
+    past = "2020-01-01 00:00:00"
+    query(database, "UPDATE async_task SET expires_at = %s", past)
+    with script.transaction(), pytest.raises(ResultExpired):
+        result.get(timeout=5)
+
+
+def test_results_may_be_kept_in_the_row_on_sqs(
+    database: str, tryton_conf: ConfWriter, ministack: str
+) -> None:
+    from tests.fixtures.services import sqs_client, sqs_settings
+
+    settings = sqs_settings(ministack)
+    tryton_conf(signing_key="k", results="database", **settings)
+    script = Script(database)
+    assert script.value_of(lambda: model().echo.defer("x")) == "x"
+    urls = sqs_client(ministack).list_queues(
+        QueueNamePrefix=settings["sqs_queue_prefix"]
+    )["QueueUrls"]
+    assert not [url for url in urls if "-reply-" in url]
+
+
+def test_seeing_a_reply_removes_its_queue(
+    database: str, tryton_conf: ConfWriter, ministack: str
+) -> None:
+    from tests.fixtures.services import sqs_client, sqs_settings
+
+    settings = sqs_settings(ministack)
+    tryton_conf(signing_key="k", **settings)
+    script = Script(database)
+
+    def reply_queues() -> list[str]:
+        urls = sqs_client(ministack).list_queues(
+            QueueNamePrefix=settings["sqs_queue_prefix"]
+        )["QueueUrls"]
+        return [url for url in urls if "-reply-" in url]
+
+    with script.transaction():
+        result = model().echo.defer("x")
+    script.burst()
+    assert [url.rpartition("/")[2] for url in reply_queues()] == [
+        f"{settings['sqs_queue_prefix']}-{database}-reply-{result.id}"
+    ]
+    with script.transaction():
+        assert result.get(timeout=5) == "x"
+        assert result.get(timeout=5) == "x"
+    assert reply_queues() == []

@@ -1,0 +1,337 @@
+"""The row protocol: of all the runs of a task, one can finish."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from trytond import backend
+from trytond.transaction import Transaction
+
+from nereid_async.errors import LeaseLost
+from nereid_async.message import Message, Target
+from nereid_async.results.base import Failure, Outcome, Progress
+from nereid_async.rows import Claim, Row, TaskRows
+from nereid_async.states import State
+from tests.helpers import query, states, wait_until
+
+LONG_S, OVER_S = 60, 0
+
+
+@pytest.fixture
+def rows(database: str) -> TaskRows:
+    return TaskRows(database)
+
+
+def message(queue: str = "q", **fields: Any) -> Message:
+    return Message(
+        id=str(uuid.uuid4()),
+        database="",
+        target=Target("model", "async_test.record", "echo"),
+        args=[],
+        kwargs={},
+        user=1,
+        context={},
+        queue=queue,
+        deferred_at_s=0,
+        **fields,
+    )
+
+
+@pytest.fixture
+def task_id(rows: TaskRows) -> str:
+    """A task that waits."""
+    made = message()
+    rows.insert_apart([Row(made, "text")], notify=True)
+    return made.id
+
+
+def claim(rows: TaskRows, task_id: str, lease_s: float = LONG_S) -> Claim:
+    return rows.claim_ids([task_id], lease_s)[task_id]
+
+
+def take_over(rows: TaskRows, task_id: str) -> Claim:
+    """The claim of another worker, once the lease is over."""
+    claims: dict[str, Claim] = wait_until(
+        lambda: rows.claim_ids([task_id], LONG_S), 10, "the lease is over"
+    )
+    return claims[task_id]
+
+
+def finish(rows: TaskRows, held: Claim, value: Any = None) -> None:
+    with Transaction().start(rows.database, 1) as transaction:
+        cursor = transaction.connection.cursor()
+        cursor.execute(
+            "INSERT INTO async_test_entry (label) VALUES ('effect')",
+        )
+        rows.finish(cursor, held, Outcome(value, value), 60)
+
+
+def effects(rows: TaskRows) -> int:
+    (count,) = query(rows.database, "SELECT count(*) FROM async_test_entry")[0]
+    return int(count)
+
+
+def test_rows_are_written_with_the_askers_transaction(rows: TaskRows) -> None:
+    made = message()
+    with Transaction().start(rows.database, 1) as transaction:
+        rows.insert(transaction.connection.cursor(), [Row(made, "text")], True)
+        transaction.rollback()
+    assert states(rows.database) == []
+    with Transaction().start(rows.database, 1) as transaction:
+        rows.insert(transaction.connection.cursor(), [Row(made, "text")], True)
+    assert states(rows.database) == ["pending"]
+
+
+def test_thousands_of_rows_at_once(rows: TaskRows) -> None:
+    many = [Row(message(), "text") for _ in range(5_000)]
+    rows.insert_apart(many, notify=True)
+    assert query(rows.database, "SELECT count(*) FROM async_task") == [(5_000,)]
+
+
+def test_an_administrator_can_read_all_of_it(rows: TaskRows, task_id: str) -> None:
+    held = claim(rows, task_id)
+    rows.start(held, "worker 1", LONG_S)
+    from trytond.pool import Pool
+
+    with Transaction().start(rows.database, 1):
+        (record,) = Pool().get("async.task").search([])
+        assert record.name == "async_test.record.echo"
+        assert (record.state, record.attempt) == ("running", 1)
+        assert record.worker == "worker 1"
+        assert record.lease_until is not None
+        assert task_id in record.rec_name
+
+
+def test_a_claim_is_one_workers(rows: TaskRows, task_id: str) -> None:
+    claim(rows, task_id)
+    assert rows.claim_ids([task_id], LONG_S) == {}
+    assert rows.claim_due(["q"], 10, LONG_S, True) == []
+    assert rows.claim_expired(["q"], 10, LONG_S, True) == []
+    assert states(rows.database) == ["running"]
+
+
+def test_a_message_delivered_twice_has_one_effect(rows: TaskRows, task_id: str) -> None:
+    finish(rows, claim(rows, task_id))
+    assert rows.claim_ids([task_id], LONG_S) == {}
+    assert effects(rows) == 1
+    assert states(rows.database) == ["done"]
+
+
+def test_a_late_run_is_rolled_back(rows: TaskRows, task_id: str) -> None:
+    late = claim(rows, task_id, OVER_S)
+    finish(rows, take_over(rows, task_id), "second")
+    with pytest.raises((LeaseLost, backend.DatabaseOperationalError)):
+        finish(rows, late, "first")
+    assert effects(rows) == 1
+    status = rows.status(task_id)
+    assert status is not None
+    assert status.outcome == Outcome("second", "second")
+
+
+def test_a_late_run_is_rolled_back_even_before_the_other_ends(
+    rows: TaskRows, task_id: str
+) -> None:
+    late = claim(rows, task_id, OVER_S)
+    other = take_over(rows, task_id)
+    with pytest.raises((LeaseLost, backend.DatabaseOperationalError)):
+        finish(rows, late)
+    finish(rows, other)
+    assert effects(rows) == 1
+
+
+@pytest.mark.backends("postgresql")
+def test_two_runs_at_the_same_time_have_one_effect(
+    rows: TaskRows, task_id: str
+) -> None:
+    """The snapshot of the late run is older than the take-over."""
+    late = claim(rows, task_id, OVER_S)
+    with Transaction().start(rows.database, 1) as transaction:
+        cursor = transaction.connection.cursor()
+        cursor.execute("INSERT INTO async_test_entry (label) VALUES ('late')")
+        finish_in_thread(rows, take_over(rows, task_id))
+        with pytest.raises((LeaseLost, backend.DatabaseOperationalError)):
+            rows.finish(cursor, late, Outcome(), 60)
+        transaction.rollback()
+    assert effects(rows) == 1
+
+
+def finish_in_thread(rows: TaskRows, held: Claim) -> None:
+    thread = threading.Thread(target=finish, args=[rows, held])
+    thread.start()
+    thread.join()
+    assert states(rows.database) == ["done"]
+
+
+@pytest.mark.backends("postgresql")
+def test_signs_of_life_do_not_disturb_the_tasks_transaction(
+    rows: TaskRows, task_id: str
+) -> None:
+    held = claim(rows, task_id)
+    with Transaction().start(rows.database, 1) as transaction:
+        cursor = transaction.connection.cursor()
+        cursor.execute("INSERT INTO async_test_entry (label) VALUES ('effect')")
+        rows.start(held, "worker", LONG_S)
+        rows.report(held, Progress(1, 2, "half"))
+        assert rows.extend([held], LONG_S) == {task_id}
+        status = rows.status(task_id)
+        assert status is not None
+        assert status.progress == Progress(1, 2, "half")
+        rows.finish(cursor, held, Outcome(), 60)
+    assert effects(rows) == 1
+    assert states(rows.database) == ["done"]
+
+
+def test_a_lease_that_is_extended_holds(rows: TaskRows, task_id: str) -> None:
+    held = claim(rows, task_id, 0.5)
+    assert rows.extend([held], LONG_S) == {task_id}
+    over = claim_after_a_lease(rows)
+    assert over.id != task_id
+    assert rows.claim_ids([task_id], LONG_S) == {}
+
+
+def claim_after_a_lease(rows: TaskRows) -> Claim:
+    """Take over another task, whose lease began at the same time."""
+    other = message()
+    rows.insert_apart([Row(other, "text")], notify=False)
+    claim(rows, other.id, 0.5)
+    return take_over(rows, other.id)
+
+
+def test_a_claim_that_was_lost_is_not_extended(rows: TaskRows, task_id: str) -> None:
+    lost = claim(rows, task_id, OVER_S)
+    take_over(rows, task_id)
+    assert rows.extend([lost], LONG_S) == set()
+
+
+def test_progress_of_a_lost_run_is_dropped(rows: TaskRows, task_id: str) -> None:
+    lost = claim(rows, task_id, OVER_S)
+    take_over(rows, task_id)
+    rows.report(lost, Progress(9))
+    status = rows.status(task_id)
+    assert status is not None
+    assert status.progress is None
+
+
+def test_expired_leases_are_found(rows: TaskRows, task_id: str) -> None:
+    held = claim(rows, task_id, OVER_S)
+    rows.start(held, "worker that dies", OVER_S)
+    assert wait_until(lambda: rows.claim_expired(["other"], 1, 1, True) == [])
+    (taken,) = wait_until(lambda: rows.claim_expired(["q"], 10, LONG_S, True))
+    assert (taken.id, taken.attempt, taken.text) == (task_id, 1, "text")
+    assert taken.token != held.token
+
+
+def test_attempts_are_counted_where_a_kill_cannot_undo_them(
+    rows: TaskRows, task_id: str
+) -> None:
+    for attempt in range(3):
+        held = take_over(rows, task_id)
+        assert held.attempt == attempt
+        rows.start(held, "worker", OVER_S)
+
+
+def test_given_back(rows: TaskRows, task_id: str) -> None:
+    held = claim(rows, task_id)
+    rows.start(held, "worker", LONG_S)
+    rows.release(held, State.PENDING, 0, 1)
+    (again,) = rows.claim_due(["q"], 10, LONG_S, True)
+    assert (again.id, again.attempt) == (task_id, 1)
+    with pytest.raises(LeaseLost):
+        rows.release(held, State.PENDING, 0, 1)
+    with pytest.raises(LeaseLost):
+        rows.finish_apart(held, Outcome(), 60)
+
+
+def test_given_back_for_later(rows: TaskRows, task_id: str) -> None:
+    rows.release(claim(rows, task_id), State.PENDING, 3_600, 1)
+    assert rows.claim_due(["q"], 10, LONG_S, True) == []
+    seconds = rows.next_due_s(["q"], True)
+    assert seconds is not None
+    assert 3_500 < seconds <= 3_600
+
+
+def test_a_late_confirmation_does_not_undo_a_run(rows: TaskRows, task_id: str) -> None:
+    held = claim(rows, task_id)
+    rows.mark_sent([task_id])
+    assert states(rows.database) == ["running"]
+    rows.finish_apart(held, Outcome(), 60)
+    rows.mark_sent([task_id])
+    assert states(rows.database) == ["done"]
+
+
+def test_confirmation(rows: TaskRows, task_id: str) -> None:
+    rows.mark_sent([task_id])
+    assert states(rows.database) == ["sent"]
+    assert rows.claim_due(["q"], 10, LONG_S, True) == []
+    assert claim(rows, task_id).id == task_id
+
+
+@pytest.mark.backends("postgresql")
+def test_a_claim_does_not_wait_for_another(rows: TaskRows, task_id: str) -> None:
+    """SKIP LOCKED: a row in other hands is passed over."""
+    other = message()
+    rows.insert_apart([Row(other, "text")], notify=False)
+    with Transaction().start(rows.database, 1) as transaction:
+        transaction.connection.cursor().execute(
+            "SELECT id FROM async_task WHERE uuid = %s FOR UPDATE", (task_id,)
+        )
+        claimed: list[Claim] = []
+        thread = threading.Thread(
+            target=lambda: claimed.extend(rows.claim_due(["q"], 10, LONG_S, True))
+        )
+        thread.start()
+        thread.join(10)
+        assert not thread.is_alive()
+        assert [held.id for held in claimed] == [other.id]
+
+
+def test_failures_are_stored_whatever_is_in_them(rows: TaskRows, task_id: str) -> None:
+    failure = Failure("Error", "NUL \0 and \ud800", "NUL \0 and \ud800 again")
+    rows.finish_apart(claim(rows, task_id), Outcome(failure=failure), 60)
+    status = rows.status(task_id)
+    assert status is not None
+    assert status.state is State.FAILED
+
+
+def test_tasks_that_need_the_web_app_can_be_left(rows: TaskRows) -> None:
+    from nereid_async.message import WebRequest
+
+    web = message(web=WebRequest(1, 1, "en", "http://localhost/"))
+    rows.insert_apart([Row(web, "text")], notify=False)
+    assert rows.claim_due(["q"], 10, LONG_S, False) == []
+    (held,) = rows.claim_due(["q"], 10, LONG_S, True)
+    assert held.id == web.id
+
+
+@pytest.fixture
+def indexes(database: str) -> Iterator[dict[str, str]]:
+    if backend.name == "postgresql":
+        statement = "SELECT indexname, indexdef FROM pg_indexes"
+    else:
+        statement = "SELECT name, sql FROM sqlite_master WHERE type = 'index'"
+    yield {name: text or "" for name, text in query(database, statement)}
+
+
+def test_indexes_leave_finished_rows_out(indexes: dict[str, str]) -> None:
+    for name in ("async_task_due", "async_task_sent", "async_run_lease"):
+        assert "WHERE" in indexes[name]
+    assert "UNIQUE" in indexes["async_task_uuid"]
+
+
+def test_times_are_utc(rows: TaskRows, task_id: str) -> None:
+    from datetime import datetime, timedelta, timezone
+
+    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    ((due_at, deferred_at),) = query(
+        rows.database,
+        'SELECT due_at AS "a [TIMESTAMP]", deferred_at AS "b [TIMESTAMP]" '
+        "FROM async_task"
+        if backend.name == "sqlite"
+        else "SELECT due_at, deferred_at FROM async_task",
+    )
+    for moment in (due_at, deferred_at):
+        assert abs(moment - now) < timedelta(minutes=1)

@@ -1,0 +1,220 @@
+"""SQS delivers twice, late, and whatever others have put there."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from nereid_async.runtime import of_database
+from nereid_async.serialization import dumps
+from tests.fixtures.scripts import ConfWriter, Script
+from tests.fixtures.services import sqs_client, sqs_settings
+from tests.helpers import labels, query, states, wait_until
+
+
+class Queue:
+    """The default queue and its dead letters, seen with a plain client."""
+
+    def __init__(self, settings: dict[str, str], database: str) -> None:
+        self.client = sqs_client(settings["sqs_endpoint_url"])
+        self._name = f"{settings['sqs_queue_prefix']}-{database}-trytond-async"
+
+    def put(self, body: str) -> None:
+        """Put anything into the queue."""
+        self.client.send_message(QueueUrl=self._url(), MessageBody=body)
+
+    def dead(self) -> list[str]:
+        """The bodies in the dead-letter queue."""
+        answer = self.client.receive_message(
+            QueueUrl=self._url("-dead"), MaxNumberOfMessages=10, VisibilityTimeout=0
+        )
+        return [message["Body"] for message in answer.get("Messages", [])]
+
+    def left(self) -> int:
+        """How many messages the queue still holds, hidden ones included."""
+        names = [
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesDelayed",
+            "ApproximateNumberOfMessagesNotVisible",
+        ]
+        attributes = self.client.get_queue_attributes(
+            QueueUrl=self._url(), AttributeNames=names
+        )["Attributes"]
+        return sum(int(attributes[name]) for name in names)
+
+    def _url(self, suffix: str = "") -> str:
+        answer = self.client.create_queue(QueueName=self._name + suffix)
+        return str(answer["QueueUrl"])
+
+
+@pytest.fixture
+def broker_settings(ministack: str) -> dict[str, str]:
+    return sqs_settings(ministack)
+
+
+@pytest.fixture
+def queue(broker_settings: dict[str, str], database: str) -> Queue:
+    return Queue(broker_settings, database)
+
+
+@pytest.fixture
+def sign(script: Script, database: str) -> Callable[[Any], str]:
+    """Signs any content as a message of ours."""
+    seal = of_database(database).codec._seal
+    return lambda content: seal.sign(dumps(content))
+
+
+def test_delivered_twice_at_once(script: Script, database: str, queue: Queue) -> None:
+    with script.transaction():
+        script.record.write_entry.defer("once")
+    ((body,),) = query(database, "SELECT message FROM async_task")
+    queue.put(body)
+    queue.put(body)
+    script.burst()
+    assert labels(database) == ["once"]
+    assert wait_until(lambda: queue.left() == 0)
+
+
+def test_delivered_again_after_the_end(
+    script: Script, database: str, queue: Queue
+) -> None:
+    with script.transaction():
+        result = script.record.write_entry.defer("once")
+    ((body,),) = query(database, "SELECT message FROM async_task")
+    script.burst()
+    queue.put(body)
+    script.burst()
+    assert labels(database) == ["once"]
+    assert queue.left() == 0
+    with script.transaction():
+        assert result.get(timeout=5) == "once"
+
+
+def test_a_message_without_its_row_is_never_run(
+    script: Script,
+    database: str,
+    queue: Queue,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with script.transaction():
+        script.record.write_entry.defer("never")
+    query(database, "DELETE FROM async_task")
+    with caplog.at_level(logging.INFO):
+        script.burst()
+    assert labels(database) == []
+    assert queue.left() == 0
+    assert [record for record in caplog.records if "row" in record.getMessage()]
+
+
+@pytest.mark.parametrize("body", ["garbage", '{"a": 1}', "x.y", "{}.signature", "☃"])
+def test_what_is_no_message_is_buried_and_the_rest_runs(
+    script: Script, database: str, queue: Queue, body: str
+) -> None:
+    queue.put(body)
+    with script.transaction():
+        script.record.write_entry.defer("next")
+    script.burst()
+    assert labels(database) == ["next"]
+    assert queue.dead() == [body]
+    assert queue.left() == 0
+
+
+def test_a_message_of_somebody_without_the_key_is_buried(
+    script: Script, database: str, queue: Queue
+) -> None:
+    with script.transaction():
+        script.record.write_entry.defer("known")
+    ((body,),) = query(database, "SELECT message FROM async_task")
+    payload, _, signature = body.rpartition(".")
+    forged = payload.replace('"known"', '"forged"') + "." + signature
+    assert forged != body
+    queue.put(forged)
+    script.burst()
+    assert labels(database) == ["known"]
+    assert queue.dead() == [forged]
+
+
+def test_a_message_of_a_newer_release_is_kept(
+    script: Script, database: str, queue: Queue, sign: Any
+) -> None:
+    queue.put(sign({"format": 99}))
+    script.burst()
+    assert queue.dead() == []
+    assert queue.left() == 1
+
+
+def test_a_rightly_signed_message_of_another_database_is_not_run(
+    script: Script, database: str, queue: Queue
+) -> None:
+    codec = of_database(database).codec
+    with script.transaction():
+        script.record.write_entry.defer("ours")
+    ((body,),) = query(database, "SELECT message FROM async_task")
+    seal = codec._seal
+    queue.put(seal.sign(seal.unsign(body).replace(f'"{database}"', '"another"')))
+    query(database, "UPDATE async_task SET message = message")
+    script.burst()
+    assert labels(database) == ["ours"]
+
+
+def test_bare_sqs_runs_without_rows(
+    database: str,
+    tryton_conf: ConfWriter,
+    broker_settings: dict[str, str],
+    queue: Queue,
+) -> None:
+    tryton_conf(signing_key="k", outbox="no", **broker_settings)
+    script = Script(database)
+    assert script.value_of(lambda: script.record.write_entry.defer("x")) == "x"
+    assert labels(database) == ["x"]
+    assert states(database) == []
+    assert queue.left() == 0
+
+
+def test_bare_sqs_counts_attempts_by_receives(
+    database: str,
+    tryton_conf: ConfWriter,
+    broker_settings: dict[str, str],
+    queue: Queue,
+    tmp_path: Any,
+) -> None:
+    tryton_conf(signing_key="k", outbox="no", **broker_settings)
+    script = Script(database)
+    attempts = tmp_path / "attempts"
+    with script.transaction():
+        task = script.record.retry_now.configure(max_attempts=3)
+        task.defer(str(attempts), 99)
+
+    def buried() -> bool:
+        script.burst()
+        return len(queue.dead()) == 1
+
+    wait_until(buried, 30)
+    assert len(attempts.read_text().splitlines()) == 3
+    assert queue.left() == 0
+
+
+def test_a_message_with_a_row_is_not_run_in_the_bare_mode_and_back(
+    script: Script,
+    database: str,
+    tryton_conf: ConfWriter,
+    queue: Queue,
+) -> None:
+    """Settings change while messages are under way: none is lost, none doubled."""
+    with script.transaction():
+        script.record.write_entry.defer("with a row")
+    tryton_conf(outbox="no")
+    with script.transaction():
+        script.record.write_entry.defer("without")
+    tryton_conf(outbox="yes")
+
+    def done() -> bool:
+        script.burst()
+        return sorted(labels(database)) == ["with a row", "without"]
+
+    wait_until(done, 20)
+    script.burst()
+    assert sorted(labels(database)) == ["with a row", "without"]

@@ -1,0 +1,27 @@
+"""Plain functions as tasks, in a module that a worker can import."""
+
+from __future__ import annotations
+
+from nereid_async import NereidAsync
+
+#: An extension without an app: the decorator needs none.
+extension = NereidAsync()
+
+
+@extension.task(ignore_result=False)
+def multiply(left: int, right: int) -> int:
+    """A task that is no method."""
+    return left * right
+
+
+@extension.task
+def write_label(label: str) -> None:
+    """A plain task with an effect."""
+    from trytond.pool import Pool
+
+    Pool().get("async_test.entry").log(label)
+
+
+def undecorated(left: int) -> int:
+    """Not a task: no message may call it."""
+    return left

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import warnings
 
 from .folder import DataFolder, NotSetUp, write_private
 
@@ -63,3 +64,13 @@ def load(folder: DataFolder) -> None:
         raise NotSetUp(folder.path)
     config.update_etc(str(folder.tryton_conf))
     config.update_environ()
+    _ignore_known_warnings()
+
+
+def _ignore_known_warnings() -> None:
+    """Keep quiet about what SQLite cannot alter; each start would tell it again."""
+    # This module resets all filters when it is imported: have that behind us.
+    with warnings.catch_warnings():
+        import trytond.report.report  # noqa: F401
+
+    warnings.filterwarnings("ignore", module=r"trytond\.backend\.sqlite")

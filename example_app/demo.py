@@ -83,7 +83,7 @@ def _run(
     # The mail server comes first, so that it is stopped last: the worker may still
     # be sending when it is asked to stop.
     smtp = f"-n -l {HOST}:{smtp_port} -c aiosmtpd.handlers.Mailbox".split()
-    worker = "--app example_app async worker".split()
+    worker = "--app example_app async worker --threads 4".split()
     for name, command, own_port in (
         ("mail server", _python("aiosmtpd", *smtp, str(folder.mailbox)), smtp_port),
         ("worker", _python("flask", *worker), None),

@@ -16,6 +16,8 @@ MESSAGES = {
     413: "This is more than a form of this shop holds.",
     500: "Something went wrong on our side. Nothing of your request was kept.",
 }
+#: What such a page is headed, in place of the names of HTTP.
+TITLES = {400: "This did not work", 404: "Not here", 500: "Our mistake"}
 
 
 def register(app: Nereid) -> None:
@@ -32,13 +34,14 @@ def show(error: HTTPException) -> Any:
         return error.response
     code = error.code or 500
     message = MESSAGES.get(code, error.description)
+    title = TITLES.get(code, error.name)
     if _asks_for_json():
         answer = jsonify(error=message)
         answer.status_code = code
     else:
         with Transaction().start(current_app.database_name, 0, readonly=True):
             page = render_template(
-                "error.jinja", code=code, title=error.name, message=message
+                "error.jinja", code=code, title=title, message=message
             )
             answer = current_app.make_response((str(page), code))
     for name, value in error.get_headers():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import random
 from decimal import Decimal
 from typing import Any
@@ -21,7 +22,8 @@ PRODUCTS = {
 SEASON = (1.05, 1.0, 1.02, 0.95, 0.9, 0.82, 0.76, 0.8, 0.98, 1.1, 1.25, 1.6)
 #: Each year sells more than the one before.
 GROWTH = 1.17
-WEEK = datetime.timedelta(days=7)
+#: A week's sales are entered on one day.
+DAYS = (3, 10, 17, 24)
 
 
 def create_site() -> None:
@@ -60,18 +62,19 @@ def create_sales(today: datetime.date) -> None:
 def _sales(first_year: int, last_year: int) -> list[dict[str, Any]]:
     chance = random.Random(first_year)
     sales = []
-    day = datetime.date(first_year, 1, 2)
-    while day.year <= last_year:
-        season = SEASON[day.month - 1] * GROWTH ** (day.year - first_year)
-        for product, (price, pieces) in PRODUCTS.items():
-            quantity = round(pieces * season * chance.uniform(0.7, 1.3))
-            sales.append(
-                {
-                    "date": day,
-                    "product": product,
-                    "quantity": quantity,
-                    "amount": price * quantity,
-                }
-            )
-        day += WEEK
+    for year in range(first_year, last_year + 1):
+        for month, season in enumerate(SEASON, start=1):
+            factor = season * GROWTH ** (year - first_year)
+            for day, (product, (price, pieces)) in itertools.product(
+                DAYS, PRODUCTS.items()
+            ):
+                quantity = round(pieces * factor * chance.uniform(0.75, 1.25))
+                sales.append(
+                    {
+                        "date": datetime.date(year, month, day),
+                        "product": product,
+                        "quantity": quantity,
+                        "amount": price * quantity,
+                    }
+                )
     return sales

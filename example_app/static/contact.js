@@ -58,14 +58,13 @@ function clear(form) {
 }
 
 function showErrors(form, error) {
-  const names = Object.keys(error.errors ?? {}).filter((name) => form.elements[name]?.id);
-  for (const name of names) {
-    const control = form.elements[name];
+  const wrong = [...form.elements].filter(({id, name}) => id && error.errors?.[name]);
+  for (const control of wrong) {
     control.setAttribute('aria-invalid', 'true');
     document.getElementById(`${control.id}-error`).textContent =
-      error.errors[name].join(' ');
+      error.errors[control.name].join(' ');
   }
-  if (names.length) form.elements[names[0]].focus();
+  if (wrong.length) wrong[0].focus();
   else step('answer', 'failed', error.message);
 }
 

@@ -147,8 +147,12 @@ def _decode(value: Json, depth: int) -> Any:
         return _READERS[str(tag)](value["v"])
     except SerializationError:
         raise
-    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+    except _MISREAD as error:
         raise SerializationError(f"cannot read a {tag!r}: {error}") from error
+
+
+#: What the readers below raise at values that were not written by their writers.
+_MISREAD = (ArithmeticError, AttributeError, KeyError, TypeError, ValueError)
 
 
 def _pairs(value: dict[str, Json]) -> list[Any]:

@@ -92,15 +92,31 @@ class Children:
         deadline = time.monotonic() + within_s
         for name, process in reversed(self._running.items()):
             if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-            while process.poll() is None and time.monotonic() < deadline:
+                process.terminate()
+            else:  # It died, and may have left children of its own behind.
+                _signal_group(process, signal.SIGTERM)
+            while _group_lives(process) and time.monotonic() < deadline:
                 if hurry.wait(STEP_S):
                     break
-            if process.poll() is None:
+            if _group_lives(process):
                 print(f"The {name} did not stop in time: killed.", flush=True)
-                os.killpg(process.pid, signal.SIGKILL)
+                _signal_group(process, signal.SIGKILL)
                 process.wait()
         self._running.clear()
+
+
+def _group_lives(process: subprocess.Popen[bytes]) -> bool:
+    """Whether the process, or a child it has left behind, is still there."""
+    return process.poll() is None or _signal_group(process, 0)
+
+
+def _signal_group(process: subprocess.Popen[bytes], number: int) -> bool:
+    """Signal the process with its children; False if none of them is there."""
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _describe(status: int) -> str:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import email.policy
 import mailbox
 import re
-from email.message import EmailMessage
 from pathlib import Path
-from typing import BinaryIO, cast
 
 
 def read_mails(folder: str | Path) -> list[dict[str, str]]:
@@ -17,9 +15,9 @@ def read_mails(folder: str | Path) -> list[dict[str, str]]:
     """
     if not Path(folder).is_dir():
         return []
-    box = mailbox.Maildir(str(folder), factory=_parse, create=False)
+    box = mailbox.Maildir(str(folder), create=False)
     keys = sorted(box.keys(), key=_delivered_at, reverse=True)
-    return [_summary(cast(EmailMessage, box[key])) for key in keys]
+    return [_summary(box.get_bytes(key)) for key in keys]
 
 
 def _delivered_at(key: str) -> list[int]:
@@ -27,14 +25,8 @@ def _delivered_at(key: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", key)[:4]]
 
 
-def _parse(file: BinaryIO) -> EmailMessage:
-    return cast(
-        EmailMessage,
-        email.message_from_binary_file(file, policy=email.policy.default),
-    )
-
-
-def _summary(mail: EmailMessage) -> dict[str, str]:
+def _summary(content: bytes) -> dict[str, str]:
+    mail = email.message_from_bytes(content, policy=email.policy.default)
     part = mail.get_body(preferencelist=("plain", "html"))
     return {
         "to": str(mail["To"] or ""),

@@ -24,6 +24,8 @@ _url_map_lock = threading.Lock()
 class WebSite(metaclass=PoolMeta):
     __name__ = "nereid.website"
 
+    id: int
+
     def get_url_adapter(self, app: Any) -> Any:
         """The map of addresses, built once for each application and website.
 
@@ -35,7 +37,7 @@ class WebSite(metaclass=PoolMeta):
         maps = app.extensions.setdefault("example_url_maps", {})
         with _url_map_lock:
             if self.id not in maps:
-                maps[self.id] = super().get_url_adapter(app)
+                maps[self.id] = super().get_url_adapter(app)  # type: ignore[misc]
             return maps[self.id]
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from trytond.config import config as tryton_config
@@ -74,12 +75,12 @@ class NereidAsync:
             )
 
     @staticmethod
-    def task(function: Any = None, /, **options: Any) -> Any:
+    def task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         """Make a plain function deferrable; see :func:`~nereid_async.async_task`.
 
         The worker imports it through the setting ``imports``. Needs no app.
         """
-        return async_task(function, **options)
+        return async_task(**options) if function is None else async_task(function)
 
 
 def _connect(app: Nereid, state: Runtime) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import wrapt
 
@@ -20,10 +20,19 @@ from .result import AsyncResult
 from .targets import function_target, method_target
 
 Arguments: TypeAlias = tuple[Any, ...]
+#: What the decorator may stand above.
+Method: TypeAlias = (
+    "Callable[..., Any] | classmethod[Any, ..., Any] | staticmethod[..., Any]"
+)
 
 
+@overload
+def async_task(function: Method, /) -> AsyncTask: ...
+
+
+@overload
 def async_task(
-    function: Any = None,
+    function: None = None,
     /,
     *,
     ignore_result: bool = True,
@@ -32,7 +41,20 @@ def async_task(
     max_attempts: int | None = None,
     retry_on: type[BaseException] | Sequence[type[BaseException]] = (Exception,),
     shared: bool = False,
-) -> Any:
+) -> Callable[[Method], AsyncTask]: ...
+
+
+def async_task(
+    function: Method | None = None,
+    /,
+    *,
+    ignore_result: bool = True,
+    visibility_timeout: int | None = None,
+    queue: str | None = None,
+    max_attempts: int | None = None,
+    retry_on: type[BaseException] | Sequence[type[BaseException]] = (Exception,),
+    shared: bool = False,
+) -> AsyncTask | Callable[[Method], AsyncTask]:
     """Make a method of a model, report or wizard, or a function, deferrable.
 
     Used as ``@async_task`` or ``@async_task(...)``, above or below ``@classmethod``.
@@ -172,6 +194,10 @@ class AsyncTask(_TaskApi, wrapt.FunctionWrapper[..., Any]):
     """A task as it stands in its class or module."""
 
     __bound_function_wrapper__ = BoundTask
+
+    if TYPE_CHECKING:
+
+        def __get__(self, instance: Any, owner: Any = None) -> BoundTask: ...
 
     def __init__(self, function: Any, options: TaskOptions) -> None:
         super().__init__(function, _unused_wrapper)

@@ -15,7 +15,7 @@ from tests.fixtures.apps import AppFactory
 from tests.fixtures.scripts import Script
 from tests.fixtures.services import app_config
 from tests.helpers import Browser, labels, states, wait_until
-from tests.processes import free_port
+from tests.processes import Process, free_port
 
 
 def lines(path: Path) -> list[str]:
@@ -81,6 +81,10 @@ def test_an_idle_worker_stops_soon(commands: Commands, script: Script) -> None:
     assert worker.wait(25) == 0, worker.output
 
 
+def wait_for_label(worker: Process, database: str, label: str) -> None:
+    worker.wait_until(lambda: label in labels(database), label)
+
+
 def test_a_running_worker_takes_what_comes(
     script: Script, commands: Commands, database: str
 ) -> None:
@@ -88,7 +92,7 @@ def test_a_running_worker_takes_what_comes(
     for label in ("first", "second"):
         with script.transaction():
             script.record.write_entry.defer(label)
-        worker.wait_until(lambda label=label: label in labels(database), label)
+        wait_for_label(worker, database, label)
 
 
 def test_processes_and_threads_work_side_by_side(

@@ -9,6 +9,7 @@ import pytest
 from nereid_async.results.base import Outcome, Progress
 from nereid_async.results.sqs import SqsResults
 from nereid_async.rows import TaskRows
+from nereid_async.serialization import Json
 from nereid_async.states import State
 from tests.contract.result_suite import ResultSuite, RowResultSuite
 from tests.contract.stores import BareSqsKeeper, Keeper, MemoryKeeper, RowKeeper
@@ -70,7 +71,7 @@ class TestBareSqsResults(ResultSuite):
     def test_a_full_size_result_fits(self, keeper: BareSqsKeeper) -> None:
         """What is within ``max_message_bytes`` can be sent, whatever is in it."""
         task_id = keeper.defer()
-        value = ['"\\'] * 149_000
+        value: Json = ['"\\'] * 149_000
         keeper.finish(task_id, Outcome(value, value))
         status = keeper.store().look(task_id)
         assert status is not None

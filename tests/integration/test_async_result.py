@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -105,7 +106,11 @@ def test_a_failure_raises_with_the_remote_traceback(script: Script) -> None:
     script.burst()
     with script.transaction():
         assert result.ready() is True
-        for ask in (lambda: result.wait(5), lambda: result.get(5)):
+        asks: tuple[Callable[[], Any], ...] = (
+            lambda: result.wait(5),
+            lambda: result.get(5),
+        )
+        for ask in asks:
             with pytest.raises(TaskFailed) as caught:
                 ask()
             assert caught.value.type == "ValueError"

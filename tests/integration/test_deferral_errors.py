@@ -125,12 +125,13 @@ def test_private_context_is_left_at_home(script: Script, database: str) -> None:
 
 def test_arguments_that_do_not_fit(script: Script, nothing_left: Any) -> None:
     with script.transaction():
-        for defer in (
+        calls: tuple[Callable[[], Any], ...] = (
             lambda: model().write_entry.defer(),
             lambda: model().write_entry.defer("a", "b"),
             lambda: model().write_entry.defer(lable="a"),
             lambda: model().rename.defer(),
-        ):
+        )
+        for defer in calls:
             with pytest.raises(TypeError):
                 defer()
     nothing_left()

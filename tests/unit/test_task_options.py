@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -81,7 +81,7 @@ def test_a_bad_option_is_named(option: str, value: Any) -> None:
 def test_the_decorator_checks_as_well(option: str) -> None:
     bad = "a b" if option == "queue" else 0
     with pytest.raises(ConfigurationError, match=option):
-        async_task(**{option: bad})(lambda: None)
+        async_task(**cast(Any, {option: bad}))(lambda: None)
 
 
 def test_without_a_transaction() -> None:

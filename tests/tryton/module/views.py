@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from flask import jsonify, request
-from flask_wtf.csrf import generate_csrf  # type: ignore[import-untyped]
+from flask_wtf.csrf import generate_csrf
 from nereid import route
 from trytond import backend
 from trytond.exceptions import UserError

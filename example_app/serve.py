@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import signal
 import sys
 from types import FrameType
@@ -22,6 +23,8 @@ def main(arguments: list[str] | None = None) -> None:
     from . import create_app
 
     signal.signal(signal.SIGTERM, _stop)
+    # More visitors than threads: they wait a little, which is nothing to report.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     waitress.serve(create_app(), host=HOST, port=port, threads=THREADS)
 
 

@@ -58,6 +58,20 @@ def _worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 type=click.FloatRange(0),
                 help="Seconds running tasks may take to finish after SIGTERM.",
             ),
+            click.option(
+                "--max-tasks",
+                default=0,
+                type=click.IntRange(0),
+                help="Replace a process after that many tasks.",
+            ),
+            click.option(
+                "--max-memory",
+                "max_memory_mb",
+                default=0,
+                type=click.IntRange(0),
+                metavar="MB",
+                help="Replace a process that has used that much memory.",
+            ),
             click.option("-v", "--verbose", is_flag=True, help="Log every task."),
         )
     ):
@@ -165,8 +179,28 @@ def _run_status(runtime: Runtime) -> None:
     _status(runtime)
 
 
+def _run_reap(runtime: Runtime) -> None:
+    """Remove old rows, results and forgotten reply queues."""
+    from .worker.reaper import reap
+
+    click.echo(f"removed: {reap(runtime)}")
+
+
+def _run_retry(runtime: Runtime, ids: tuple[str, ...]) -> None:
+    """Let failed tasks run again."""
+    if runtime.rows is None:
+        raise click.ClickException("without an outbox there are no rows to retry")
+    again = runtime.rows.retry_failed(ids)
+    for task_id in ids:
+        click.echo(f"{task_id}: {'again' if task_id in again else 'has not failed'}")
+
+
+_ids = click.argument("ids", nargs=-1, required=True, metavar="ID...")
+
 flask_group.command("worker")(_worker_options(_app_runtime(_run_worker)))
 flask_group.command("status")(_app_runtime(_run_status))
+flask_group.command("reap")(_app_runtime(_run_reap))
+flask_group.command("retry")(_ids(_app_runtime(_run_retry)))
 
 
 # -- without Flask -------------------------------------------------------------
@@ -251,3 +285,5 @@ def _load_runtime(
 
 main.command("worker")(_tryton_options(_worker_options(_tryton_runtime(_run_worker))))
 main.command("status")(_tryton_options(_tryton_runtime(_run_status)))
+main.command("reap")(_tryton_options(_tryton_runtime(_run_reap)))
+main.command("retry")(_ids(_tryton_options(_tryton_runtime(_run_retry))))

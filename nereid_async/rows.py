@@ -483,6 +483,59 @@ class TaskRows:
                 [task_id],
             )
 
+    def reap(self, row_ttl_s: float, limit: int) -> int:
+        """Remove old rows, and results whose time is over; returns how many.
+
+        :param row_ttl_s: how long rows of finished tasks are kept.
+        :param limit: most rows touched by each statement.
+        """
+        with side.transaction(self.database) as cursor:
+            self._execute(
+                cursor,
+                "DELETE FROM async_task WHERE id IN (SELECT id FROM async_task "
+                "WHERE finished_at < {later} LIMIT {p} {skip_locked}) RETURNING uuid",
+                [-row_ttl_s, limit],
+            )
+            gone = [uuid for (uuid,) in cursor.fetchall()]
+            if gone:
+                self._execute(
+                    cursor,
+                    f"DELETE FROM async_run WHERE uuid IN ({_list(gone)})",
+                    gone,
+                )
+        with side.transaction(self.database) as cursor:
+            self._execute(
+                cursor,
+                "UPDATE async_task SET result = NULL WHERE id IN (SELECT id "
+                "FROM async_task WHERE result IS NOT NULL AND expires_at < {now} "
+                "LIMIT {p} {skip_locked})",
+                [limit],
+            )
+            return len(gone) + int(cursor.rowcount)
+
+    def retry_failed(self, ids: Sequence[str]) -> list[str]:
+        """Let failed tasks run again, as if they were new; returns their ids."""
+        with side.transaction(self.database) as cursor:
+            self._execute(
+                cursor,
+                "UPDATE async_task SET state = 'pending', token = NULL, error = NULL, "
+                "traceback = NULL, finished_at = NULL, expires_at = NULL, "
+                "acknowledged = NULL, due_at = {now} "
+                f"WHERE uuid IN ({_list(ids)}) AND state = 'failed' RETURNING uuid",
+                ids,
+            )
+            again = [uuid for (uuid,) in cursor.fetchall()]
+            if again:
+                self._execute(
+                    cursor,
+                    "UPDATE async_run SET attempt = 0, lease_until = NULL, "
+                    f"unknown_since = NULL WHERE uuid IN ({_list(again)})",
+                    again,
+                )
+            if again and backend.name == "postgresql":
+                cursor.execute(f'NOTIFY "{CHANNEL}"')
+        return again
+
     def count_by_state(self) -> dict[str, int]:
         """How many rows there are in each state."""
         with side.autocommit(self.database) as cursor:

@@ -23,6 +23,8 @@ PREFIX = "ASYNC_"
 #: SQS refuses anything longer; checked here since not every server does.
 SQS_NAME_MAX_CHARS = 80
 
+SQS_RETENTION_MAX_S = 1_209_600
+
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
 
@@ -158,6 +160,12 @@ class Settings:
         3_600.0,
         "Seconds a result stays readable, 60 to 1209600 (14 days).",
     )
+    row_ttl: float = _option(
+        _number(3_600, 31_536_000),
+        1_296_000.0,
+        "Seconds the row of a finished task is kept, 3600 to 31536000; with sqs "
+        "longer than the queue keeps messages (14 days). Default: 15 days.",
+    )
     poll_max_wait: float = _option(
         _number(0, 60), 0.0, "Longest ``?wait=`` a poll may ask for, 0 to 60 seconds."
     )
@@ -291,6 +299,11 @@ def _check(settings: Settings, *, web: bool) -> None:
         raise ConfigurationError(
             f"no signing key: looked for {looked}signing_key in trytond.conf's "
             f"section [{SECTION}]. Web and worker need the same one."
+        )
+    if settings.broker == "sqs" and settings.row_ttl <= SQS_RETENTION_MAX_S:
+        raise ConfigurationError(
+            f"setting row_ttl = {settings.row_ttl:g}: SQS may deliver a message for "
+            f"{SQS_RETENTION_MAX_S} s, and its row has to outlive it"
         )
     if settings.broker != "sqs" and not settings.outbox:
         raise ConfigurationError(

@@ -84,6 +84,8 @@ class Task(ModelSQL, ModelView):
             "ON async_task (queue, due_at) WHERE state = 'pending'",
             "CREATE INDEX IF NOT EXISTS async_task_sent "
             "ON async_task (due_at) WHERE state = 'sent'",
+            "CREATE INDEX IF NOT EXISTS async_task_result "
+            "ON async_task (expires_at) WHERE result IS NOT NULL",
             "CREATE INDEX IF NOT EXISTS async_task_finished "
             "ON async_task (finished_at) WHERE finished_at IS NOT NULL",
         )

@@ -88,5 +88,11 @@ class ResultStore(Protocol):
         :raises TransportError: the store cannot be reached.
         """
 
+    def reap(self) -> int:
+        """Remove what waits for nobody any more; returns how much.
+
+        :raises TransportError: the store cannot be reached.
+        """
+
     def forget(self, task_id: str) -> None:
         """Remove the outcome: its asker has it."""

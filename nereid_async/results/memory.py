@@ -34,6 +34,10 @@ class MemoryResults:
         outcome = outcome_from_text(text)
         return Status(outcome.state, outcome=outcome)
 
+    def reap(self) -> int:
+        """Nothing to do: results go with the process."""
+        return 0
+
     def forget(self, task_id: str) -> None:
         """Drop an outcome."""
         with self._lock:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
 
 from ..errors import BadMessage, QueueMissing, TransportUnavailable
 from ..names import QueueNames
@@ -40,6 +43,7 @@ class SqsResults:
         self._rows = rows
         self._seal = Seal(settings.signing_key, "reply")
         self._sqs = Sqs(settings, settings.send_timeout + _RECEIVE_WAIT_S, attempts=3)
+        self._ttl_s = settings.result_ttl
         retention_s = min(max(settings.result_ttl, RETENTION_MIN_S), RETENTION_MAX_S)
         self._attributes = {"MessageRetentionPeriod": str(int(retention_s))}
 
@@ -104,6 +108,46 @@ class SqsResults:
             logger.error("reply queue of task %s holds another one's reply", task_id)
             return None
         return outcome_from_text(reply["outcome"])
+
+    def reap(self) -> int:
+        """Delete reply queues whose time to live is over, found by their prefix.
+
+        Only names that match the whole pattern of a reply queue are looked at.
+        """
+        reaped = 0
+        for url in self._reply_queues():
+            name = url.rpartition("/")[2]
+            if self._names.task_id_of_reply(name) is None or not self._is_old(url):
+                continue
+            with suppress(QueueMissing):
+                self._sqs.call("delete_queue", QueueUrl=url)
+                reaped += 1
+        return reaped
+
+    def _reply_queues(self) -> Iterator[str]:
+        parameters: dict[str, Any] = {
+            "QueueNamePrefix": self._names.reply_prefix,
+            # Pages come only to those who ask for them.
+            "MaxResults": 1_000,
+        }
+        while True:
+            page = self._sqs.call("list_queues", **parameters)
+            yield from page.get("QueueUrls", [])
+            if not page.get("NextToken"):
+                return
+            parameters["NextToken"] = page["NextToken"]
+
+    def _is_old(self, url: str) -> bool:
+        try:
+            answer = self._sqs.call(
+                "get_queue_attributes",
+                QueueUrl=url,
+                AttributeNames=["CreatedTimestamp"],
+            )
+        except QueueMissing:
+            return False
+        created_s = float(answer.get("Attributes", {}).get("CreatedTimestamp", "inf"))
+        return time.time() - created_s > self._ttl_s
 
     def forget(self, task_id: str) -> None:
         """Delete the reply queue: it costs money, and its asker has the answer."""

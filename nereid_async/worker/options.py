@@ -15,6 +15,9 @@ class WorkerOptions:
     :ivar burst: end when nothing is left that can run now.
     :ivar grace_s: how long running tasks may take to finish once told to stop, in
         seconds.
+    :ivar max_tasks: tasks after which a process is replaced by a fresh one; 0 for
+        any number.
+    :ivar max_memory_mb: peak memory after which it is, in MB (1024 kB); 0 for any.
     """
 
     queues: tuple[str, ...] = ()
@@ -22,3 +25,5 @@ class WorkerOptions:
     threads: int = 1
     burst: bool = False
     grace_s: float = 30.0
+    max_tasks: int = 0
+    max_memory_mb: int = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import queue
+import resource
 import socket
 import threading
 import time
@@ -19,6 +20,7 @@ from .giving_back import release
 from .job import Job
 from .lease import LeaseKeeper
 from .options import WorkerOptions
+from .reaper import Reaper
 from .relay import Relay
 from .runner import Runner
 
@@ -27,6 +29,8 @@ logger = logging.getLogger(__name__)
 #: Longest wait for a message; SQS allows 20 s, and bills each wait.
 _WAIT_S = 20.0
 _BURST_WAIT_S = 1.0
+#: Exit code of a process that wants to be replaced by a fresh one.
+RECYCLED = 90
 _FIRST_FAILURE_PAUSE_S = 0.5
 _LONGEST_FAILURE_PAUSE_S = 30.0
 
@@ -44,11 +48,14 @@ class WorkerProcess:
         queues = options.queues or (runtime.settings.sqs_queue,)
         self._consumer = runtime.broker.consumer(queues)
         self._keeper = LeaseKeeper(runtime, self._consumer)
-        self._relay = _relay(runtime)
+        self._helpers = _helpers(runtime)
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._slots = threading.Semaphore(options.threads)
         self._stopping = threading.Event()
         self._parent_pid = os.getppid()
+        self._taken = 0
+        self._lock = threading.Lock()
+        self._in_hand = 0
         self.name = f"{socket.gethostname()}:{os.getpid()}"
 
     def stop(self) -> None:
@@ -56,11 +63,14 @@ class WorkerProcess:
         self._stopping.set()
         self._consumer.wake()
 
-    def run(self) -> None:
-        """Work. Needs the pool to be loaded, and no open transaction."""
+    def run(self) -> int:
+        """Work. Needs the pool to be loaded, and no open transaction.
+
+        :returns: 0, or RECYCLED where another process is to take over.
+        """
         self._keeper.start()
-        if self._relay is not None:
-            self._relay.start()
+        for helper in self._helpers:
+            helper.start()
         runners = [
             threading.Thread(target=self._run_jobs, name=f"runner-{i}", daemon=True)
             for i in range(self._options.threads)
@@ -78,24 +88,38 @@ class WorkerProcess:
                 runner.join(max(0.0, deadline_s - time.monotonic()))
             self._keeper.stop()
             self._keeper.join()
-            if self._relay is not None:
-                self._relay.stop()
-                self._relay.join()
+            for helper in self._helpers:
+                helper.stop()
+            for helper in self._helpers:
+                helper.join()
             if self._runtime.sent_marks is not None:
                 # A worker ends without Python's exit handlers.
                 self._runtime.sent_marks.flush()
             self._consumer.close()
+        return RECYCLED if self._worn_out() and not self._stopping.is_set() else 0
+
+    def _worn_out(self) -> bool:
+        """Whether this process has done, or eaten, as much as it may."""
+        options = self._options
+        if options.max_tasks and self._taken >= options.max_tasks:
+            return True
+        if not options.max_memory_mb:
+            return False
+        # The peak, in kB on Linux: what a process has had it seldom gives back.
+        peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak_kb > options.max_memory_mb * 1_024
 
     def _poll(self) -> None:
         wait_s = _BURST_WAIT_S if self._options.burst else _WAIT_S
         failures = 0
-        while not self._stopping.is_set():
+        while not self._stopping.is_set() and not self._worn_out():
             if os.getppid() != self._parent_pid:
                 logger.error("the supervisor has died; this process stops")
                 return
             slots = self._take_slots()
             jobs: list[Job] = []
             received = -1
+            idle = self._in_hand == 0
             try:
                 deliveries = self._consumer.receive(slots, wait_s) if slots else []
                 received = len(deliveries)
@@ -107,10 +131,13 @@ class WorkerProcess:
                 self._stopping.wait(_failure_pause_s(failures))
             for _ in range(slots - len(jobs)):
                 self._slots.release()
+            self._taken += len(jobs)
+            with self._lock:
+                self._in_hand += len(jobs)
             for job in jobs:
                 self._keeper.hold(job)
                 self._jobs.put(job)
-            if self._options.burst and received == 0 and slots == self._options.threads:
+            if self._options.burst and received == 0 and idle:
                 # Nothing came, and nobody is running what might make more.
                 return
 
@@ -119,7 +146,10 @@ class WorkerProcess:
         if not self._slots.acquire(timeout=1.0):
             return 0
         slots = 1
-        while slots < self._options.threads and self._slots.acquire(blocking=False):
+        wanted = self._options.threads
+        if self._options.max_tasks:
+            wanted = min(wanted, self._options.max_tasks - self._taken)
+        while slots < wanted and self._slots.acquire(blocking=False):
             slots += 1
         return slots
 
@@ -131,6 +161,8 @@ class WorkerProcess:
                 runner.run(job)
             finally:
                 self._keeper.let_go(job)
+                with self._lock:
+                    self._in_hand -= 1
                 self._slots.release()
 
     def _give_back_unstarted(self) -> None:
@@ -148,11 +180,11 @@ class WorkerProcess:
                 logger.warning("%s not given back: %s", job, error)
 
 
-def _relay(runtime: Runtime) -> Relay | None:
-    """A relay, where there are rows that have to be sent."""
+def _helpers(runtime: Runtime) -> list[Reaper | Relay]:
+    """A reaper; and a relay, where there are rows that have to be sent."""
     if runtime.rows is None or runtime.rows_are_messages:
-        return None
-    return Relay(runtime, runtime.rows)
+        return [Reaper(runtime)]
+    return [Reaper(runtime), Relay(runtime, runtime.rows)]
 
 
 def _bug(error: Exception) -> bool:

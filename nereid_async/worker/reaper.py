@@ -1,0 +1,54 @@
+"""Removes what has outlived its time: rows, results, forgotten reply queues."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+
+from trytond import backend
+
+from ..errors import TransportError
+from ..runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+_PAUSE_S = 600.0
+_ROWS_A_STATEMENT = 1_000
+
+
+def reap(runtime: Runtime) -> int:
+    """Remove all there is to remove now; returns how much that was.
+
+    :raises TransportError: the queue service cannot be reached.
+    """
+    reaped = 0
+    if runtime.rows is not None:
+        while True:
+            rows = runtime.rows.reap(runtime.settings.row_ttl, _ROWS_A_STATEMENT)
+            reaped += rows
+            if rows < _ROWS_A_STATEMENT:
+                break
+    return reaped + runtime.results.reap()
+
+
+class Reaper(threading.Thread):
+    """Reaps now and then, in one thread a process. Two at a time do no harm."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        super().__init__(name="reaper", daemon=True)
+        self._runtime = runtime
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """End the thread after what it is at."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Go round until stopped; processes do not go all at once."""
+        while not self._stopping.wait(_PAUSE_S * random.uniform(0.5, 1.5)):
+            try:
+                reaped = reap(self._runtime)
+                logger.info("reaper: %d row(s), result(s) or queue(s) removed", reaped)
+            except (TransportError, backend.DatabaseOperationalError) as error:
+                logger.warning("reaper: %s", error)

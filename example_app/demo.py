@@ -16,8 +16,8 @@ from types import FrameType
 from .folder import DataFolder
 from .processes import HOST, ChildDied, Children, free_port, is_free
 
-#: The task that runs may take so long to end, in seconds.
-STOP_WITHIN_S = 20.0
+#: More than the worker grants a task that runs, in seconds.
+STOP_WITHIN_S = 40.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -61,6 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
     except ChildDied as death:
         print(f"{death} Stopping the rest.", file=sys.stderr, flush=True)
         status = 1
+    if stop.asked.is_set():
+        print("Stopping (Ctrl-C again: at once) ...", flush=True)
     children.stop(STOP_WITHIN_S, stop.hurry)
     if not status:
         print("Stopped.", flush=True)

@@ -20,12 +20,19 @@ def main(arguments: list[str] | None = None) -> None:
 
     import waitress
 
+    from nereid_async.errors import NereidAsyncError
+
     from . import create_app
+    from .folder import NotSetUp
 
     signal.signal(signal.SIGTERM, _stop)
     # More visitors than threads: they wait a little, which is nothing to report.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    waitress.serve(create_app(), host=HOST, port=port, threads=THREADS)
+    try:
+        app = create_app()
+    except (NotSetUp, NereidAsyncError) as error:
+        sys.exit(f"Error: {error}")
+    waitress.serve(app, host=HOST, port=port, threads=THREADS)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -16,7 +16,7 @@ from nereid_async.results.base import Outcome
 from nereid_async.rows import Row, TaskRows
 from nereid_async.settings import Settings
 from nereid_async.states import State
-from tests.fixtures.services import sqs_settings
+from tests.fixtures.services import numbers, sqs_settings
 
 #: Seconds a message stays hidden from others once it was received.
 VISIBILITY_S = 1
@@ -92,7 +92,7 @@ def memory_carrier() -> Carrier:
 
 def sqs_carrier(endpoint: str) -> Carrier:
     """The broker ``sqs`` on a server, with queues of its own."""
-    options: dict[str, Any] = sqs_settings(endpoint)
+    options = numbers(sqs_settings(endpoint))
     settings = Settings(signing_key=(b"k",), visibility_timeout=VISIBILITY_S, **options)
     return QueueCarrier(SqsBroker("shop", settings))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any, Protocol
+from typing import Protocol
 
 from nereid_async.message import Message, Target
 from nereid_async.results.base import Outcome, ResultStore
@@ -12,7 +12,7 @@ from nereid_async.results.memory import MemoryResults
 from nereid_async.results.sqs import SqsResults
 from nereid_async.rows import Row, TaskRows
 from nereid_async.settings import Settings
-from tests.fixtures.services import sqs_settings
+from tests.fixtures.services import numbers, sqs_settings
 
 
 class Keeper(Protocol):
@@ -114,5 +114,5 @@ class RowKeeper:
 
 def settings_for(endpoint: str) -> Settings:
     """Settings with queues of one's own."""
-    options: dict[str, Any] = sqs_settings(endpoint)
+    options = numbers(sqs_settings(endpoint))
     return Settings(signing_key=(b"k",), **options)

@@ -13,7 +13,7 @@ from nereid_async.settings import Settings
 from tests.contract.broker_suite import consuming, receive_all, texts
 from tests.contract.carriers import Carrier, parcel, sqs_carrier
 from tests.contract.queue_suite import QueueSuite
-from tests.fixtures.services import sqs_client, sqs_settings
+from tests.fixtures.services import numbers, sqs_client, sqs_settings
 from tests.processes import free_port
 
 
@@ -114,7 +114,7 @@ class TestSqsBroker(QueueSuite):
 
 
 def test_nobody_there() -> None:
-    options: dict[str, Any] = sqs_settings(f"http://127.0.0.1:{free_port()}")
+    options = numbers(sqs_settings(f"http://127.0.0.1:{free_port()}"))
     settings = Settings(signing_key=(b"k",), send_timeout=0.5, **options)
     broker = SqsBroker("shop", settings)
     with pytest.raises(TransportUnavailable):

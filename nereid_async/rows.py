@@ -563,28 +563,8 @@ class TaskRows:
 
 
 def outcome_text(outcome: Outcome) -> str:
-    """How an outcome is stored and sent."""
-    if outcome.failure is not None:
-        return dumps(
-            {
-                "error": outcome.failure.as_json(),
-                "traceback": outcome.failure.traceback,
-            }
-        )
-    if outcome.browser_value == outcome.value:
-        return dumps({"value": outcome.value})
-    return dumps({"value": outcome.value, "browser": outcome.browser_value})
-
-
-def outcome_from_text(text: str) -> Outcome:
-    """Read what :func:`outcome_text` wrote."""
-    stored = loads(text)
-    if "error" in stored:
-        return Outcome(
-            failure=Failure(**stored["error"], traceback=stored.get("traceback", ""))
-        )
-    value = stored["value"]
-    return Outcome(value=value, browser_value=stored.get("browser", value))
+    """How a row keeps an outcome."""
+    return dumps(outcome.as_json())
 
 
 def _status(
@@ -606,7 +586,7 @@ def _status(
     if error is not None:
         failure = Failure(**loads(error), traceback=traceback or "")
         return Status(where, outcome=Outcome(failure=failure))
-    outcome = outcome_from_text(result) if result is not None else Outcome()
+    outcome = Outcome() if result is None else Outcome.from_json(loads(result))
     return Status(where, outcome=outcome)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..serialization import Json
 from ..states import State
@@ -46,6 +46,24 @@ class Outcome:
     value: Json = None
     browser_value: Json = None
     failure: Failure | None = None
+
+    def as_json(self) -> Json:
+        """The form in which it is stored and sent."""
+        if self.failure is not None:
+            error = self.failure.as_json()
+            return {"error": error, "traceback": self.failure.traceback}
+        if self.browser_value == self.value:
+            return {"value": self.value}
+        return {"value": self.value, "browser": self.browser_value}
+
+    @classmethod
+    def from_json(cls, stored: Any) -> Outcome:
+        """Read what :meth:`as_json` gave."""
+        if "error" in stored:
+            traceback = stored.get("traceback", "")
+            return cls(failure=Failure(**stored["error"], traceback=traceback))
+        value = stored["value"]
+        return cls(value=value, browser_value=stored.get("browser", value))
 
     @property
     def state(self) -> State:

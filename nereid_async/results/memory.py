@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from ..rows import outcome_from_text, outcome_text
+from ..serialization import dumps, loads
 from ..states import State
 from .base import Outcome, Status
 
@@ -22,7 +22,7 @@ class MemoryResults:
     def put(self, task_id: str, outcome: Outcome) -> None:
         """Keep an outcome."""
         with self._lock:
-            self._texts[task_id] = outcome_text(outcome)
+            self._texts[task_id] = dumps(outcome.as_json())
 
     def look(self, task_id: str, wait_s: float = 0) -> Status | None:
         """What is not there is pending: there are no rows to tell."""
@@ -31,7 +31,7 @@ class MemoryResults:
             forgotten = task_id in self._forgotten
         if text is None:
             return Status(State.DONE, gone=True) if forgotten else Status(State.PENDING)
-        outcome = outcome_from_text(text)
+        outcome = Outcome.from_json(loads(text))
         return Status(outcome.state, outcome=outcome)
 
     def reap(self) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import BadMessage, QueueMissing, TransportUnavailable
 from ..names import QueueNames
-from ..rows import TaskRows, outcome_from_text, outcome_text
+from ..rows import TaskRows
 from ..seal import Seal
 from ..serialization import dumps, loads
 from ..settings import Settings
@@ -49,7 +49,7 @@ class SqsResults:
 
     def put(self, task_id: str, outcome: Outcome) -> None:
         """Create the reply queue and put the reply in it."""
-        body = self._seal.sign(dumps({"id": task_id, "outcome": outcome_text(outcome)}))
+        body = self._seal.sign(dumps({"id": task_id, "outcome": outcome.as_json()}))
         url = self._sqs.create(self._names.reply(task_id), self._attributes)
         deadline = time.monotonic() + _NEW_QUEUE_PATIENCE_S
         while True:
@@ -107,7 +107,7 @@ class SqsResults:
         if reply["id"] != task_id:
             logger.error("reply queue of task %s holds another one's reply", task_id)
             return None
-        return outcome_from_text(reply["outcome"])
+        return Outcome.from_json(reply["outcome"])
 
     def reap(self) -> int:
         """Delete reply queues whose time to live is over, found by their prefix.

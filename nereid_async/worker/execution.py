@@ -27,6 +27,8 @@ from .job import Job
 logger = logging.getLogger(__name__)
 
 _RETRY_PAUSE_S = 0.02
+#: Id and signature around a result on its way.
+_REPLY_FRAME_BYTES = 256
 _PROGRESS_PAUSE_S = 0.25
 
 
@@ -125,7 +127,7 @@ def _outcome(value: Any, message: Message, runtime: Runtime) -> Outcome:
     encoded = encode(value, "result")
     outcome = Outcome(encoded, for_browser(value) if message.for_browser else encoded)
     size_bytes = len(outcome_text(outcome))
-    limit_bytes = runtime.settings.max_message_bytes
+    limit_bytes = runtime.settings.max_message_bytes - _REPLY_FRAME_BYTES
     if size_bytes > limit_bytes:
         raise MessageTooLarge(
             f"{message.target.name}: the result is {size_bytes} bytes, the limit "

@@ -84,12 +84,12 @@ class Contact(ModelSQL, ModelView):
         contact.send_mail.defer()
         raise UserError(REFUSED)
 
-    @async_task(max_attempts=5)
+    @async_task(max_attempts=12)
     def send_mail(self) -> None:
         """Send the confirmation to the visitor.
 
-        ``strict`` makes the task fail, and so be tried again, while the mail
-        server cannot be reached.
+        ``strict`` makes the task fail while the mail server cannot be reached, and
+        so be tried again, at growing intervals, for more than half an hour.
         """
         sender = config.get("email", "from")
         mail = EmailMessage()

@@ -146,10 +146,13 @@ def _app_runtime(command: Callable[..., None]) -> Callable[..., None]:
         from flask.cli import ScriptInfo
 
         info = click.get_current_context().ensure_object(ScriptInfo)
-        # Inside the app's context for no longer than it takes: the worker opens one
-        # for each task that needs it.
-        with info.load_app().app_context():
-            runtime = _flask_runtime()
+        try:
+            # Inside the app's context for no longer than it takes: the worker opens
+            # one for each task that needs it.
+            with info.load_app().app_context():
+                runtime = _flask_runtime()
+        except NereidAsyncError as error:
+            raise click.ClickException(str(error)) from error
         _reporting(command, runtime, options)
 
     run.__doc__ = command.__doc__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -44,11 +45,13 @@ class NereidAsync:
         from .web import asker, routes, sessions, templates
 
         loaded = settings.load(app.config, default_key=app.secret_key)
+        # blinker holds the receivers, and they this: not the app, so that it can go.
+        this_app = weakref.ref(app)
         state = runtime.build(
             app.database_name,
             loaded,
             asker.current_asker,
-            lambda web: asker.restored(app, web),
+            lambda web: asker.restored(this_app(), web),
         )
         if app.initialised and state.rows is not None:
             state.check_database()

@@ -179,6 +179,12 @@ class Settings:
         900.0,
         "Seconds a task that no worker knows is kept for a newer one, 0 to 43200.",
     )
+    resend_after: float = _option(
+        _number(60, 1_209_600),
+        3_600.0,
+        "Seconds after which a message that was sent and has not run is sent again, "
+        "60 to 1209600.",
+    )
     send_timeout: float = _option(
         _number(0.1, 60),
         2.0,

@@ -6,7 +6,13 @@ import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..errors import LeaseLost, QueueMissing, TransportError
+from ..circuit import Circuit
+from ..errors import (
+    LeaseLost,
+    QueueMissing,
+    TransportError,
+    TransportUnavailable,
+)
 from ..names import QueueNames
 from ..settings import Settings
 from ..sqs import (
@@ -42,16 +48,23 @@ class SqsBroker:
         self._names = QueueNames(database, settings)
         # One attempt with a short time-out: a request waits for it, and a row that
         # could not be sent is sent later. Without rows a second attempt is worth it.
+        self._circuit = Circuit()
         self._sender = Sqs(settings, settings.send_timeout, 1 if settings.outbox else 3)
 
     def send(self, parcels: Sequence[Parcel]) -> list[str]:
         """Send in as few calls as SQS allows; see :class:`..base.Broker`."""
         confirmed: list[str] = []
         failure: TransportError | None = None
+        if self._settings.outbox and not self._circuit.lets_through():
+            raise TransportUnavailable(
+                "SQS did not answer lately; it is asked again in some seconds"
+            )
         for queue, batch in _batches(parcels):
             try:
                 confirmed += self._send_batch(queue, batch)
+                self._circuit.succeeded()
             except TransportError as error:
+                self._circuit.failed()
                 failure = error
                 logger.warning("%d message(s) not sent: %s", len(batch), error)
         if failure is not None and not confirmed:

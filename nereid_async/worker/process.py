@@ -80,12 +80,11 @@ class WorkerProcess:
         try:
             self._poll()
         finally:
-            self._give_back_unstarted()
+            if self._stopping.is_set():
+                self._give_back_unstarted()
             for _ in runners:
                 self._jobs.put(None)
-            deadline_s = time.monotonic() + self._options.grace_s
-            for runner in runners:
-                runner.join(max(0.0, deadline_s - time.monotonic()))
+            self._wait_for(runners)
             self._keeper.stop()
             self._keeper.join()
             for helper in self._helpers:
@@ -97,6 +96,18 @@ class WorkerProcess:
                 self._runtime.sent_marks.flush()
             self._consumer.close()
         return RECYCLED if self._worn_out() and not self._stopping.is_set() else 0
+
+    def _wait_for(self, runners: list[threading.Thread]) -> None:
+        """Let running tasks finish; once told to stop, for the time of grace only."""
+        deadline_s = None
+        for runner in runners:
+            while runner.is_alive():
+                if deadline_s is None and self._stopping.is_set():
+                    deadline_s = time.monotonic() + self._options.grace_s
+                if deadline_s is not None and time.monotonic() >= deadline_s:
+                    logger.warning("tasks still run after the time of grace")
+                    return
+                runner.join(0.1)
 
     def _worn_out(self) -> bool:
         """Whether this process has done, or eaten, as much as it may."""

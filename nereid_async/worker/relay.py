@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 
 from trytond import backend
 
 from ..brokers.base import Parcel
 from ..errors import TransportError
-from ..rows import TaskRows
+from ..rows import TaskRows, UnsentRow
 from ..runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -42,16 +43,28 @@ class Relay(threading.Thread):
             try:
                 while self.send_round(_PATIENCE_S) == _ROWS_A_ROUND:
                     pass
+                self.resend_round(self._runtime.settings.resend_after)
             except (TransportError, backend.DatabaseOperationalError) as error:
                 logger.warning("relay: %s; the rows wait", error)
             self._stopping.wait(_PAUSE_S)
 
     def send_round(self, patience_s: float) -> int:
         """Send rows that have been unsent for that long; returns how many."""
-        broker = self._runtime.broker
-        unsent = self._rows.unsent(_ROWS_A_ROUND, patience_s, broker.max_delay_s or 0)
-        if not unsent:
-            return 0
+        horizon_s = self._runtime.broker.max_delay_s or 0
+        unsent = self._rows.unsent(_ROWS_A_ROUND, patience_s, horizon_s)
+        if unsent:
+            self._rows.mark_sent(self._send(unsent))
+        return len(unsent)
+
+    def resend_round(self, age_s: float) -> int:
+        """Send again what was sent that long ago and has not finished."""
+        forgotten = self._rows.forgotten(_ROWS_A_ROUND, age_s)
+        if forgotten:
+            self._rows.mark_sent_again(self._send(forgotten))
+        return len(forgotten)
+
+    def _send(self, unsent: Sequence[UnsentRow]) -> list[str]:
+        """Send rows; returns the ids of those that were confirmed."""
         parcels = [
             Parcel(
                 row.id,
@@ -62,7 +75,6 @@ class Relay(threading.Thread):
             )
             for row in unsent
         ]
-        confirmed = broker.send(parcels)
-        self._rows.mark_sent(confirmed)
+        confirmed = self._runtime.broker.send(parcels)
         logger.info("relay: %d of %d task(s) sent", len(confirmed), len(unsent))
-        return len(unsent)
+        return confirmed

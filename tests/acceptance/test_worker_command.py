@@ -14,7 +14,7 @@ from tests.acceptance.conftest import Commands
 from tests.fixtures.apps import AppFactory
 from tests.fixtures.scripts import Script
 from tests.fixtures.services import app_config
-from tests.helpers import Browser, labels, states, wait_until
+from tests.helpers import Browser, labels, query, states, wait_until
 from tests.processes import Process, free_port
 
 
@@ -274,3 +274,36 @@ def test_help_and_version(commands: Commands) -> None:
     text = commands.run(commands.start("nereid-async", "worker", "--help"))
     for option in ("--queue", "--processes", "--threads", "--burst", "--app"):
         assert option in text
+
+
+def test_a_process_that_dies_is_replaced(
+    script: Script, commands: Commands, database: str, tmp_path: Path
+) -> None:
+    conf = commands.conf.read_text()
+    commands.conf.write_text(
+        conf.replace("[async_sqs]", "[async_sqs]\nvisibility_timeout = 1")
+    )
+    started = tmp_path / "started"
+    with script.transaction():
+        task = script.record.kill_worker
+        task.configure(visibility_timeout=1, max_attempts=2).defer(str(started))
+    worker = commands.worker()
+    worker.wait_until(lambda: states(database) == ["failed"], "given up", 60)
+    with script.transaction():
+        script.record.write_entry.defer("after it")
+    wait_for_label(worker, database, "after it")
+    assert len(lines(started)) == 2
+    assert "worker process" in worker.output
+
+
+def test_processes_are_recycled(
+    script: Script, commands: Commands, database: str
+) -> None:
+    with script.transaction():
+        for number in range(7):
+            script.record.write_entry.defer(str(number))
+    worker = commands.worker("--burst", "--max-tasks", "3")
+    assert worker.wait(60) == 0
+    assert states(database) == ["done"] * 7
+    runs = query(database, "SELECT DISTINCT worker FROM async_run")
+    assert len(runs) == 3

@@ -1,0 +1,26 @@
+"""The row protocol: every statement on ``async_task`` and ``async_run``.
+
+``async_task`` is the outbox, the guard that makes effects single, and the result
+store; ``async_run`` holds what changes while a task runs. A claim writes a fresh
+token; only the run that holds it can finish, and it does so in its own transaction,
+with the last statement before the commit. So however often a message is delivered,
+one run commits. All times are UTC by the database's own clock.
+"""
+
+from __future__ import annotations
+
+from .asker import AskerRows
+from .claims import ClaimRows
+from .reader import ReaderRows
+from .records import Claim, Row, UnsentRow
+from .runs import RunRows, outcome_text
+from .statements import CHANNEL
+
+__all__ = ["CHANNEL", "Claim", "Row", "TaskRows", "UnsentRow", "outcome_text"]
+
+
+class TaskRows(AskerRows, ClaimRows, RunRows, ReaderRows):
+    """The rows of one database. Thread-safe; survives a fork.
+
+    :param database: the database's name.
+    """

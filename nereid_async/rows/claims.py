@@ -1,0 +1,152 @@
+"""The poller's statements: taking tasks, so that one worker has each."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+from .. import side
+from .records import Claim
+from .statements import Statements, params
+
+
+class ClaimRows(Statements):
+    """Claims tasks; a claim is committed before its task starts."""
+
+    def claim_due(
+        self, queues: Sequence[str], limit: int, lease_s: float, web: bool
+    ) -> list[Claim]:
+        """Take due rows for one run each, oldest first.
+
+        :param web: whether tasks that need the web app are taken, too.
+        """
+        token = secrets.token_hex(16)
+        with side.transaction(self.database) as cursor:
+            self._execute(
+                cursor,
+                "UPDATE async_task SET state = 'running', token = {p} WHERE id IN "
+                "(SELECT id FROM async_task WHERE state = 'pending' "
+                f"AND queue IN ({params(queues)}) AND due_at <= {{now}} "
+                f"{'' if web else 'AND NOT web '}"
+                "ORDER BY due_at, id LIMIT {p} {skip_locked}) "
+                "RETURNING uuid, queue, message",
+                [token, *queues, limit],
+            )
+            taken = {uuid: (queue, text) for uuid, queue, text in cursor.fetchall()}
+            attempts = self._open_runs(cursor, list(taken), token, lease_s)
+        return [
+            Claim(uuid, token, attempts[uuid], queue, text)
+            for uuid, (queue, text) in taken.items()
+        ]
+
+    def claim_expired(
+        self, queues: Sequence[str], limit: int, lease_s: float, web: bool
+    ) -> list[Claim]:
+        """Take over running tasks whose worker gave no sign of life."""
+        token = secrets.token_hex(16)
+        with side.transaction(self.database) as cursor:
+            self._execute(
+                cursor,
+                "UPDATE async_run SET token = {p}, lease_until = {later} WHERE id IN "
+                "(SELECT r.id FROM async_run r JOIN async_task t ON t.uuid = r.uuid "
+                f"WHERE r.lease_until < {{now}} AND t.queue IN ({params(queues)}) "
+                f"{'' if web else 'AND NOT t.web '}"
+                "ORDER BY r.lease_until LIMIT {p} {skip_locked_run}) "
+                "RETURNING uuid, attempt",
+                [token, lease_s, *queues, limit],
+            )
+            attempts = dict(cursor.fetchall())
+            return self._take_over(cursor, attempts, token)
+
+    def claim_ids(self, ids: Sequence[str], lease_s: float) -> dict[str, Claim]:
+        """Take the tasks of messages that were received; those that can be taken.
+
+        A task can be taken while nobody runs it, or if its run's lease is over.
+        """
+        token = secrets.token_hex(16)
+        with side.transaction(self.database) as cursor:
+            self._execute(
+                cursor,
+                "UPDATE async_task SET state = 'running', token = {p} "
+                f"WHERE uuid IN ({params(ids)}) AND state IN ('pending', 'sent') "
+                "RETURNING uuid, queue, message",
+                [token, *ids],
+            )
+            taken = {uuid: (queue, text) for uuid, queue, text in cursor.fetchall()}
+            attempts = self._open_runs(cursor, list(taken), token, lease_s)
+            claims = [
+                Claim(uuid, token, attempts[uuid], queue, text)
+                for uuid, (queue, text) in taken.items()
+            ]
+            rest = [uuid for uuid in ids if uuid not in taken]
+            if rest:
+                self._execute(
+                    cursor,
+                    "UPDATE async_run SET token = {p}, lease_until = {later} "
+                    f"WHERE uuid IN ({params(rest)}) AND lease_until < {{now}} "
+                    "RETURNING uuid, attempt",
+                    [token, lease_s, *rest],
+                )
+                claims += self._take_over(cursor, dict(cursor.fetchall()), token)
+        return {claim.id: claim for claim in claims}
+
+    def _open_runs(
+        self, cursor: side.Cursor, ids: Sequence[str], token: str, lease_s: float
+    ) -> dict[str, int]:
+        if not ids:
+            return {}
+        values = ", ".join(["({p}, {p}, 0, {later}, {now})"] * len(ids))
+        parameters: list[Any] = []
+        for uuid in ids:
+            parameters += [uuid, token, lease_s]
+        self._execute(
+            cursor,
+            "INSERT INTO async_run (uuid, token, attempt, lease_until, create_date) "
+            f"VALUES {values} ON CONFLICT (uuid) DO UPDATE SET "
+            "token = excluded.token, lease_until = excluded.lease_until "
+            "RETURNING uuid, attempt",
+            parameters,
+        )
+        return dict(cursor.fetchall())
+
+    def _take_over(
+        self, cursor: side.Cursor, attempts: dict[str, int], token: str
+    ) -> list[Claim]:
+        if not attempts:
+            return []
+        ids = list(attempts)
+        self._execute(
+            cursor,
+            "UPDATE async_task SET token = {p} "
+            f"WHERE uuid IN ({params(ids)}) AND state = 'running' "
+            "RETURNING uuid, queue, message",
+            [token, *ids],
+        )
+        claims = [
+            Claim(uuid, token, attempts[uuid], queue, text)
+            for uuid, queue, text in cursor.fetchall()
+        ]
+        over = set(ids) - {claim.id for claim in claims}
+        if over:
+            # Finished long ago: their leases just ran out.
+            self._execute(
+                cursor,
+                "UPDATE async_run SET lease_until = NULL "
+                f"WHERE uuid IN ({params(over)})",
+                list(over),
+            )
+        return claims
+
+    def next_due_s(self, queues: Sequence[str], web: bool) -> float | None:
+        """Seconds until a pending row falls due; None if there is none."""
+        seconds = self._seconds_between("{now}", "min(due_at)")
+        with side.autocommit(self.database) as cursor:
+            self._execute(
+                cursor,
+                f"SELECT {seconds} FROM async_task WHERE state = 'pending' "
+                f"AND queue IN ({params(queues)})" + ("" if web else " AND NOT web"),
+                queues,
+            )
+            (value,) = cursor.fetchone()
+        return None if value is None else max(0.0, float(value))

@@ -1,0 +1,40 @@
+"""What rows are outside of the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..message import Message
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row to be written: the message and its signed text."""
+
+    message: Message
+    text: str
+
+
+@dataclass(frozen=True)
+class UnsentRow:
+    """A committed row that the queue service does not have."""
+
+    id: str
+    queue: str
+    text: str
+    due_in_s: float
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A task taken for one run.
+
+    :ivar token: guards the finish.
+    :ivar attempt: how many runs were started before.
+    """
+
+    id: str
+    token: str
+    attempt: int
+    queue: str = ""
+    text: str = ""

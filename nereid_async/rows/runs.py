@@ -1,0 +1,160 @@
+"""The runner's statements: from the start of an attempt to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from .. import side
+from ..errors import LeaseLost
+from ..results.base import Outcome, Progress
+from ..serialization import dumps
+from ..states import State
+from .records import Claim
+from .statements import Statements
+
+
+class RunRows(Statements):
+    """Marks, extends and ends runs; all but starts are guarded by the claim."""
+
+    def start(self, claim: Claim, worker: str, lease_s: float) -> None:
+        """Count an attempt; what a kill undoes afterwards, this survives."""
+        with side.autocommit(self.database, wait=False) as cursor:
+            self._execute(
+                cursor,
+                "UPDATE async_run SET attempt = {p}, worker = {p}, started_at = {now}, "
+                "lease_until = {later}, progress_done = NULL, progress_total = NULL, "
+                "progress_message = NULL WHERE uuid = {p} AND token = {p}",
+                [claim.attempt + 1, worker, lease_s, claim.id, claim.token],
+            )
+
+    def extend(self, claims: Iterable[Claim], lease_s: float) -> set[str]:
+        """Give a sign of life; returns the ids whose claim still holds."""
+        held = {claim.id: claim.token for claim in claims}
+        if not held:
+            return set()
+        pairs = " OR ".join(["(uuid = {p} AND token = {p})"] * len(held))
+        parameters: list[Any] = [lease_s]
+        for uuid, token in held.items():
+            parameters += [uuid, token]
+        with side.autocommit(self.database, wait=False) as cursor:
+            self._execute(
+                cursor,
+                f"UPDATE async_run SET lease_until = {{later}} WHERE {pairs} "
+                "RETURNING uuid",
+                parameters,
+            )
+            return {uuid for (uuid,) in cursor.fetchall()}
+
+    def report(self, claim: Claim, progress: Progress) -> None:
+        """Note how far a running task says it is."""
+        with side.autocommit(self.database, wait=False) as cursor:
+            self._execute(
+                cursor,
+                "UPDATE async_run SET progress_done = {p}, progress_total = {p}, "
+                "progress_message = {p} WHERE uuid = {p} AND token = {p}",
+                [
+                    progress.done,
+                    progress.total,
+                    progress.message,
+                    claim.id,
+                    claim.token,
+                ],
+            )
+
+    def finish(
+        self,
+        cursor: side.Cursor,
+        claim: Claim,
+        outcome: Outcome,
+        ttl_s: float,
+        *,
+        keep: bool = True,
+    ) -> None:
+        """Write the outcome through the cursor of the task's own transaction.
+
+        :param keep: whether the value is kept besides the state.
+        :raises LeaseLost: another run has the task by now; roll back.
+        """
+        failure = outcome.failure
+        self._execute(
+            cursor,
+            "UPDATE async_task SET state = {p}, result = {p}, error = {p}, "
+            "traceback = {p}, finished_at = {now}, expires_at = {later} "
+            "WHERE uuid = {p} AND token = {p} AND state = 'running'",
+            [
+                outcome.state.value,
+                outcome_text(outcome) if keep and failure is None else None,
+                dumps(failure.as_json()) if failure else None,
+                _storable(failure.traceback) if failure else None,
+                ttl_s,
+                claim.id,
+                claim.token,
+            ],
+        )
+        if cursor.rowcount != 1:
+            raise LeaseLost(
+                f"task {claim.id}: another worker has it; this run is rolled back"
+            )
+
+    def finish_apart(self, claim: Claim, outcome: Outcome, ttl_s: float) -> None:
+        """Write the outcome of a task that failed, in a transaction of its own.
+
+        :raises LeaseLost: another run has the task by now.
+        """
+        with side.transaction(self.database) as cursor:
+            self.finish(cursor, claim, outcome, ttl_s)
+
+    def release(
+        self, claim: Claim, state: State, delay_s: float, attempts: int
+    ) -> None:
+        """Let the task run again in ``delay_s`` seconds.
+
+        :param attempts: how many attempts count from now on.
+        :raises LeaseLost: another run has the task by now.
+        """
+        with side.transaction(self.database) as cursor:
+            self._execute(
+                cursor,
+                "UPDATE async_task SET state = {p}, token = NULL, due_at = {later} "
+                "WHERE uuid = {p} AND token = {p} AND state = 'running'",
+                [state.value, delay_s, claim.id, claim.token],
+            )
+            if cursor.rowcount != 1:
+                raise LeaseLost(f"task {claim.id}: another worker has it")
+            self._execute(
+                cursor,
+                "UPDATE async_run SET lease_until = NULL, attempt = {p} "
+                "WHERE uuid = {p}",
+                [attempts, claim.id],
+            )
+
+    def unknown_for_s(self, claim: Claim) -> float:
+        """Note that this worker does not know the task; for how long none has."""
+        seconds = self._seconds_between("unknown_since", "{now}")
+        with side.transaction(self.database) as cursor:
+            self._execute(
+                cursor,
+                "UPDATE async_run SET unknown_since = COALESCE(unknown_since, {now}) "
+                "WHERE uuid = {p} AND token = {p}",
+                [claim.id, claim.token],
+            )
+            self._execute(
+                cursor,
+                f"SELECT {seconds} FROM async_run WHERE uuid = {{p}}",
+                [claim.id],
+            )
+            row = cursor.fetchone()
+        return 0.0 if row is None or row[0] is None else float(row[0])
+
+
+def outcome_text(outcome: Outcome) -> str:
+    """How a row keeps an outcome."""
+    return dumps(outcome.as_json())
+
+
+def _storable(text: str) -> str:
+    # PostgreSQL's text takes neither NUL nor lone surrogates.
+    return (
+        text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
+    )

@@ -1,0 +1,77 @@
+"""How statements are written for either database, and run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from trytond import backend
+
+from .. import side
+
+#: PostgreSQL channel on which new rows are announced.
+CHANNEL = "async_sqs"
+
+
+@dataclass(frozen=True)
+class _Dialect:
+    placeholder: str
+    now: str
+    later: str
+    skip_locked: str
+
+
+_DIALECTS = {
+    "postgresql": _Dialect(
+        placeholder="%s",
+        now="(clock_timestamp() AT TIME ZONE 'UTC')",
+        later="(clock_timestamp() AT TIME ZONE 'UTC' + %s * INTERVAL '1 second')",
+        skip_locked="FOR UPDATE SKIP LOCKED",
+    ),
+    "sqlite": _Dialect(
+        placeholder="?",
+        now="strftime('%Y-%m-%d %H:%M:%f', 'now')",
+        later="strftime('%Y-%m-%d %H:%M:%f', 'now', ? || ' seconds')",
+        skip_locked="",
+    ),
+}
+
+
+class Statements:
+    """Statements on the rows of one database. Thread-safe; survives a fork.
+
+    :param database: the database's name.
+    """
+
+    def __init__(self, database: str) -> None:
+        self.database = database
+        self._dialect = _DIALECTS[backend.name]
+
+    def _execute(
+        self, cursor: side.Cursor, statement: str, parameters: Sequence[Any]
+    ) -> None:
+        dialect = self._dialect
+        skip_locked = dialect.skip_locked
+        cursor.execute(
+            statement.format(
+                p=dialect.placeholder,
+                now=dialect.now,
+                later=dialect.later,
+                skip_locked=skip_locked,
+                skip_locked_run=skip_locked.replace("UPDATE", "UPDATE OF r"),
+                user='"user"',
+                true="true",
+            ),
+            list(parameters),
+        )
+
+    def _seconds_between(self, earlier: str, later: str) -> str:
+        if backend.name == "postgresql":
+            return f"EXTRACT(EPOCH FROM {later} - {earlier})"
+        return f"(julianday({later}) - julianday({earlier})) * 86400.0"
+
+
+def params(values: Iterable[Any]) -> str:
+    """As many params as there are values."""
+    return ", ".join("{p}" for _ in values)

@@ -1,0 +1,129 @@
+"""What was committed and not sent, or sent and not run, is sent later."""
+
+from __future__ import annotations
+
+import pytest
+
+from nereid_async.runtime import of_database
+from nereid_async.worker.relay import Relay
+from tests.fixtures.scripts import ConfWriter, Script
+from tests.fixtures.services import sqs_client, sqs_settings
+from tests.helpers import labels, query, states, wait_until
+from tests.processes import free_port
+
+HOUR_AGO = {
+    "sqlite": "strftime('%Y-%m-%d %H:%M:%f', 'now', '-1 hour')",
+    "postgresql": "clock_timestamp() AT TIME ZONE 'UTC' - INTERVAL '1 hour'",
+}
+
+
+@pytest.fixture
+def broker_settings(ministack: str) -> dict[str, str]:
+    """SQS only: elsewhere there is nothing to relay."""
+    return sqs_settings(ministack)
+
+
+def relay(database: str) -> Relay:
+    runtime = of_database(database)
+    assert runtime.rows is not None
+    return Relay(runtime, runtime.rows)
+
+
+def hour_ago() -> str:
+    from trytond import backend
+
+    return HOUR_AGO[backend.name]
+
+
+def test_rows_of_an_outage_are_sent(
+    script: Script,
+    database: str,
+    tryton_conf: ConfWriter,
+    broker_settings: dict[str, str],
+) -> None:
+    tryton_conf(sqs_endpoint_url=f"http://127.0.0.1:{free_port()}", send_timeout="0.5")
+    with script.transaction():
+        for number in range(12):
+            script.record.write_entry.defer(str(number))
+    assert states(database) == ["pending"] * 12
+
+    tryton_conf(send_timeout="10", **broker_settings)
+    assert relay(database).send_round(0) == 12
+    assert states(database) == ["sent"] * 12
+    assert relay(database).send_round(0) == 0
+    script.burst()
+    assert sorted(labels(database), key=int) == [str(n) for n in range(12)]
+
+
+def test_young_rows_are_left_to_their_own_process(
+    script: Script, database: str, tryton_conf: ConfWriter
+) -> None:
+    tryton_conf(sqs_endpoint_url=f"http://127.0.0.1:{free_port()}", send_timeout="0.5")
+    with script.transaction():
+        script.record.write_entry.defer("young")
+    assert relay(database).send_round(10) == 0
+    assert states(database) == ["pending"]
+
+
+def test_an_outage_opens_the_circuit(
+    script: Script, tryton_conf: ConfWriter, caplog: pytest.LogCaptureFixture
+) -> None:
+    tryton_conf(sqs_endpoint_url=f"http://127.0.0.1:{free_port()}", send_timeout="0.5")
+    for number in range(4):
+        caplog.clear()
+        with script.transaction():
+            script.record.write_entry.defer(str(number))
+    assert "did not answer lately" in caplog.text
+
+
+def test_a_long_delay_waits_in_the_row(script: Script, database: str) -> None:
+    with script.transaction():
+        script.record.write_entry.configure(delay=2_000).defer("later")
+    assert relay(database).send_round(0) == 0
+    assert states(database) == ["pending"]
+    query(database, f"UPDATE async_task SET due_at = {hour_ago()}")
+    assert relay(database).send_round(0) == 1
+    script.burst()
+    assert labels(database) == ["later"]
+
+
+def test_sent_rows_are_marked_off_the_request(script: Script, database: str) -> None:
+    with script.transaction():
+        script.record.write_entry.defer("x")
+    wait_until(lambda: states(database) == ["sent"])
+
+
+def test_a_message_that_was_lost_is_sent_again(
+    script: Script, database: str, broker_settings: dict[str, str]
+) -> None:
+    with script.transaction():
+        script.record.write_entry.defer("lost")
+    wait_until(lambda: states(database) == ["sent"])
+    client = sqs_client(broker_settings["sqs_endpoint_url"])
+    name = f"{broker_settings['sqs_queue_prefix']}-{database}-trytond-async"
+    url = client.get_queue_url(QueueName=name)["QueueUrl"]
+    client.purge_queue(QueueUrl=url)
+    assert relay(database).resend_round(60) == 0
+
+    query(database, f"UPDATE async_task SET due_at = {hour_ago()}")
+    assert relay(database).resend_round(60) == 1
+    assert relay(database).resend_round(60) == 0
+    script.burst()
+    assert labels(database) == ["lost"]
+
+
+def test_a_run_that_died_with_its_message_is_sent_again(
+    script: Script, database: str
+) -> None:
+    with script.transaction():
+        result = script.record.write_entry.defer("died")
+    rows = of_database(database).rows
+    assert rows is not None
+    assert result.id in rows.claim_ids([result.id], 1)
+    query(database, f"UPDATE async_run SET lease_until = {hour_ago()}")
+    assert relay(database).resend_round(60) == 1
+    assert relay(database).resend_round(60) == 0
+    script.burst()
+    # Delivered twice by now, the old message and the new one: one effect.
+    script.burst()
+    assert labels(database) == ["died"]

@@ -117,7 +117,7 @@ def _log_to_stderr(verbose: bool) -> None:
 def _status(runtime: Runtime) -> None:
     if runtime.rows is None:
         raise click.ClickException("without an outbox there are no rows to count")
-    runtime.check_database()
+    runtime.load_pool()
     for state, count in runtime.rows.count_by_state().items():
         click.echo(f"{state}: {count}")
 
@@ -186,6 +186,8 @@ def _run_reap(runtime: Runtime) -> None:
     """Remove old rows, results and forgotten reply queues."""
     from .worker.reaper import reap
 
+    if runtime.rows is not None:
+        runtime.load_pool()
     click.echo(f"removed: {reap(runtime)}")
 
 
@@ -193,6 +195,7 @@ def _run_retry(runtime: Runtime, ids: tuple[str, ...]) -> None:
     """Let failed tasks run again."""
     if runtime.rows is None:
         raise click.ClickException("without an outbox there are no rows to retry")
+    runtime.load_pool()
     again = runtime.rows.retry_failed(ids)
     for task_id in ids:
         click.echo(f"{task_id}: {'again' if task_id in again else 'has not failed'}")

@@ -68,8 +68,17 @@ class Runtime:
         """Whether workers take the rows themselves, so that nothing is sent."""
         return self.settings.broker == "database"
 
+    def load_pool(self) -> None:
+        """Load the pool of the database, if it is not, and check it.
+
+        :raises ConfigurationError: the module is not activated.
+        """
+        with Transaction().start(self.database, 0, readonly=True):
+            Pool(self.database).init()
+        self.check_database()
+
     def check_database(self) -> None:
-        """Check that the pool of the database has our tables.
+        """Check that the loaded pool of the database has our tables.
 
         :raises ConfigurationError: the module is not activated.
         """

@@ -12,8 +12,6 @@ from types import FrameType
 
 from trytond import backend
 from trytond.cache import Cache
-from trytond.pool import Pool
-from trytond.transaction import Transaction
 
 from ..names import checked_queue
 from ..runtime import Runtime
@@ -49,13 +47,10 @@ def work(runtime: Runtime, options: WorkerOptions) -> int:
 
 def _load_pool(runtime: Runtime) -> None:
     """Load the pool, and let go of every connection before the fork."""
-    database = runtime.database
-    with Transaction().start(database, 0, readonly=True):
-        Pool(database).init()
-    runtime.check_database()
-    Cache.drop(database)
+    runtime.load_pool()
+    Cache.drop(runtime.database)
     if backend.name == "postgresql":
-        backend.Database(database).close()
+        backend.Database(runtime.database).close()
 
 
 class _Supervisor:

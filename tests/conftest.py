@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from example_app import libmagic
+
+# Before anything imports Nereid; the commands that tests start inherit it.
+libmagic.provide()
+
 pytest_plugins = (
     "tests.backends",
     "tests.skips",

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from trytond import backend
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
@@ -71,8 +72,14 @@ class Runtime:
     def load_pool(self) -> None:
         """Load the pool of the database, if it is not, and check it.
 
-        :raises ConfigurationError: the module is not activated.
+        :raises ConfigurationError: the database is not Tryton's, or the module is
+            not activated.
         """
+        if not backend.Database(self.database).connect().test():
+            raise ConfigurationError(
+                f"database {self.database!r} has no Tryton in it; create it: "
+                f"trytond-admin -c trytond.conf -d {self.database} --all"
+            )
         with Transaction().start(self.database, 0, readonly=True):
             Pool(self.database).init()
         self.check_database()

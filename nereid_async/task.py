@@ -225,7 +225,7 @@ _declared: dict[tuple[str, str], set[str]] = {}
 
 
 def keep_deferrable(cls: type) -> None:
-    """Wrap the methods of a class that override a task without the decorator.
+    """Wrap methods that override a task undecorated, and tasks of static methods.
 
     Tryton modules extend a class by a subclass that the pool makes of both; a module
     that overrides a task need not know that it is one. Called for every class of the
@@ -235,8 +235,15 @@ def keep_deferrable(cls: type) -> None:
         for name in _declared.get((base.__module__, base.__qualname__), ()):
             found = [b.__dict__[name] for b in cls.__mro__ if name in b.__dict__]
             tasks = [task for task in map(_task_in, found) if task is not None]
-            if tasks and _task_in(found[0]) is None:
+            if not tasks:
+                continue
+            if _task_in(found[0]) is None:
                 setattr(cls, name, AsyncTask(found[0], tasks[0].task_options))
+            elif type(found[0]) is staticmethod:
+                # Below @staticmethod a task is not told whose attribute it is. (By
+                # isinstance() a task above it would be one, too: it is a proxy.)
+                method = staticmethod(tasks[0].__wrapped__)
+                setattr(cls, name, AsyncTask(method, tasks[0].task_options))
 
 
 def _task_in(attribute: Any) -> AsyncTask | None:

@@ -61,9 +61,10 @@ class AskerRows(Statements):
         with side.autocommit(self.database) as cursor:
             self._execute(
                 cursor,
-                "UPDATE async_task SET state = 'sent' WHERE id IN (SELECT id "
-                f"FROM async_task WHERE uuid IN ({params(ids)}) "
-                "AND state = 'pending' {skip_locked}) AND state = 'pending'",
+                "WITH mine AS MATERIALIZED (SELECT id FROM async_task "
+                f"WHERE uuid IN ({params(ids)}) AND state = 'pending' {{skip_locked}}) "
+                "UPDATE async_task SET state = 'sent' "
+                "WHERE id IN (SELECT id FROM mine) AND state = 'pending'",
                 ids,
             )
 

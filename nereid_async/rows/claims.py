@@ -12,7 +12,11 @@ from .statements import Statements, params
 
 
 class ClaimRows(Statements):
-    """Claims tasks; a claim is committed before its task starts."""
+    """Claims tasks; a claim is committed before its task starts.
+
+    What is chosen is materialised: PostgreSQL may evaluate a plain subquery once for
+    each row, and with SKIP LOCKED that takes more rows each time, beyond its limit.
+    """
 
     def claim_due(
         self, queues: Sequence[str], limit: int, lease_s: float, web: bool
@@ -25,13 +29,13 @@ class ClaimRows(Statements):
         with side.transaction(self.database) as cursor:
             self._execute(
                 cursor,
-                "UPDATE async_task SET state = 'running', token = {p} WHERE id IN "
-                "(SELECT id FROM async_task WHERE state = 'pending' "
-                f"AND queue IN ({params(queues)}) AND due_at <= {{now}} "
-                f"{'' if web else 'AND NOT web '}"
+                "WITH due AS MATERIALIZED (SELECT id FROM async_task "
+                f"WHERE state = 'pending' AND queue IN ({params(queues)}) "
+                f"AND due_at <= {{now}} {'' if web else 'AND NOT web '}"
                 "ORDER BY due_at, id LIMIT {p} {skip_locked}) "
-                "RETURNING uuid, queue, message",
-                [token, *queues, limit],
+                "UPDATE async_task SET state = 'running', token = {p} "
+                "WHERE id IN (SELECT id FROM due) RETURNING uuid, queue, message",
+                [*queues, limit, token],
             )
             taken = {uuid: (queue, text) for uuid, queue, text in cursor.fetchall()}
             attempts = self._open_runs(cursor, list(taken), token, lease_s)
@@ -48,13 +52,14 @@ class ClaimRows(Statements):
         with side.transaction(self.database) as cursor:
             self._execute(
                 cursor,
-                "UPDATE async_run SET token = {p}, lease_until = {later} WHERE id IN "
-                "(SELECT r.id FROM async_run r JOIN async_task t ON t.uuid = r.uuid "
+                "WITH expired AS MATERIALIZED (SELECT r.id FROM async_run r "
+                "JOIN async_task t ON t.uuid = r.uuid "
                 f"WHERE r.lease_until < {{now}} AND t.queue IN ({params(queues)}) "
                 f"{'' if web else 'AND NOT t.web '}"
                 "ORDER BY r.lease_until LIMIT {p} {skip_locked_run}) "
-                "RETURNING uuid, attempt",
-                [token, lease_s, *queues, limit],
+                "UPDATE async_run SET token = {p}, lease_until = {later} "
+                "WHERE id IN (SELECT id FROM expired) RETURNING uuid, attempt",
+                [*queues, limit, token, lease_s],
             )
             attempts = dict(cursor.fetchall())
             return self._take_over(cursor, attempts, token)

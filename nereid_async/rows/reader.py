@@ -50,8 +50,10 @@ class ReaderRows(Statements):
         with side.transaction(self.database) as cursor:
             self._execute(
                 cursor,
-                "DELETE FROM async_task WHERE id IN (SELECT id FROM async_task "
-                "WHERE finished_at < {later} LIMIT {p} {skip_locked}) RETURNING uuid",
+                "WITH old AS MATERIALIZED (SELECT id FROM async_task "
+                "WHERE finished_at < {later} LIMIT {p} {skip_locked}) "
+                "DELETE FROM async_task WHERE id IN (SELECT id FROM old) "
+                "RETURNING uuid",
                 [-row_ttl_s, limit],
             )
             gone = [uuid for (uuid,) in cursor.fetchall()]
@@ -64,12 +66,13 @@ class ReaderRows(Statements):
         with side.transaction(self.database) as cursor:
             self._execute(
                 cursor,
-                "UPDATE async_task SET result = NULL WHERE id IN (SELECT id "
-                "FROM async_task WHERE result IS NOT NULL AND expires_at < {now} "
-                "LIMIT {p} {skip_locked})",
+                "WITH stale AS MATERIALIZED (SELECT id FROM async_task "
+                "WHERE result IS NOT NULL AND expires_at < {now} "
+                "LIMIT {p} {skip_locked}) UPDATE async_task SET result = NULL "
+                "WHERE id IN (SELECT id FROM stale) RETURNING uuid",
                 [limit],
             )
-            return len(gone) + int(cursor.rowcount)
+            return len(gone) + len(cursor.fetchall())
 
     def retry_failed(self, ids: Sequence[str]) -> list[str]:
         """Let failed tasks run again, as if they were new; returns their ids."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import signal
 import sys
 import tempfile
 import threading
@@ -24,7 +25,7 @@ from typing import Any
 
 import pytest
 
-from tests.processes import Process
+from tests.processes import Process, ProcessFailed
 
 BACKENDS = ("sqlite", "postgresql")
 
@@ -170,6 +171,7 @@ class Remote:
             folder / "log",
             cwd=self._config.invocation_params.dir,
             pass_fds=[writing],
+            stop_signal=signal.SIGINT,
         )
         os.close(writing)
         threading.Thread(target=self._read, args=(reading,), daemon=True).start()
@@ -213,8 +215,10 @@ class Remote:
 
     def _not_run(self, item: pytest.Item) -> pytest.TestReport:
         assert self._process is not None
-        status = self._process.exit_status
-        state = "is silent" if status is None else f"ended with {status}"
+        try:
+            state = f"ended with {self._process.wait(10)}"
+        except ProcessFailed:
+            state = "is silent"
         return pytest.TestReport(
             item.nodeid,
             item.location,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from example_app import libmagic
 
 # Before anything imports Nereid; the commands that tests start inherit it.
 libmagic.provide()
+
+pytest.register_assert_rewrite("tests.contract", "tests.helpers")
 
 pytest_plugins = (
     "tests.backends",

@@ -57,6 +57,8 @@ class Process:
                 cwd=cwd,
                 user=user,
                 pass_fds=pass_fds,
+                # A group of its own, so that it can be killed with its children.
+                start_new_session=True,
                 preexec_fn=_die_with_parent(stop_signal),
             )
 
@@ -123,12 +125,8 @@ class Process:
 
     def kill(self) -> None:
         """End it and its children at once, as a power cut does."""
-        children = Path(f"/proc/{self._popen.pid}/task/{self._popen.pid}/children")
-        pids = [int(pid) for pid in children.read_text().split()]
-        self._popen.kill()
-        for pid in pids:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(self._popen.pid, signal.SIGKILL)
         self._popen.wait()
 
     def stop(self, timeout_s: float = 10) -> None:

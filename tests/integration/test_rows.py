@@ -16,6 +16,7 @@ from nereid_async.message import Message, Target
 from nereid_async.results.base import Failure, Outcome, Progress
 from nereid_async.rows import Claim, Row, TaskRows
 from nereid_async.states import State
+from tests.databases import Databases
 from tests.helpers import query, states, wait_until
 
 LONG_S, OVER_S = 60, 0
@@ -287,6 +288,31 @@ def test_a_claim_does_not_wait_for_another(rows: TaskRows, task_id: str) -> None
         thread.join(10)
         assert not thread.is_alive()
         assert [held.id for held in claimed] == [other.id]
+
+
+@pytest.mark.backends("postgresql")
+def test_the_limit_holds_whatever_plan_the_server_chooses(
+    fresh_database: str, databases: Databases
+) -> None:
+    """A sub-select that is run again for each row passes the LIMIT."""
+    import psycopg2
+
+    rows = TaskRows(fresh_database)
+    rows.insert_apart([Row(message(), "text")], notify=False)
+    connection = psycopg2.connect(databases.uri + fresh_database)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        # As after an automatic ANALYZE of a small table that has grown since.
+        cursor.execute("ANALYZE async_task")
+        for join in ("hashjoin", "mergejoin", "material", "hashagg"):
+            cursor.execute(f"ALTER DATABASE {fresh_database} SET enable_{join} = off")
+    connection.close()
+    backend.Database(fresh_database).close()
+    rows.insert_apart([Row(message(), "text") for _ in range(9)], notify=False)
+    claimed = [len(rows.claim_due(["q"], 2, 0, True)) for _ in range(6)]
+    assert claimed == [2, 2, 2, 2, 2, 0]
+    expired = [len(rows.claim_expired(["q"], 2, LONG_S, True)) for _ in range(6)]
+    assert expired == [2, 2, 2, 2, 2, 0]
 
 
 def test_failures_are_stored_whatever_is_in_them(rows: TaskRows, task_id: str) -> None:

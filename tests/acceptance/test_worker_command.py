@@ -144,7 +144,7 @@ def test_a_killed_worker_loses_nothing_and_doubles_nothing(
         task = script.record.wait_for_file.configure(visibility_timeout=2)
         result = task.defer(str(started), str(go))
     victim = commands.worker()
-    victim.wait_until(started.exists, "the task runs")
+    victim.wait_until(lambda: bool(lines(started)), "the task runs")
     victim.kill()
     go.touch()
     rescuer = commands.worker()

@@ -19,7 +19,7 @@ from nereid_async.states import State
 from tests.fixtures.services import numbers, sqs_settings
 
 #: Seconds a message stays hidden from others once it was received.
-VISIBILITY_S = 1
+VISIBILITY_S = 3
 
 _numbers = itertools.count()
 

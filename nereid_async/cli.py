@@ -17,6 +17,8 @@ import click
 from .errors import ConfigurationError, NereidAsyncError
 
 if TYPE_CHECKING:
+    from flask.cli import ScriptInfo
+
     from .runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -79,7 +81,8 @@ def _worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _work(runtime: Runtime, verbose: bool, **options: Any) -> None:
+def _run_worker(runtime: Runtime, verbose: bool, **options: Any) -> None:
+    """Run tasks until Ctrl-C or SIGTERM."""
     from . import versions
     from .worker.options import WorkerOptions
     from .worker.supervisor import work
@@ -114,72 +117,13 @@ def _log_to_stderr(verbose: bool) -> None:
     )
 
 
-def _status(runtime: Runtime) -> None:
+def _run_status(runtime: Runtime) -> None:
+    """Count the tasks by state."""
     if runtime.rows is None:
         raise click.ClickException("without an outbox there are no rows to count")
     runtime.load_pool()
     for state, count in runtime.rows.count_by_state().items():
         click.echo(f"{state}: {count}")
-
-
-# -- through Flask -------------------------------------------------------------
-
-
-@click.group("async")
-def flask_group() -> None:
-    """Asynchronous tasks."""
-
-
-def _flask_runtime() -> Runtime:
-    from flask import current_app
-
-    app = current_app
-    if not getattr(app, "initialised", True):
-        app.initialise()  # type: ignore[attr-defined]
-    state: Runtime = app.extensions["nereid_async"]
-    return state
-
-
-def _app_runtime(command: Callable[..., None]) -> Callable[..., None]:
-    # Imported late: `nereid-async` works where Flask is not used.
-    def run(**options: Any) -> None:
-        from flask.cli import ScriptInfo
-
-        info = click.get_current_context().ensure_object(ScriptInfo)
-        try:
-            # Inside the app's context for no longer than it takes: the worker opens
-            # one for each task that needs it.
-            with info.load_app().app_context():
-                runtime = _flask_runtime()
-        except NereidAsyncError as error:
-            raise click.ClickException(str(error)) from error
-        _reporting(command, runtime, options)
-
-    run.__doc__ = command.__doc__
-    return run
-
-
-def _reporting(
-    command: Callable[..., None], runtime: Runtime, options: dict[str, Any]
-) -> None:
-    from trytond import backend
-
-    try:
-        command(runtime, **options)
-    except NereidAsyncError as error:
-        raise click.ClickException(str(error)) from error
-    except backend.DatabaseOperationalError as error:
-        raise click.ClickException(f"database {runtime.database!r}: {error}") from error
-
-
-def _run_worker(runtime: Runtime, **options: Any) -> None:
-    """Run tasks until Ctrl-C or SIGTERM."""
-    _work(runtime, **options)
-
-
-def _run_status(runtime: Runtime) -> None:
-    """Count the tasks by state."""
-    _status(runtime)
 
 
 def _run_reap(runtime: Runtime) -> None:
@@ -199,6 +143,56 @@ def _run_retry(runtime: Runtime, ids: tuple[str, ...]) -> None:
     again = runtime.rows.retry_failed(ids)
     for task_id in ids:
         click.echo(f"{task_id}: {'again' if task_id in again else 'has not failed'}")
+
+
+# -- through Flask -------------------------------------------------------------
+
+
+@click.group("async")
+def flask_group() -> None:
+    """Asynchronous tasks."""
+
+
+def _runtime_of_app(info: ScriptInfo) -> Runtime:
+    """Load a web app, for no longer in its context than that takes.
+
+    The worker opens a context for each task that needs one.
+    """
+    app: Any = info.load_app()
+    with app.app_context():
+        if not app.initialised:
+            app.initialise()
+    state: Runtime = app.extensions["nereid_async"]
+    return state
+
+
+def _app_runtime(command: Callable[..., None]) -> Callable[..., None]:
+    # Imported late: `nereid-async` works where Flask is not used.
+    def run(**options: Any) -> None:
+        from flask.cli import ScriptInfo
+
+        info = click.get_current_context().ensure_object(ScriptInfo)
+        try:
+            runtime = _runtime_of_app(info)
+        except NereidAsyncError as error:
+            raise click.ClickException(str(error)) from error
+        _reporting(command, runtime, options)
+
+    run.__doc__ = command.__doc__
+    return run
+
+
+def _reporting(
+    command: Callable[..., None], runtime: Runtime, options: dict[str, Any]
+) -> None:
+    from trytond import backend
+
+    try:
+        command(runtime, **options)
+    except NereidAsyncError as error:
+        raise click.ClickException(str(error)) from error
+    except backend.DatabaseOperationalError as error:
+        raise click.ClickException(f"database {runtime.database!r}: {error}") from error
 
 
 _ids = click.argument("ids", nargs=-1, required=True, metavar="ID...")
@@ -275,8 +269,7 @@ def _load_runtime(
         if app_name is not None:
             from flask.cli import ScriptInfo
 
-            with ScriptInfo(app_import_path=app_name).load_app().app_context():
-                runtime = _flask_runtime()
+            runtime = _runtime_of_app(ScriptInfo(app_import_path=app_name))
             if database not in (None, runtime.database):
                 raise click.UsageError(
                     f"the app is for database {runtime.database!r}, not {database!r}"

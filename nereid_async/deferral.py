@@ -16,7 +16,6 @@ from .names import checked_queue
 from .result import AsyncResult
 from .runtime import Asker, Runtime, current
 from .serialization import encode
-from .settings import Settings
 
 #: trytond's own limit of a timestamp is far away; this is ten years.
 MAX_DELAY_S = 10 * 365 * 86_400
@@ -169,12 +168,10 @@ def _message(
         queue=options.queue or settings.sqs_queue,
         deferred_at_s=round(time.time(), 3),
         delay_s=options.delay,
-        visibility_timeout_s=_given(options.visibility_timeout, settings),
-        max_attempts=(
-            settings.max_attempts
-            if options.max_attempts is None
-            else options.max_attempts
+        visibility_timeout_s=_given(
+            options.visibility_timeout, settings.visibility_timeout
         ),
+        max_attempts=_given(options.max_attempts, settings.max_attempts),
         keep_result=not options.ignore_result,
         for_browser=audience.kind != "nobody",
         outbox=runtime.rows is not None,
@@ -183,7 +180,5 @@ def _message(
     )
 
 
-def _given(visibility_timeout: int | None, settings: Settings) -> int:
-    if visibility_timeout is None:
-        return settings.visibility_timeout
-    return int(visibility_timeout)
+def _given(option: int | None, setting: int) -> int:
+    return setting if option is None else option

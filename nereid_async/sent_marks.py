@@ -6,6 +6,7 @@ import atexit
 import logging
 import os
 import threading
+import time
 
 from .rows import TaskRows
 
@@ -47,7 +48,7 @@ class SentMarks:
         while True:
             self._wake.wait()
             # What comes in the meantime goes with it.
-            threading.Event().wait(_PAUSE_S)
+            time.sleep(_PAUSE_S)
             self._wake.clear()
             self.flush()
 

@@ -262,9 +262,8 @@ def _from_tryton() -> dict[str, tuple[Any, str]]:
             continue
         for name in tryton_config.options(section):
             place = f"{name} in trytond.conf's section [{section}]"
-            if section == "options" and name not in _OPTIONS:
-                continue
-            if section == "options" and not name.startswith("sqs_"):
+            ours = name.startswith("sqs_") and name in _OPTIONS
+            if section == "options" and not ours:
                 continue
             found[_known(name, place)] = (tryton_config.get(section, name), place)
     return found

@@ -38,7 +38,6 @@ DELAY_MAX_S = 900
 LONG_POLL_MAX_S = 20
 VISIBILITY_MAX_S = 43_200
 RETENTION_MIN_S = 60
-RETENTION_MAX_S = 1_209_600
 
 _CONNECT_TIMEOUT_S = 2.0
 
@@ -131,6 +130,24 @@ class Sqs:
         answer = self.call("create_queue", QueueName=name, Attributes=dict(attributes))
         self._urls[name] = answer["QueueUrl"]
         return self._urls[name]
+
+    def call_queue(
+        self,
+        operation: str,
+        name: str,
+        attributes: Mapping[str, str],
+        **parameters: Any,
+    ) -> dict[str, Any]:
+        """Make a call on a queue, which is created if it is missing.
+
+        :param attributes: what the queue is created with.
+        """
+        try:
+            return self.call(operation, QueueUrl=self.url(name), **parameters)
+        except QueueMissing:
+            # Never there, or removed since its URL was asked for.
+            url = self.create(name, attributes)
+            return self.call(operation, QueueUrl=url, **parameters)
 
     def forget(self, name: str) -> None:
         """Ask for the queue's URL again next time."""

@@ -9,18 +9,16 @@ from typing import Any
 from ..circuit import Circuit
 from ..errors import (
     LeaseLost,
-    QueueMissing,
     TransportError,
     TransportUnavailable,
 )
 from ..names import QueueNames
-from ..settings import Settings
+from ..settings import SQS_RETENTION_MAX_S, Settings
 from ..sqs import (
     BATCH_MAX_BYTES,
     BATCH_MAX_ENTRIES,
     DELAY_MAX_S,
     LONG_POLL_MAX_S,
-    RETENTION_MAX_S,
     VISIBILITY_MAX_S,
     Sqs,
 )
@@ -29,7 +27,7 @@ from .base import Delivery, Parcel
 logger = logging.getLogger(__name__)
 
 #: Rows are kept longer than this, so no message outlives its row.
-_QUEUE_ATTRIBUTES = {"MessageRetentionPeriod": str(RETENTION_MAX_S)}
+_QUEUE_ATTRIBUTES = {"MessageRetentionPeriod": str(SQS_RETENTION_MAX_S)}
 #: A long poll answers after 20 s at the latest.
 _RECEIVE_TIMEOUT_S = LONG_POLL_MAX_S + 10.0
 _SEND_ROUNDS = 2
@@ -61,7 +59,8 @@ class SqsBroker:
             )
         for queue, batch in _batches(parcels):
             try:
-                confirmed += self._send_batch(queue, batch)
+                name = self._names.task(queue)
+                confirmed += _send_batch(self._sender, name, batch)
                 self._circuit.succeeded()
             except TransportError as error:
                 self._circuit.failed()
@@ -70,15 +69,6 @@ class SqsBroker:
         if failure is not None and not confirmed:
             raise failure
         return confirmed
-
-    def _send_batch(self, queue: str, parcels: list[Parcel]) -> list[str]:
-        name = self._names.task(queue)
-        try:
-            return _send_entries(self._sender, self._sender.url(name), parcels)
-        except QueueMissing:
-            self._sender.forget(name)
-            url = self._sender.create(name, _QUEUE_ATTRIBUTES)
-            return _send_entries(self._sender, url, parcels)
 
     def consumer(self, queues: Sequence[str]) -> SqsConsumer:
         """Start to receive; creates the queues that are missing."""
@@ -115,14 +105,16 @@ def _size_bytes(parcel: Parcel) -> int:
     return size
 
 
-def _send_entries(sqs: Sqs, url: str, parcels: list[Parcel]) -> list[str]:
+def _send_batch(sqs: Sqs, name: str, parcels: list[Parcel]) -> list[str]:
     """Send one batch; what fails inside an answer of 200 is tried once more."""
     confirmed: list[str] = []
     waiting = {str(i): parcel for i, parcel in enumerate(parcels)}
     failed: list[dict[str, Any]] = []
     for _ in range(_SEND_ROUNDS):
         entries = [_entry(key, parcel) for key, parcel in waiting.items()]
-        answer = sqs.call("send_message_batch", QueueUrl=url, Entries=entries)
+        answer = sqs.call_queue(
+            "send_message_batch", name, _QUEUE_ATTRIBUTES, Entries=entries
+        )
         for entry in answer.get("Successful", []):
             confirmed.append(waiting.pop(entry["Id"]).id)
         failed = answer.get("Failed", [])
@@ -196,9 +188,10 @@ class SqsConsumer:
         return []
 
     def _receive(self, queue: str, limit: int, wait_s: float) -> list[Delivery]:
-        answer = self._sqs.call(
+        answer = self._sqs.call_queue(
             "receive_message",
-            QueueUrl=self._task_url(queue),
+            self._names.task(queue),
+            _QUEUE_ATTRIBUTES,
             MaxNumberOfMessages=min(limit, BATCH_MAX_ENTRIES),
             WaitTimeSeconds=int(wait_s),
             VisibilityTimeout=self._visibility_s,
@@ -210,11 +203,7 @@ class SqsConsumer:
         return [_delivery(queue, m) for m in answer.get("Messages", [])]
 
     def _task_url(self, queue: str) -> str:
-        name = self._names.task(queue)
-        try:
-            return self._sqs.url(name)
-        except QueueMissing:
-            return self._sqs.create(name, _QUEUE_ATTRIBUTES)
+        return self._sqs.url(self._names.task(queue))
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Delete messages, ten a call; a receipt that is too old is logged only."""
@@ -254,19 +243,15 @@ class SqsConsumer:
 
     def bury(self, delivery: Delivery, reason: str) -> None:
         """Copy the message to the dead-letter queue, then delete it."""
-        name = self._names.dead(delivery.queue)
-        parameters = {
-            "MessageBody": delivery.text,
-            "MessageAttributes": {
+        self._sqs.call_queue(
+            "send_message",
+            self._names.dead(delivery.queue),
+            _QUEUE_ATTRIBUTES,
+            MessageBody=delivery.text,
+            MessageAttributes={
                 "reason": {"DataType": "String", "StringValue": reason[:200]}
             },
-        }
-        try:
-            self._sqs.call("send_message", QueueUrl=self._sqs.url(name), **parameters)
-        except QueueMissing:
-            self._sqs.forget(name)
-            url = self._sqs.create(name, _QUEUE_ATTRIBUTES)
-            self._sqs.call("send_message", QueueUrl=url, **parameters)
+        )
         self.acknowledge([delivery])
 
     def extend(self, deliveries: Sequence[Delivery], timeout_s: int) -> None:

@@ -30,6 +30,11 @@ class Failure:
     message: str
     traceback: str = ""
 
+    @property
+    def text(self) -> str:
+        """Type and message in one line."""
+        return f"{self.type}: {self.message}"
+
     def as_json(self) -> Json:
         """The form the endpoint answers with: no traceback."""
         return {"type": self.type, "message": self.message}
@@ -98,10 +103,9 @@ class ResultStore(Protocol):
         :raises TransportError: it could not be kept.
         """
 
-    def look(self, task_id: str, wait_s: float = 0) -> Status | None:
+    def look(self, task_id: str) -> Status | None:
         """Tell where a task stands, without consuming anything.
 
-        :param wait_s: how long the store may wait for an outcome if that is cheap.
         :returns: None where no such task is known.
         :raises TransportError: the store cannot be reached.
         """

@@ -17,7 +17,7 @@ class DatabaseResults:
     def put(self, task_id: str, outcome: Outcome) -> None:
         """Nothing to do: it was committed with the task."""
 
-    def look(self, task_id: str, wait_s: float = 0) -> Status | None:
+    def look(self, task_id: str) -> Status | None:
         """One read."""
         return self._rows.status(task_id)
 

@@ -24,7 +24,7 @@ class MemoryResults:
         with self._lock:
             self._texts[task_id] = dumps(outcome.as_json())
 
-    def look(self, task_id: str, wait_s: float = 0) -> Status | None:
+    def look(self, task_id: str) -> Status | None:
         """What is not there is pending: there are no rows to tell."""
         with self._lock:
             text = self._texts.get(task_id)

@@ -13,8 +13,8 @@ from ..names import QueueNames
 from ..rows import TaskRows
 from ..seal import Seal
 from ..serialization import dumps, loads
-from ..settings import Settings
-from ..sqs import RETENTION_MAX_S, RETENTION_MIN_S, Sqs
+from ..settings import SQS_RETENTION_MAX_S, Settings
+from ..sqs import RETENTION_MIN_S, Sqs
 from ..states import State
 from .base import Outcome, Status
 
@@ -44,7 +44,9 @@ class SqsResults:
         self._seal = Seal(settings.signing_key, "reply")
         self._sqs = Sqs(settings, settings.send_timeout + _RECEIVE_WAIT_S, attempts=3)
         self._ttl_s = settings.result_ttl
-        retention_s = min(max(settings.result_ttl, RETENTION_MIN_S), RETENTION_MAX_S)
+        retention_s = min(
+            max(settings.result_ttl, RETENTION_MIN_S), SQS_RETENTION_MAX_S
+        )
         self._attributes = {"MessageRetentionPeriod": str(int(retention_s))}
 
     def put(self, task_id: str, outcome: Outcome) -> None:
@@ -65,7 +67,7 @@ class SqsResults:
         # Named by a uuid, the queue is used once: its URL is not worth keeping.
         self._sqs.forget(self._names.reply(task_id))
 
-    def look(self, task_id: str, wait_s: float = 0) -> Status | None:
+    def look(self, task_id: str) -> Status | None:
         """Read the row's state, then the reply; leaves the reply where it is."""
         if self._rows is None:
             return self._look_at_queue(task_id)

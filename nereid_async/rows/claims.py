@@ -37,12 +37,7 @@ class ClaimRows(Statements):
                 "WHERE id IN (SELECT id FROM due) RETURNING uuid, queue, message",
                 [*queues, limit, token],
             )
-            taken = {uuid: (queue, text) for uuid, queue, text in cursor.fetchall()}
-            attempts = self._open_runs(cursor, list(taken), token, lease_s)
-        return [
-            Claim(uuid, token, attempts[uuid], queue, text)
-            for uuid, (queue, text) in taken.items()
-        ]
+            return self._opened(cursor, token, lease_s)
 
     def claim_expired(
         self, queues: Sequence[str], limit: int, lease_s: float, web: bool
@@ -78,12 +73,8 @@ class ClaimRows(Statements):
                 "RETURNING uuid, queue, message",
                 [token, *ids],
             )
-            taken = {uuid: (queue, text) for uuid, queue, text in cursor.fetchall()}
-            attempts = self._open_runs(cursor, list(taken), token, lease_s)
-            claims = [
-                Claim(uuid, token, attempts[uuid], queue, text)
-                for uuid, (queue, text) in taken.items()
-            ]
+            claims = self._opened(cursor, token, lease_s)
+            taken = {claim.id for claim in claims}
             rest = [uuid for uuid in ids if uuid not in taken]
             if rest:
                 self._execute(
@@ -96,14 +87,14 @@ class ClaimRows(Statements):
                 claims += self._take_over(cursor, dict(cursor.fetchall()), token)
         return {claim.id: claim for claim in claims}
 
-    def _open_runs(
-        self, cursor: side.Cursor, ids: Sequence[str], token: str, lease_s: float
-    ) -> dict[str, int]:
-        if not ids:
-            return {}
-        values = ", ".join(["({p}, {p}, 0, {later}, {now})"] * len(ids))
+    def _opened(self, cursor: side.Cursor, token: str, lease_s: float) -> list[Claim]:
+        """Open a run for each row the last statement returned: the claims on them."""
+        taken = cursor.fetchall()
+        if not taken:
+            return []
+        values = ", ".join(["({p}, {p}, 0, {later}, {now})"] * len(taken))
         parameters: list[Any] = []
-        for uuid in ids:
+        for uuid, _, _ in taken:
             parameters += [uuid, token, lease_s]
         self._execute(
             cursor,
@@ -113,7 +104,7 @@ class ClaimRows(Statements):
             "RETURNING uuid, attempt",
             parameters,
         )
-        return dict(cursor.fetchall())
+        return _claims(taken, token, dict(cursor.fetchall()))
 
     def _take_over(
         self, cursor: side.Cursor, attempts: dict[str, int], token: str
@@ -128,10 +119,7 @@ class ClaimRows(Statements):
             "RETURNING uuid, queue, message",
             [token, *ids],
         )
-        claims = [
-            Claim(uuid, token, attempts[uuid], queue, text)
-            for uuid, queue, text in cursor.fetchall()
-        ]
+        claims = _claims(cursor.fetchall(), token, attempts)
         over = set(ids) - {claim.id for claim in claims}
         if over:
             # Finished long ago: their leases just ran out.
@@ -155,3 +143,11 @@ class ClaimRows(Statements):
             )
             (value,) = cursor.fetchone()
         return None if value is None else max(0.0, float(value))
+
+
+def _claims(
+    taken: Sequence[tuple[str, str, str]], token: str, attempts: dict[str, int]
+) -> list[Claim]:
+    return [
+        Claim(uuid, token, attempts[uuid], queue, text) for uuid, queue, text in taken
+    ]

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
-from dataclasses import replace
+from contextlib import suppress
 
 from ..brokers.base import Consumer, Delivery
 from ..errors import BadMessage, LeaseLost, MessageError, UnknownFormat
 from ..message import Message
-from ..results.base import Failure, Outcome
+from ..results.base import Failure
 from ..rows import TaskRows
 from ..runtime import Runtime
-from ..states import State
 from . import giving_back
 from .job import Job
 
@@ -102,20 +100,15 @@ def _put_back(
     delivery: Delivery, error: MessageError, runtime: Runtime, consumer: Consumer
 ) -> None:
     """Give back a message of a newer format, or quarantine it after the grace."""
-    rows, claim = runtime.rows, delivery.claim
-    if claim is not None and rows is not None:
-        unknown_s = rows.unknown_for_s(claim)
-    else:
-        first_s = delivery.first_received_s
-        unknown_s = 0.0 if first_s is None else max(0.0, time.time() - first_s)
+    claim = delivery.claim
+    unknown_s = giving_back.unknown_for_s(delivery, claim, runtime)
     if unknown_s > runtime.settings.unknown_grace:
         _quarantine(delivery, error, runtime, consumer)
         return
     delay_s = giving_back.growing_delay_s(unknown_s)
     logger.warning("a message is given back for %.0f s: %s", delay_s, error)
-    if claim is not None and rows is not None:
-        rows.release(claim, State.PENDING, delay_s, claim.attempt)
-    consumer.hide(delivery, delay_s)
+    attempts = 0 if claim is None else claim.attempt
+    giving_back.release(delivery, claim, delay_s, attempts, runtime, consumer)
 
 
 def _quarantine(
@@ -129,12 +122,6 @@ def _quarantine(
         "" if claim is None else f" (task {claim.id})",
         error,
     )
-    if claim is not None and runtime.rows is not None:
-        failure = Failure(type(error).__name__, str(error))
-        try:
-            runtime.rows.finish_apart(
-                claim, Outcome(failure=failure), runtime.settings.result_ttl
-            )
-        except LeaseLost:
-            return
-    consumer.bury(replace(delivery, claim=None), f"{type(error).__name__}: {error}")
+    failure = Failure(type(error).__name__, str(error))
+    with suppress(LeaseLost):
+        giving_back.put_aside(delivery, claim, failure, failure.text, runtime, consumer)

@@ -27,5 +27,10 @@ class Job:
             return self.delivery.receive_count
         return self.claim.attempt + 1
 
+    @property
+    def reply_to(self) -> str | None:
+        """The task's id, where its asker waits for an outcome."""
+        return self.message.id if self.message.keep_result else None
+
     def __str__(self) -> str:
         return f"task {self.message.id} ({self.message.target.name})"

@@ -186,7 +186,10 @@ class WorkerProcess:
                 continue
             self._keeper.let_go(job)
             try:
-                release(job, 0, self._runtime, self._consumer, counts=False)
+                attempts = job.attempt - 1
+                release(
+                    job.delivery, job.claim, 0, attempts, self._runtime, self._consumer
+                )
             except (NereidAsyncError, backend.DatabaseOperationalError) as error:
                 logger.warning("%s not given back: %s", job, error)
 

@@ -90,8 +90,8 @@ class Runner:
         )
 
     def _succeeded(self, job: Job, outcome: Outcome) -> None:
-        if job.message.keep_result:
-            self._runtime.results.put(job.message.id, outcome)
+        if job.reply_to is not None:
+            self._runtime.results.put(job.reply_to, outcome)
         self._consumer.acknowledge([job.delivery])
         signals.emit(
             signals.task_succeeded,
@@ -117,7 +117,14 @@ class Runner:
             decision.delay_s,
             exc_info=error,
         )
-        giving_back.release(job, decision.delay_s, self._runtime, self._consumer)
+        giving_back.release(
+            job.delivery,
+            job.claim,
+            decision.delay_s,
+            job.attempt,
+            self._runtime,
+            self._consumer,
+        )
         signals.emit(
             signals.task_retried,
             self._runtime.database,
@@ -133,15 +140,20 @@ class Runner:
         return (Exception,) if options is None else options.retry_on
 
     def _give_up(self, job: Job, failure: Failure, error: BaseException | None) -> None:
-        outcome = Outcome(failure=failure)
-        runtime = self._runtime
-        if job.claim is not None and runtime.rows is not None:
-            runtime.rows.finish_apart(job.claim, outcome, runtime.settings.result_ttl)
-        if job.message.keep_result:
-            runtime.results.put(job.message.id, outcome)
-        self._consumer.bury(job.delivery, f"{failure.type}: {failure.message}")
+        giving_back.put_aside(
+            job.delivery,
+            job.claim,
+            failure,
+            failure.text,
+            self._runtime,
+            self._consumer,
+            reply_to=job.reply_to,
+        )
         signals.emit(
-            signals.task_failed, runtime.database, message=job.message, error=error
+            signals.task_failed,
+            self._runtime.database,
+            message=job.message,
+            error=error,
         )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 from trytond import backend
 
 from ..brokers.base import Parcel
-from ..errors import TransportError
+from ..errors import MessageError, TransportError
 from ..rows import TaskRows, UnsentRow
 from ..runtime import Runtime
 
@@ -71,10 +72,18 @@ class Relay(threading.Thread):
                 row.queue,
                 row.text,
                 delay_s=row.due_in_s,
-                attributes=self._runtime.codec.decode(row.text).attributes,
+                attributes=self._attributes(row),
             )
             for row in unsent
         ]
         confirmed = self._runtime.broker.send(parcels)
         logger.info("relay: %d of %d task(s) sent", len(confirmed), len(unsent))
         return confirmed
+
+    def _attributes(self, row: UnsentRow) -> dict[str, Any] | None:
+        try:
+            return self._runtime.codec.decode(row.text).attributes
+        except MessageError as error:
+            # Sent as it is: the worker puts aside what cannot be read.
+            logger.error("relay: row of task %s: %s", row.id, error)
+            return None

@@ -127,3 +127,20 @@ def test_a_run_that_died_with_its_message_is_sent_again(
     # Delivered twice by now, the old message and the new one: one effect.
     script.burst()
     assert labels(database) == ["died"]
+
+
+def test_a_row_that_cannot_be_read_does_not_hold_up_the_others(
+    script: Script,
+    database: str,
+    tryton_conf: ConfWriter,
+    broker_settings: dict[str, str],
+) -> None:
+    tryton_conf(sqs_endpoint_url=f"http://127.0.0.1:{free_port()}", send_timeout="0.5")
+    with script.transaction():
+        bad = script.record.write_entry.defer("bad")
+        script.record.write_entry.defer("good")
+    query(database, "UPDATE async_task SET message = 'none' WHERE uuid = %s", bad.id)
+    tryton_conf(send_timeout="10", **broker_settings)
+    assert relay(database).send_round(0) == 2
+    script.burst()
+    assert labels(database) == ["good"]

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from tests.helpers import burst as run_worker
-from tests.integration.proxy import Proxy
 
 SIGNALS = (
     "task_deferred",
@@ -53,13 +52,6 @@ def signal_log() -> Iterator[SignalLog]:
     yield log
     for name, receive in receivers.items():
         getattr(signals, name).disconnect(receive)
-
-
-@pytest.fixture
-def proxy(ministack: str) -> Iterator[Proxy]:
-    """A proxy before ministack."""
-    with Proxy(ministack).running() as made:
-        yield made
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from tests.fixtures.apps import AppFactory
 from tests.fixtures.services import app_config, sqs_settings
 from tests.helpers import Browser, labels, query, states, wait_until
 from tests.integration.conftest import SignalLog
-from tests.integration.proxy import Proxy
+from tests.proxy import Proxy
 
 Burst = Callable[[], None]
 
@@ -28,7 +28,7 @@ def visitor(app: Any, proxy: Proxy) -> Browser:
     """A visitor whose queue is there already."""
     browser = Browser(app)
     browser.post("/en/commit")
-    proxy.calls.clear()
+    proxy.made.clear()
     return browser
 
 

@@ -10,6 +10,7 @@ import importlib
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -73,6 +74,27 @@ def _worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 type=click.IntRange(0),
                 metavar="MB",
                 help="Replace a process that has used that much memory.",
+            ),
+            click.option(
+                "--stuck-after",
+                "stuck_after_s",
+                default=60.0,
+                show_default=True,
+                type=click.FloatRange(1),
+                help="Say so when a process has not received for that many seconds.",
+            ),
+            click.option(
+                "--give-up-after",
+                "give_up_s",
+                default=300.0,
+                show_default=True,
+                type=click.FloatRange(1),
+                help="End with an error when it still has not.",
+            ),
+            click.option(
+                "--health-file",
+                type=click.Path(dir_okay=False, path_type=Path),
+                help="Write `ok`, or what is wrong, to this file every few seconds.",
             ),
             click.option("-v", "--verbose", is_flag=True, help="Log every task."),
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -45,13 +44,12 @@ class NereidAsync:
         from .web import asker, routes, sessions, templates
 
         loaded = settings.load(app.config, default_key=app.secret_key)
-        # blinker holds the receivers, and they this: not the app, so that it can go.
-        this_app = weakref.ref(app)
         state = runtime.build(
             app.database_name,
             loaded,
             asker.current_asker,
-            lambda web: asker.restored(this_app(), web),
+            # A worker may have nothing else that keeps the app.
+            lambda web: asker.restored(app, web),
         )
         if app.initialised and state.rows is not None:
             state.check_database()

@@ -202,6 +202,12 @@ class Settings:
     sqs_queue_prefix: str = _option(
         queue_name, "", "Put before each queue's name, with a hyphen."
     )
+    sqs_create_queues: bool = _option(
+        _boolean,
+        True,
+        "Whether queues that are missing are created. ``no`` takes those that are "
+        "there, and goes with ``results = database``: a reply queue is always new.",
+    )
     sqs_wait_time: int = _option(
         _whole(0, 20),
         20,
@@ -318,6 +324,11 @@ def _check(settings: Settings, *, web: bool) -> None:
     if settings.results == "database" and not settings.outbox:
         raise ConfigurationError(
             "setting results = database needs outbox = yes: the result is in the row"
+        )
+    if settings.result_store == "sqs" and not settings.sqs_create_queues:
+        raise ConfigurationError(
+            "setting sqs_create_queues = no goes with results = database: a reply on "
+            "SQS waits in a queue of its own, made when it is sent"
         )
     if bool(settings.sqs_access_key) != bool(settings.sqs_secret_key):
         raise ConfigurationError(

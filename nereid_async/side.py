@@ -7,11 +7,13 @@ statement that meets a row somebody just changed looks at it again instead of fa
 
 from __future__ import annotations
 
+import fcntl
 import os
 import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TypeAlias
+from typing import Any, TextIO, TypeAlias
 
 from trytond import backend
 
@@ -65,6 +67,42 @@ def autocommit(database_name: str, *, wait: bool = True) -> Iterator[Cursor]:
             yield cursor
         finally:
             cursor.execute(f"PRAGMA busy_timeout = {_SQLITE_BUSY_TIMEOUT_MS}")
+
+
+@contextmanager
+def alone(database_name: str, role: str) -> Iterator[bool]:
+    """Whether nobody else in the whole system is in this role for the database now.
+
+    Held until the end of the context, or of the process. On PostgreSQL by an
+    advisory lock, on SQLite by a lock on a file beside the database's.
+    """
+    if is_memory(database_name):
+        yield True
+    elif backend.name == "sqlite":
+        cursor = _sqlite_connection(database_name).cursor()
+        _, _, path = cursor.execute("PRAGMA database_list").fetchone()
+        with open(f"{path}.{role}", "a") as file:
+            yield _locked(file)
+    else:
+        with _connection(database_name, autocommit=True) as connection:
+            key = zlib.crc32(f"nereid_async.{role}".encode())
+            cursor = connection.cursor()
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])
+            (is_alone,) = cursor.fetchone()
+            try:
+                yield is_alone
+            finally:
+                # The connection goes back to a pool: it must not take it along.
+                if is_alone:
+                    cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
+
+
+def _locked(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextmanager

@@ -38,6 +38,7 @@ DELAY_MAX_S = 900
 LONG_POLL_MAX_S = 20
 VISIBILITY_MAX_S = 43_200
 RETENTION_MIN_S = 60
+RECEIVES_MAX = 1_000
 
 _CONNECT_TIMEOUT_S = 2.0
 
@@ -57,6 +58,15 @@ _LOST = {
     "MessageNotInflight",
     "AWS.SimpleQueueService.MessageNotInflight",
     "ReceiptHandleIsInvalid",
+}
+_EXISTING = {"QueueAlreadyExists", "QueueNameExists"}
+_STALE_CREDENTIALS = {
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
 }
 # An expired token is passing: boto3's chain of credentials fetches a new one.
 _PASSING = {
@@ -109,6 +119,9 @@ class Sqs:
             )
             return answer
         except ClientError as error:
+            if _code(error) in _STALE_CREDENTIALS:
+                # The next call reads them anew: somebody may have renewed them.
+                self._client = None
             raise _from_client_error(operation, error) from error
         except BotoCoreError as error:
             raise _from_botocore_error(operation, error) from error
@@ -127,27 +140,18 @@ class Sqs:
 
     def create(self, name: str, attributes: Mapping[str, str]) -> str:
         """Create a queue, or find it as it is; returns its URL."""
-        answer = self.call("create_queue", QueueName=name, Attributes=dict(attributes))
+        try:
+            answer = self.call(
+                "create_queue", QueueName=name, Attributes=dict(attributes)
+            )
+        except TransportError as error:
+            cause = error.__cause__
+            if isinstance(cause, ClientError) and _code(cause) in _EXISTING:
+                # Somebody made it meanwhile, with attributes of its own.
+                return self.url(name)
+            raise
         self._urls[name] = answer["QueueUrl"]
         return self._urls[name]
-
-    def call_queue(
-        self,
-        operation: str,
-        name: str,
-        attributes: Mapping[str, str],
-        **parameters: Any,
-    ) -> dict[str, Any]:
-        """Make a call on a queue, which is created if it is missing.
-
-        :param attributes: what the queue is created with.
-        """
-        try:
-            return self.call(operation, QueueUrl=self.url(name), **parameters)
-        except QueueMissing:
-            # Never there, or removed since its URL was asked for.
-            url = self.create(name, attributes)
-            return self.call(operation, QueueUrl=url, **parameters)
 
     def forget(self, name: str) -> None:
         """Ask for the queue's URL again next time."""
@@ -182,11 +186,15 @@ class Sqs:
         )
 
 
+def _code(error: ClientError) -> str:
+    # Both of SQS's protocols name an error, with and without a prefix.
+    code: str = error.response.get("Error", {}).get("Code", "")
+    return code.rpartition("#")[2]
+
+
 def _from_client_error(operation: str, error: ClientError) -> TransportError:
     details = error.response.get("Error", {})
-    code = details.get("Code", "")
-    # Both of SQS's protocols name an error, with and without a prefix.
-    short = code.rpartition("#")[2]
+    short = _code(error)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     text = f"SQS {operation}: {short}: {details.get('Message', '')}"
     if short in _MISSING:

@@ -66,8 +66,11 @@ class Consumer(Protocol):
     def bury(self, delivery: Delivery, reason: str) -> None:
         """Put the message where an administrator finds it, out of the queue."""
 
-    def extend(self, deliveries: Sequence[Delivery], timeout_s: int) -> None:
-        """Hold these messages for ``timeout_s`` more seconds, counted from now."""
+    def extend(self, deliveries: Sequence[Delivery], timeout_s: int) -> list[Delivery]:
+        """Hold these messages for ``timeout_s`` more seconds, counted from now.
+
+        :returns: those that it does not hold any more: somebody else may have them.
+        """
 
     def wake(self) -> None:
         """End a :meth:`receive` that waits, if that can be done without loss."""
@@ -91,3 +94,9 @@ class Broker(Protocol):
 
     def consumer(self, queues: Sequence[str]) -> Consumer:
         """Start to receive from the queues of these short names."""
+
+    def warnings(self, queues: Sequence[str]) -> list[str]:
+        """What about these queues will make trouble; asked at a worker's start.
+
+        :raises TransportError: the service could not be asked.
+        """

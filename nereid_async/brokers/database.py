@@ -44,6 +44,10 @@ class DatabaseBroker:
         """Start to take rows."""
         return DatabaseConsumer(self._rows, queues, self._lease_s, self._web)
 
+    def warnings(self, queues: Sequence[str]) -> list[str]:
+        """None: a queue is but a column."""
+        return []
+
 
 class DatabaseConsumer:
     """Claims due rows; one poller's. What becomes of a row is written by its run."""
@@ -98,8 +102,9 @@ class DatabaseConsumer:
     def bury(self, delivery: Delivery, reason: str) -> None:
         """Nothing to do: a failed row is the dead letter."""
 
-    def extend(self, deliveries: Sequence[Delivery], timeout_s: int) -> None:
+    def extend(self, deliveries: Sequence[Delivery], timeout_s: int) -> list[Delivery]:
         """Nothing to do: the lease is in the row."""
+        return []
 
     def wake(self) -> None:
         """End a wait."""

@@ -48,6 +48,10 @@ class MemoryBroker:
         """Start to receive."""
         return MemoryConsumer(self, queues)
 
+    def warnings(self, queues: Sequence[str]) -> list[str]:
+        """None: nobody else sees to these queues."""
+        return []
+
     def _take(self, queues: Sequence[str], limit: int) -> list[Delivery]:
         now_s = time.monotonic()
         deliveries: list[Delivery] = []
@@ -100,10 +104,11 @@ class MemoryConsumer:
         self._broker.buried.append((delivery, reason))
         self.acknowledge([delivery])
 
-    def extend(self, deliveries: Sequence[Delivery], timeout_s: int) -> None:
+    def extend(self, deliveries: Sequence[Delivery], timeout_s: int) -> list[Delivery]:
         """Hold messages longer."""
         for delivery in deliveries:
             self.hide(delivery, timeout_s)
+        return []
 
     def wake(self) -> None:
         """Nothing to do: waits are short."""

@@ -14,6 +14,7 @@ from ..rows import TaskRows
 from ..runtime import Runtime
 from . import giving_back
 from .job import Job
+from .replies import reply
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ def _settle(
     elif status.state.finished:
         # Delivered twice, or the worker died before it could acknowledge.
         if message.keep_result and status.outcome is not None:
-            runtime.results.put(message.id, status.outcome)
+            reply(runtime, message.id, status.outcome)
         consumer.acknowledge([delivery])
     else:
         # Another worker has it; should that one die, the message is there again.

@@ -14,7 +14,7 @@ from trytond.pool import Pool
 from trytond.transaction import Transaction, TransactionError
 from trytond.worker import run_task
 
-from ..errors import MessageTooLarge, WebAppNeeded
+from ..errors import LeaseLost, MessageTooLarge, WebAppNeeded
 from ..message import Message
 from ..results.base import Outcome, Progress
 from ..rows import Claim, outcome_text
@@ -106,6 +106,11 @@ def _run(job: Job, runtime: Runtime) -> Outcome:
             outcome,
             runtime.settings.result_ttl,
             keep=message.keep_result,
+        )
+    elif job.lease.over:
+        raise LeaseLost(
+            f"task {message.id}: the message was not held in time, another worker may "
+            "have it; this run is rolled back"
         )
     return outcome
 

@@ -12,6 +12,7 @@ from ..rows import Claim
 from ..runtime import Runtime
 from ..states import State
 from .job import Job
+from .replies import reply
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ def put_aside(
     if claim is not None and runtime.rows is not None:
         runtime.rows.finish_apart(claim, outcome, runtime.settings.result_ttl)
     if reply_to is not None:
-        runtime.results.put(reply_to, outcome)
+        reply(runtime, reply_to, outcome)
     consumer.bury(delivery, reason)
 
 

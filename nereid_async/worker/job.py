@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 
 from ..brokers.base import Delivery
 from ..message import Message
 from ..rows import Claim
+
+
+class Lease:
+    """For how long nobody else gets the message, as far as this process knows."""
+
+    def __init__(self) -> None:
+        self._ends_at_s = float("inf")
+
+    def extended(self, from_s: float, timeout_s: float) -> None:
+        """Note that it holds for ``timeout_s`` seconds from ``from_s`` on."""
+        self._ends_at_s = from_s + timeout_s
+
+    def lost(self) -> None:
+        """Note that somebody else may have the message."""
+        self._ends_at_s = float("-inf")
+
+    @property
+    def over(self) -> bool:
+        """Whether it was lost, or ended without having been extended in time."""
+        return time.monotonic() >= self._ends_at_s
 
 
 @dataclass(frozen=True)
@@ -14,11 +35,13 @@ class Job:
     """One message to be run.
 
     :ivar claim: the claim on its row; None for a message without a row.
+    :ivar lease: that of the broker; with a claim, the row decides instead.
     """
 
     delivery: Delivery
     message: Message
     claim: Claim | None
+    lease: Lease = field(default_factory=Lease, compare=False)
 
     @property
     def attempt(self) -> int:

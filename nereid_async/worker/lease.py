@@ -36,6 +36,7 @@ class LeaseKeeper(threading.Thread):
         """Begin to extend a job's lease."""
         with self._changed:
             self._jobs[job.message.id] = job
+            job.lease.extended(time.monotonic(), self._received_for_s)
             # It was received for as long as the settings say, not the task: one
             # that wants a shorter hold gets it at once, for it may kill its worker.
             first_s = min(_pause_s(job), self._received_for_s / _BEATS_A_LEASE)
@@ -92,7 +93,13 @@ class LeaseKeeper(threading.Thread):
             for claim in claims:
                 if claim.id not in held:
                     logger.warning("task %s: the lease is lost", claim.id)
-        self._consumer.extend([job.delivery for job in jobs], timeout_s)
+        asked_at_s = time.monotonic()
+        lost = self._consumer.extend([job.delivery for job in jobs], timeout_s)
+        for job in jobs:
+            if job.delivery in lost:
+                job.lease.lost()
+            else:
+                job.lease.extended(asked_at_s, timeout_s)
 
 
 def _pause_s(job: Job) -> float:

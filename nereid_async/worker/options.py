@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,10 @@ class WorkerOptions:
     :ivar max_tasks: tasks after which a process is replaced by a fresh one; 0 for
         any number.
     :ivar max_memory_mb: peak memory after which it is, in MB (1024 kB); 0 for any.
+    :ivar stuck_after_s: seconds without a successful receive after which a process is
+        said to be stuck.
+    :ivar give_up_s: seconds after which the whole worker ends with an error.
+    :ivar health_file: where it is told how the worker is; None for nowhere.
     """
 
     queues: tuple[str, ...] = ()
@@ -27,3 +32,6 @@ class WorkerOptions:
     grace_s: float = 30.0
     max_tasks: int = 0
     max_memory_mb: int = 0
+    stuck_after_s: float = 60.0
+    give_up_s: float = 300.0
+    health_file: Path | None = None

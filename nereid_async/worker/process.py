@@ -9,6 +9,7 @@ import resource
 import socket
 import threading
 import time
+from collections.abc import Callable
 
 from trytond import backend
 
@@ -40,11 +41,19 @@ class WorkerProcess:
 
     :meth:`run` polls in the calling thread; :meth:`stop` may be called from any
     thread, and from a signal handler.
+
+    :param beat: called after each successful poll, and while all threads are busy.
     """
 
-    def __init__(self, runtime: Runtime, options: WorkerOptions) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        options: WorkerOptions,
+        beat: Callable[[], None] = lambda: None,
+    ) -> None:
         self._runtime = runtime
         self._options = options
+        self._beat = beat
         queues = options.queues or (runtime.settings.sqs_queue,)
         self._consumer = runtime.broker.consumer(queues)
         self._keeper = LeaseKeeper(runtime, self._consumer)
@@ -136,6 +145,7 @@ class WorkerProcess:
                 received = len(deliveries)
                 jobs = admit(deliveries, self._runtime, self._consumer)
                 failures = 0
+                self._beat()
             except (NereidAsyncError, backend.DatabaseOperationalError) as error:
                 failures += 1
                 logger.warning("receiving failed: %s", error, exc_info=_bug(error))
@@ -169,7 +179,10 @@ class WorkerProcess:
         runner = Runner(self._runtime, self._consumer, self.name)
         while (job := self._jobs.get()) is not None:
             try:
-                runner.run(job)
+                if self._stopping.is_set():
+                    self._give_back(job)
+                else:
+                    runner.run(job)
             finally:
                 self._keeper.let_go(job)
                 with self._lock:
@@ -182,16 +195,17 @@ class WorkerProcess:
                 job = self._jobs.get_nowait()
             except queue.Empty:
                 return
-            if job is None:
-                continue
-            self._keeper.let_go(job)
-            try:
-                attempts = job.attempt - 1
-                release(
-                    job.delivery, job.claim, 0, attempts, self._runtime, self._consumer
-                )
-            except (NereidAsyncError, backend.DatabaseOperationalError) as error:
-                logger.warning("%s not given back: %s", job, error)
+            if job is not None:
+                self._keeper.let_go(job)
+                self._give_back(job)
+
+    def _give_back(self, job: Job) -> None:
+        """Let another worker have at once what has not started here."""
+        attempts = job.attempt - 1
+        try:
+            release(job.delivery, job.claim, 0, attempts, self._runtime, self._consumer)
+        except (NereidAsyncError, backend.DatabaseOperationalError) as error:
+            logger.warning("%s not given back: %s", job, error)
 
 
 def _helpers(runtime: Runtime) -> list[Reaper | Relay]:

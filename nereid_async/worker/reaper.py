@@ -8,6 +8,7 @@ import threading
 
 from trytond import backend
 
+from .. import side
 from ..errors import TransportError
 from ..runtime import Runtime
 
@@ -33,7 +34,7 @@ def reap(runtime: Runtime) -> int:
 
 
 class Reaper(threading.Thread):
-    """Reaps now and then, in one thread a process. Two at a time do no harm."""
+    """Reaps now and then: one process at a time, of all that serve the database."""
 
     def __init__(self, runtime: Runtime) -> None:
         super().__init__(name="reaper", daemon=True)
@@ -48,7 +49,9 @@ class Reaper(threading.Thread):
         """Go round until stopped; processes do not go all at once."""
         while not self._stopping.wait(_PAUSE_S * random.uniform(0.5, 1.5)):
             try:
-                reaped = reap(self._runtime)
-                logger.info("reaper: %d row(s), result(s) or queue(s) removed", reaped)
+                with side.alone(self._runtime.database, "reaper") as alone:
+                    if alone:
+                        reaped = reap(self._runtime)
+                        logger.info("reaper: %d row(s) or queue(s) removed", reaped)
             except (TransportError, backend.DatabaseOperationalError) as error:
                 logger.warning("reaper: %s", error)

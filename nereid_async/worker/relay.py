@@ -9,6 +9,7 @@ from typing import Any
 
 from trytond import backend
 
+from .. import side
 from ..brokers.base import Parcel
 from ..errors import MessageError, TransportError
 from ..rows import TaskRows, UnsentRow
@@ -25,7 +26,8 @@ _ROWS_A_ROUND = 100
 class Relay(threading.Thread):
     """Looks for unsent rows every few seconds, in one thread a process.
 
-    Two relays may send the same row: a second delivery has no effect.
+    Of all relays of a database one looks at a time. Should two send the same row
+    after all, the second delivery has no effect.
     """
 
     def __init__(self, runtime: Runtime, rows: TaskRows) -> None:
@@ -42,12 +44,18 @@ class Relay(threading.Thread):
         """Go round until stopped."""
         while not self._stopping.is_set():
             try:
-                while self.send_round(_PATIENCE_S) == _ROWS_A_ROUND:
-                    pass
-                self.resend_round(self._runtime.settings.resend_after)
+                with side.alone(self._runtime.database, "relay") as alone:
+                    if alone:
+                        self._go_round()
             except (TransportError, backend.DatabaseOperationalError) as error:
                 logger.warning("relay: %s; the rows wait", error)
             self._stopping.wait(_PAUSE_S)
+
+    def _go_round(self) -> None:
+        while self.send_round(_PATIENCE_S) == _ROWS_A_ROUND:
+            if self._stopping.is_set():
+                return
+        self.resend_round(self._runtime.settings.resend_after)
 
     def send_round(self, patience_s: float) -> int:
         """Send rows that have been unsent for that long; returns how many."""

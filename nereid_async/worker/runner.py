@@ -18,6 +18,7 @@ from ..targets import find
 from . import giving_back, retry
 from .execution import execute
 from .job import Job
+from .replies import reply
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ class Runner:
 
     def _succeeded(self, job: Job, outcome: Outcome) -> None:
         if job.reply_to is not None:
-            self._runtime.results.put(job.reply_to, outcome)
+            reply(self._runtime, job.reply_to, outcome)
         self._consumer.acknowledge([job.delivery])
         signals.emit(
             signals.task_succeeded,

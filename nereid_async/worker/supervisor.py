@@ -1,24 +1,33 @@
-"""The processes of a worker: load the pool once, fork, and see to signals."""
+"""The processes of a worker: load the pool once, fork, and see to them."""
 
 from __future__ import annotations
 
 import logging
 import os
+import select
 import signal
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from types import FrameType
+from typing import TypeAlias
 
 from trytond import backend
 from trytond.cache import Cache
 
+from ..errors import TransportError
 from ..names import checked_queue
 from ..runtime import Runtime
+from .health import HealthFile
 from .options import WorkerOptions
 from .process import RECYCLED, WorkerProcess
+from .pulse import Pulses
 
 logger = logging.getLogger(__name__)
+
+_Handler: TypeAlias = Callable[[int, FrameType | None], None]
 
 #: What asks a worker to stop.
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -26,10 +35,13 @@ _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 #: terminal sends to every process by itself.
 _FINISH, _NOW = signal.SIGTERM, signal.SIGQUIT
 
-
 #: A process that lived this long has not failed at its start.
 _HEALTHY_AFTER_S = 60.0
 _LONGEST_PAUSE_S = 30.0
+#: How often the parent looks at its children's signs of life.
+_LOOK_S = 1.0
+#: What a process that is given up gets beyond the time of grace.
+_LAST_MERCY_S = 5.0
 
 
 def work(runtime: Runtime, options: WorkerOptions) -> int:
@@ -41,8 +53,18 @@ def work(runtime: Runtime, options: WorkerOptions) -> int:
     """
     for queue in options.queues:
         checked_queue(queue)
+    _warn(runtime, options)
     _load_pool(runtime)
     return _Supervisor(runtime, options).run()
+
+
+def _warn(runtime: Runtime, options: WorkerOptions) -> None:
+    queues = options.queues or (runtime.settings.sqs_queue,)
+    try:
+        for text in runtime.broker.warnings(queues):
+            logger.warning("%s", text)
+    except TransportError as error:
+        logger.warning("the queues cannot be looked at: %s", error)
 
 
 def _load_pool(runtime: Runtime) -> None:
@@ -53,85 +75,192 @@ def _load_pool(runtime: Runtime) -> None:
         backend.Database(runtime.database).close()
 
 
+@dataclass(frozen=True)
+class _Child:
+    """A worker process, as its parent sees it.
+
+    :ivar slot: where its signs of life are.
+    """
+
+    pid: int
+    slot: int
+    started_at_s: float
+
+
 class _Supervisor:
     """The parent: starts processes, hands signals on, replaces what has died."""
 
     def __init__(self, runtime: Runtime, options: WorkerOptions) -> None:
         self._runtime = runtime
         self._options = options
-        self._started_at_s: dict[int, float] = {}
+        self._pulses = Pulses(options.processes)
+        self._health = HealthFile(options.health_file)
+        self._children: dict[int, _Child] = {}
+        #: Slots whose process is to be started, and when.
+        self._due_at_s: dict[int, float] = dict.fromkeys(range(options.processes), 0.0)
+        #: Slots that give no sign of life, and when that was last said.
+        self._told_at_s: dict[int, float] = {}
         self._asked_to_stop = 0
         self._failures = 0
+        self._kill_at_s = float("inf")
+        self._code = 0
 
     def run(self) -> int:
         """Supervise until the last process has ended."""
-        before = {signum: signal.getsignal(signum) for signum in _STOP_SIGNALS}
-        for signum in _STOP_SIGNALS:
-            signal.signal(signum, self._on_signal)
-        try:
-            for _ in range(self._options.processes):
-                self._start()
-            logger.info("%d worker process(es) started", self._options.processes)
-            return self._wait()
-        finally:
-            for signum, handler in before.items():
-                signal.signal(signum, handler)
+        for slot in self._due_at_s:
+            self._pulses.beat(slot)
+        with _signals(self._on_signal) as bell_fd:
+            while True:
+                self._start_due()
+                if not self._children and not self._due_at_s:
+                    break
+                self._look()
+                _wait_for_bell(bell_fd, _LOOK_S)
+                self._bury()
+        self._health.remove()
+        return self._code
 
-    def _start(self) -> None:
+    def _start_due(self) -> None:
+        if self._asked_to_stop:
+            self._due_at_s.clear()
+        now_s = time.monotonic()
+        for slot in [s for s, at_s in self._due_at_s.items() if at_s <= now_s]:
+            del self._due_at_s[slot]
+            self._start(slot)
+
+    def _start(self, slot: int) -> None:
         # A signal that comes before the child's handlers are there waits for them.
         signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
         try:
             pid = os.fork()
             if pid == 0:
-                os._exit(_child(self._runtime, self._options))
-            self._started_at_s[pid] = time.monotonic()
+                os._exit(self._run_child(slot))
+            self._children[pid] = _Child(pid, slot, time.monotonic())
+            logger.info("worker process %d started: pid %d", slot, pid)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
 
+    def _run_child(self, slot: int) -> int:
+        """A worker process; returns its exit code."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        process = WorkerProcess(
+            self._runtime, self._options, lambda: self._pulses.beat(slot)
+        )
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(_FINISH, lambda signum, frame: process.stop())
+        signal.signal(_NOW, lambda signum, frame: os._exit(1))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+        try:
+            return process.run()
+        except Exception:
+            logger.critical("worker process failed", exc_info=True)
+            return 1
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+
     def _on_signal(self, signum: int, frame: FrameType | None) -> None:
         self._asked_to_stop += 1
-        for pid in list(self._started_at_s):
+        self._tell_all(_FINISH if self._asked_to_stop == 1 else _NOW)
+
+    def _tell_all(self, signum: signal.Signals) -> None:
+        for pid in list(self._children):
             with suppress(ProcessLookupError):
-                os.kill(pid, _FINISH if self._asked_to_stop == 1 else _NOW)
+                os.kill(pid, signum)
 
-    def _wait(self) -> int:
-        code = 0
-        while self._started_at_s:
-            pid, status = os.wait()
-            started_at_s = self._started_at_s.pop(pid, None)
-            if started_at_s is None:
+    # -- signs of life -------------------------------------------------------------
+
+    def _look(self) -> None:
+        """Say which processes give no sign of life; give up those that never do.
+
+        One that dies again and again before it has received gives none either.
+        """
+        trouble = ""
+        slots = [child.slot for child in self._children.values()]
+        for slot in (*slots, *self._due_at_s):
+            silent_s = self._pulses.silent_for_s(slot)
+            if silent_s < self._options.stuck_after_s:
+                if self._told_at_s.pop(slot, None) is not None:
+                    logger.warning("worker process %d receives again", slot)
                 continue
-            exit_code = os.waitstatus_to_exitcode(status)
-            if exit_code == RECYCLED and not self._asked_to_stop:
-                self._start()
-            elif exit_code not in (0, RECYCLED):
-                code = 1
-                logger.error("worker process %d ended with %d", pid, exit_code)
-                self._replace(time.monotonic() - started_at_s)
-        return code
+            trouble = f"worker process {slot} has not received for {silent_s:.0f} s"
+            self._tell(slot, trouble)
+            if silent_s >= self._options.give_up_s and not self._asked_to_stop:
+                self._give_up(trouble)
+        self._health.write(trouble and f"stuck: {trouble}")
+        if time.monotonic() >= self._kill_at_s:
+            self._tell_all(signal.SIGKILL)
 
-    def _replace(self, lived_s: float) -> None:
-        """Start another process for one that has died, not too fast in a row."""
-        if self._options.burst or self._asked_to_stop:
-            return
+    def _tell(self, slot: int, trouble: str) -> None:
+        told_at_s = self._told_at_s.get(slot, float("-inf"))
+        if time.monotonic() - told_at_s >= self._options.stuck_after_s:
+            self._told_at_s[slot] = time.monotonic()
+            logger.error("%s", trouble)
+
+    def _give_up(self, trouble: str) -> None:
+        logger.critical("%s: this worker ends, and should be started anew", trouble)
+        self._code = 1
+        self._asked_to_stop = 1
+        self._kill_at_s = time.monotonic() + self._options.grace_s + _LAST_MERCY_S
+        self._tell_all(_FINISH)
+
+    # -- ends ----------------------------------------------------------------------
+
+    def _bury(self) -> None:
+        """See to the processes that have ended."""
+        while self._children:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            child = self._children.pop(pid, None)
+            if child is not None:
+                self._ended(child, os.waitstatus_to_exitcode(status))
+
+    def _ended(self, child: _Child, exit_code: int) -> None:
+        if exit_code == RECYCLED:
+            self._due_at_s[child.slot] = 0.0
+        elif exit_code != 0:
+            self._code = 1
+            logger.error(
+                "worker process %d (pid %d) ended with %d",
+                child.slot,
+                child.pid,
+                exit_code,
+            )
+            if not self._options.burst:
+                lived_s = time.monotonic() - child.started_at_s
+                self._due_at_s[child.slot] = time.monotonic() + self._pause_s(lived_s)
+
+    def _pause_s(self, lived_s: float) -> float:
+        """How long to wait with another process for one that has died."""
         self._failures = 1 if lived_s > _HEALTHY_AFTER_S else self._failures + 1
-        time.sleep(min(2.0 ** (self._failures - 1), _LONGEST_PAUSE_S))
-        if not self._asked_to_stop:
-            self._start()
+        return min(2.0 ** (self._failures - 1), _LONGEST_PAUSE_S)
 
 
-def _child(runtime: Runtime, options: WorkerOptions) -> int:
-    """A worker process; returns its exit code."""
-    process = WorkerProcess(runtime, options)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(_FINISH, lambda signum, frame: process.stop())
-    signal.signal(_NOW, lambda signum, frame: os._exit(1))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+@contextmanager
+def _signals(on_stop: _Handler) -> Iterator[int]:
+    """Handle signals; yields what becomes readable when one has come."""
+    bell_fd, write_fd = os.pipe()
+    os.set_blocking(write_fd, False)
+    os.set_blocking(bell_fd, False)
+    handlers: dict[signal.Signals, _Handler] = dict.fromkeys(_STOP_SIGNALS, on_stop)
+    # Without a handler the end of a child would not ring.
+    handlers[signal.SIGCHLD] = lambda signum, frame: None
+    before = {signum: signal.signal(signum, it) for signum, it in handlers.items()}
+    wakeup_fd = signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
     try:
-        return process.run()
-    except Exception:
-        logger.critical("worker process failed", exc_info=True)
-        return 1
+        yield bell_fd
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        signal.set_wakeup_fd(wakeup_fd)
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+        os.close(bell_fd)
+        os.close(write_fd)
+
+
+def _wait_for_bell(bell_fd: int, seconds: float) -> None:
+    ready, _, _ = select.select([bell_fd], [], [], seconds)
+    if ready:
+        with suppress(BlockingIOError):
+            os.read(bell_fd, 1_024)

@@ -1,0 +1,164 @@
+"""Receiving from Amazon SQS, and what becomes of the messages received."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import LeaseLost
+from ..names import QueueNames
+from ..settings import Settings
+from ..sqs import BATCH_MAX_ENTRIES, LONG_POLL_MAX_S, VISIBILITY_MAX_S, Sqs
+from .base import Delivery
+from .sqs_queues import TaskQueues
+
+logger = logging.getLogger(__name__)
+
+#: A long poll answers after 20 s at the latest.
+_RECEIVE_TIMEOUT_S = LONG_POLL_MAX_S + 10.0
+
+
+def _delivery(queue: str, message: dict[str, Any]) -> Delivery:
+    facts = message.get("Attributes", {})
+    first_ms = facts.get("ApproximateFirstReceiveTimestamp")
+    return Delivery(
+        text=message["Body"],
+        receipt=message["ReceiptHandle"],
+        queue=queue,
+        receive_count=int(facts.get("ApproximateReceiveCount", 1)),
+        first_received_s=None if first_ms is None else int(first_ms) / 1_000,
+    )
+
+
+def _by_queue(deliveries: Sequence[Delivery]) -> dict[str, list[Delivery]]:
+    by_queue: dict[str, list[Delivery]] = {}
+    for delivery in deliveries:
+        by_queue.setdefault(delivery.queue, []).append(delivery)
+    return by_queue
+
+
+class SqsConsumer:
+    """Receives from a few queues in turn; one poller's, its methods thread-safe."""
+
+    def __init__(
+        self, names: QueueNames, settings: Settings, queues: Sequence[str]
+    ) -> None:
+        sqs = Sqs(settings, _RECEIVE_TIMEOUT_S, attempts=3)
+        self._queues = TaskQueues(names, settings, sqs)
+        self._names = list(queues)
+        self._visibility_s = settings.visibility_timeout
+        self._wait_s = settings.sqs_wait_time
+        self._next = 0
+
+    def receive(self, limit: int, wait_s: float) -> list[Delivery]:
+        """Receive from the next queue; a long poll if there is one only."""
+        wait_s = min(wait_s, self._wait_s) / len(self._names)
+        for _ in self._names:
+            queue = self._names[self._next]
+            self._next = (self._next + 1) % len(self._names)
+            deliveries = self._receive(queue, limit, wait_s)
+            if deliveries:
+                return deliveries
+        return []
+
+    def _receive(self, queue: str, limit: int, wait_s: float) -> list[Delivery]:
+        answer = self._queues.call(
+            "receive_message",
+            queue,
+            MaxNumberOfMessages=min(limit, BATCH_MAX_ENTRIES),
+            WaitTimeSeconds=int(wait_s),
+            VisibilityTimeout=self._visibility_s,
+            AttributeNames=[
+                "ApproximateReceiveCount",
+                "ApproximateFirstReceiveTimestamp",
+            ],
+        )
+        return [_delivery(queue, m) for m in answer.get("Messages", [])]
+
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """Delete messages, ten a call; a receipt that is too old is logged only."""
+        for queue, group in _by_queue(deliveries).items():
+            for start in range(0, len(group), BATCH_MAX_ENTRIES):
+                self._delete(queue, group[start : start + BATCH_MAX_ENTRIES])
+
+    def _delete(self, queue: str, deliveries: Sequence[Delivery]) -> None:
+        answer = self._queues.call(
+            "delete_message_batch",
+            queue,
+            Entries=[
+                {"Id": str(i), "ReceiptHandle": delivery.receipt}
+                for i, delivery in enumerate(deliveries)
+            ],
+        )
+        for entry in answer.get("Failed", []):
+            logger.warning(
+                "SQS did not delete a message of %s (%s); it comes again and is "
+                "dropped then",
+                queue,
+                entry.get("Code"),
+            )
+
+    def hide(self, delivery: Delivery, delay_s: float) -> None:
+        """Change the message's visibility in place: its receive count stays true."""
+        try:
+            self._queues.call(
+                "change_message_visibility",
+                delivery.queue,
+                ReceiptHandle=delivery.receipt,
+                VisibilityTimeout=min(int(delay_s), VISIBILITY_MAX_S),
+            )
+        except LeaseLost as error:
+            # It is visible already, or another worker has it.
+            logger.info("message of %s not hidden: %s", delivery.queue, error)
+
+    def bury(self, delivery: Delivery, reason: str) -> None:
+        """Copy the message to the dead-letter queue, then delete it."""
+        self._queues.call_dead(
+            "send_message",
+            delivery.queue,
+            MessageBody=delivery.text,
+            MessageAttributes={
+                "reason": {"DataType": "String", "StringValue": reason[:200]}
+            },
+        )
+        self.acknowledge([delivery])
+
+    def extend(self, deliveries: Sequence[Delivery], timeout_s: int) -> list[Delivery]:
+        """Change the visibility of messages, ten a call."""
+        lost: list[Delivery] = []
+        for queue, group in _by_queue(deliveries).items():
+            for start in range(0, len(group), BATCH_MAX_ENTRIES):
+                batch = group[start : start + BATCH_MAX_ENTRIES]
+                lost += self._extend(queue, batch, timeout_s)
+        return lost
+
+    def _extend(
+        self, queue: str, deliveries: Sequence[Delivery], timeout_s: int
+    ) -> list[Delivery]:
+        answer = self._queues.call(
+            "change_message_visibility_batch",
+            queue,
+            Entries=[
+                {
+                    "Id": str(i),
+                    "ReceiptHandle": delivery.receipt,
+                    "VisibilityTimeout": timeout_s,
+                }
+                for i, delivery in enumerate(deliveries)
+            ],
+        )
+        failed = answer.get("Failed", [])
+        for entry in failed:
+            logger.warning(
+                "SQS did not hold a message of %s any longer (%s)",
+                queue,
+                entry.get("Code"),
+            )
+        return [deliveries[int(entry["Id"])] for entry in failed]
+
+    def wake(self) -> None:
+        """Nothing: a long poll that is given up may strand what it receives."""
+
+    def close(self) -> None:
+        """Nothing to do: boto3 closes its connections with the client."""

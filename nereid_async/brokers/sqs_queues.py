@@ -1,0 +1,109 @@
+"""The task queues on Amazon SQS: found, or made with their dead-letter queue."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import AccessDenied, QueueMissing
+from ..names import QueueNames
+from ..settings import SQS_RETENTION_MAX_S, Settings
+from ..sqs import RECEIVES_MAX, Sqs
+
+#: Rows are kept longer than this, so no message outlives its row.
+_KEPT = {"MessageRetentionPeriod": str(SQS_RETENTION_MAX_S)}
+#: Give-backs and deploys raise a message's receive count, too: a policy that fires
+#: below this takes messages that have not failed.
+_RECEIVES_AT_LEAST = 100
+
+
+class TaskQueues:
+    """Makes calls on the queues of one database. Thread-safe."""
+
+    def __init__(self, names: QueueNames, settings: Settings, sqs: Sqs) -> None:
+        self._names = names
+        self._creates = settings.sqs_create_queues
+        self._sqs = sqs
+
+    def call(self, operation: str, queue: str, **parameters: Any) -> dict[str, Any]:
+        """Make a call on the queue of that short name, which is made if missing.
+
+        :raises QueueMissing: it does not exist, and is not to be created.
+        :raises TransportError: as :meth:`..sqs.Sqs.call`.
+        """
+        name = self._names.task(queue)
+        return self._call(operation, name, lambda: self._create(queue), parameters)
+
+    def call_dead(
+        self, operation: str, queue: str, **parameters: Any
+    ) -> dict[str, Any]:
+        """Make a call on the queue's dead-letter queue, which is made if missing."""
+        name = self._names.dead(queue)
+        return self._call(operation, name, lambda: self._make(name, _KEPT), parameters)
+
+    def warnings(self, queue: str) -> list[str]:
+        """What about the queue will make trouble, as texts for a log.
+
+        :raises TransportError: it could not be asked.
+        """
+        name = self._names.task(queue)
+        try:
+            policy = self._attribute(self._sqs.url(name), "RedrivePolicy")
+        except QueueMissing:
+            return []
+        except AccessDenied:
+            # Nothing else needs this right: a worker without it works.
+            return []
+        receives = int(json.loads(policy or "{}").get("maxReceiveCount", RECEIVES_MAX))
+        if receives >= _RECEIVES_AT_LEAST:
+            return []
+        return [
+            f"queue {name}: its redrive policy takes a message after {receives} "
+            "receives, also one that was just given back; set maxReceiveCount to "
+            f"{_RECEIVES_AT_LEAST} or more, the worker sees to dead letters itself"
+        ]
+
+    def _call(
+        self,
+        operation: str,
+        name: str,
+        create: Callable[[], str],
+        parameters: dict[str, Any],
+    ) -> dict[str, Any]:
+        try:
+            return self._sqs.call(operation, QueueUrl=self._sqs.url(name), **parameters)
+        except QueueMissing as error:
+            # Never there, or removed since its URL was asked for.
+            self._sqs.forget(name)
+            if not self._creates:
+                raise QueueMissing(
+                    f"queue {name} does not exist, and sqs_create_queues = no; "
+                    "create it"
+                ) from error
+            return self._sqs.call(operation, QueueUrl=create(), **parameters)
+
+    def _create(self, queue: str) -> str:
+        dead_url = self._make(self._names.dead(queue), _KEPT)
+        # A safety net: the worker puts dead letters aside by itself.
+        policy = {
+            "deadLetterTargetArn": self._attribute(dead_url, "QueueArn"),
+            "maxReceiveCount": RECEIVES_MAX,
+        }
+        attributes = {**_KEPT, "RedrivePolicy": json.dumps(policy)}
+        return self._make(self._names.task(queue), attributes)
+
+    def _make(self, name: str, attributes: dict[str, str]) -> str:
+        try:
+            return self._sqs.create(name, attributes)
+        except AccessDenied as error:
+            raise AccessDenied(
+                f"{error}. Or create queue {name} by other means"
+            ) from error
+
+    def _attribute(self, url: str, attribute: str) -> str | None:
+        answer = self._sqs.call(
+            "get_queue_attributes", QueueUrl=url, AttributeNames=[attribute]
+        )
+        value: str | None = answer.get("Attributes", {}).get(attribute)
+        return value

@@ -22,6 +22,7 @@ from trytond.transaction import Transaction
 
 from . import signals
 from .brokers.base import Parcel
+from .errors import TransportError
 from .message import Message
 from .rows import Row
 from .runtime import Runtime
@@ -216,15 +217,17 @@ class Pending:
             return
         try:
             self._send(self._with_rows(calls))
-        except Exception:
+        except Exception as error:
             # The rows are there: the relay sends them. Without rows this is a loss,
             # and the log is all that is left of it.
-            logger.exception(
-                "sending %d task(s) of database %s failed%s: %s",
+            logger.error(
+                "sending %d task(s) of database %s failed, %s: %s (%s)",
                 len(calls),
                 self.runtime.database,
-                "" if self.runtime.rows is None else "; their rows wait",
+                "they are lost" if self.runtime.rows is None else "their rows wait",
+                error,
                 ", ".join(call.message.id for call in calls),
+                exc_info=not isinstance(error, TransportError),
             )
 
     def _with_rows(self, calls: list[Deferred]) -> list[Deferred]:

@@ -131,6 +131,8 @@ class WorkerProcess:
 
     def _poll(self) -> None:
         wait_s = _BURST_WAIT_S if self._options.burst else _WAIT_S
+        # An idle process has to give signs of life, too.
+        wait_s = min(wait_s, self._options.stuck_after_s / 2)
         failures = 0
         while not self._stopping.is_set() and not self._worn_out():
             if os.getppid() != self._parent_pid:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import Any
 
@@ -122,3 +123,62 @@ def test_nobody_there() -> None:
     consumer = broker.consumer(["q"])
     with pytest.raises(TransportUnavailable):
         consumer.receive(1, 0)
+
+
+class TestRedrivePolicy:
+    """A safety net where we make the queue; looked at where somebody else did."""
+
+    @pytest.fixture
+    def carrier(self, sqs_endpoint: str) -> Carrier:
+        return sqs_carrier(sqs_endpoint)
+
+    @pytest.fixture
+    def client(self, sqs_endpoint: str) -> Any:
+        return sqs_client(sqs_endpoint)
+
+    @pytest.fixture
+    def name(self, carrier: Carrier) -> str:
+        assert isinstance(carrier.broker, SqsBroker)
+        return f"{carrier.broker._settings.sqs_queue_prefix}-shop-q"
+
+    def test_of_a_queue_that_was_made(
+        self, carrier: Carrier, client: Any, name: str
+    ) -> None:
+        carrier.post([parcel()])
+        url = client.get_queue_url(QueueName=name)["QueueUrl"]
+        policy = json.loads(
+            client.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])[
+                "Attributes"
+            ]["RedrivePolicy"]
+        )
+        assert int(policy["maxReceiveCount"]) >= 100
+        assert policy["deadLetterTargetArn"].endswith(f":{name}-dead")
+        assert carrier.broker.warnings(["q"]) == []
+
+    @pytest.mark.parametrize(("receives", "warned"), [(3, True), (100, False)])
+    def test_of_a_queue_that_was_there(
+        self, carrier: Carrier, client: Any, name: str, receives: int, warned: bool
+    ) -> None:
+        dead = client.create_queue(QueueName=f"{name}-dlq")["QueueUrl"]
+        arn = client.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])
+        policy = {
+            "deadLetterTargetArn": arn["Attributes"]["QueueArn"],
+            "maxReceiveCount": receives,
+        }
+        client.create_queue(
+            QueueName=name, Attributes={"RedrivePolicy": json.dumps(policy)}
+        )
+        warnings = carrier.broker.warnings(["q"])
+        assert bool(warnings) is warned
+        for text in warnings:
+            assert name in text
+            assert "3 receives" in text
+
+    def test_of_a_queue_without_one(
+        self, carrier: Carrier, client: Any, name: str
+    ) -> None:
+        client.create_queue(QueueName=name)
+        assert carrier.broker.warnings(["q"]) == []
+
+    def test_of_no_queue(self, carrier: Carrier) -> None:
+        assert carrier.broker.warnings(["q"]) == []

@@ -1,0 +1,82 @@
+"""A worker that cannot receive says so, and ends when it never can again."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import Commands
+from tests.fixtures.services import sqs_settings
+from tests.processes import Process
+from tests.proxy import Proxy
+
+#: A process is stuck after 3 s, which is more than the second a long poll takes.
+WATCHED = ("--stuck-after", "3", "--grace", "0")
+
+
+@pytest.fixture
+def health(tmp_path: Path) -> Path:
+    return tmp_path / "health"
+
+
+def says(worker: Process, health: Path, text: str) -> None:
+    worker.wait_until(
+        lambda: health.exists() and health.read_text().startswith(text), text, 40
+    )
+
+
+def test_a_healthy_worker_says_ok_and_takes_the_file_away(
+    commands: Commands, health: Path
+) -> None:
+    worker = commands.worker("--health-file", str(health))
+    says(worker, health, "ok")
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(30) == 0, worker.output
+    assert not health.exists()
+
+
+class TestWithoutSqs:
+    """The queue service does not answer."""
+
+    @pytest.fixture
+    def broker_settings(self, proxy: Proxy) -> dict[str, str]:
+        return sqs_settings(proxy.url)
+
+    def test_it_says_so_until_it_is_back(
+        self, commands: Commands, proxy: Proxy, health: Path
+    ) -> None:
+        worker = commands.worker(*WATCHED, "--health-file", str(health))
+        says(worker, health, "ok")
+        proxy.down = True
+        says(worker, health, "stuck: worker process 0 has not received for ")
+        assert "has not received" in worker.output
+        proxy.down = False
+        says(worker, health, "ok")
+        worker.wait_for_output("receives again")
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(30) == 0, worker.output
+
+    def test_it_ends_with_an_error_when_that_lasts(
+        self, commands: Commands, proxy: Proxy
+    ) -> None:
+        proxy.refuse("AccessDenied", 403)
+        worker = commands.worker(*WATCHED, "--give-up-after", "4")
+        assert worker.wait(60) == 1, worker.output
+        assert "AccessDenied" in worker.output
+        assert "should be started anew" in worker.output
+
+
+@pytest.mark.parametrize("broker_settings", ["database"], indirect=True)
+def test_a_process_that_hangs_is_killed(commands: Commands, health: Path) -> None:
+    worker = commands.worker(
+        *WATCHED, "--give-up-after", "4", "--health-file", str(health)
+    )
+    says(worker, health, "ok")
+    children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children")
+    (child,) = children.read_text().split()
+    os.kill(int(child), signal.SIGSTOP)
+    assert worker.wait(60) == 1, worker.output
+    assert not Path("/proc", child).exists()

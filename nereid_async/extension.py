@@ -41,13 +41,14 @@ class NereidAsync:
         if app.tryton_configfile and not app.initialised:
             # Nereid reads it in initialise(); our settings may be in it, too.
             tryton_config.update_etc(app.tryton_configfile)
-        from .web import asker, routes, sessions, templates
+        from .web import asker, cheap_poll, routes, sessions, templates
 
         loaded = settings.load(app.config, default_key=app.secret_key)
+        hosts = cheap_poll.Hosts()
         state = runtime.build(
             app.database_name,
             loaded,
-            asker.current_asker,
+            lambda: asker.current_asker(app, hosts),
             # A worker may have nothing else that keeps the app.
             lambda web: asker.restored(app, web),
         )
@@ -56,9 +57,10 @@ class NereidAsync:
         # From here on nothing fails: an app is set up wholly, or not at all.
         app.extensions[EXTENSION] = state
         _connect(app, state)
-        routes.register(app, state)
+        routes.register(app, state, hosts)
         templates.register(app)
         _add_commands(app)
+        sessions.renew_at_login(app)
         sessions.warn_if_forgetful(app)
 
     def _check(self, app: Nereid) -> None:

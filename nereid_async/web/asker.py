@@ -14,20 +14,27 @@ from trytond.transaction import Transaction
 
 from ..message import WebRequest
 from ..runtime import NO_ASKER, Asker
-from . import visitor
+from . import sessions, visitor
+from .cheap_poll import Hosts
 
 if TYPE_CHECKING:
     from nereid import Nereid
 
 
-def current_asker() -> Asker:
-    """Who defers: the visitor of the current request, or nobody."""
+def current_asker(app: Nereid, hosts: Hosts) -> Asker:
+    """Who defers: the visitor of the current request, or nobody.
+
+    :param hosts: told of the request's host: the asker will poll there.
+    """
     if not has_request_context() or _is_restored():
         return NO_ASKER
     if visitor.USER_KEY not in session:
         # A user remembered by a cookie enters the session when first looked at.
         bool(current_user.is_anonymous)
+    if visitor.SECRET_KEY not in session:
+        sessions.renew(app)
     website = current_website.id
+    hosts.learn(request.environ.get("HTTP_HOST", ""), website)
     web = WebRequest(
         website=website,
         locale=current_locale.id,

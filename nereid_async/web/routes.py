@@ -10,7 +10,7 @@ from nereid.globals import current_website
 
 from ..result import URL_PREFIX
 from ..runtime import Runtime
-from . import endpoint
+from . import cheap_poll, endpoint
 
 if TYPE_CHECKING:
     from nereid import Nereid
@@ -21,21 +21,22 @@ CLIENT_URL = "/async/client.js"
 class _Views:
     """Bound methods: Nereid takes a plain function for a model's instance method."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, hosts: cheap_poll.Hosts) -> None:
         self._runtime = runtime
+        self._hosts = hosts
 
     def result(self, task_id: str) -> Response:
         """GET, HEAD, DELETE and OPTIONS of one result."""
         if request.method == "OPTIONS":
             return Response(status=204, headers={"Allow": "GET, HEAD, DELETE, OPTIONS"})
         website = current_website.id
+        self._hosts.learn(request.environ.get("HTTP_HOST", ""), website)
         if request.method == "DELETE":
             answer = endpoint.acknowledge(self._runtime, task_id, session, website)
         else:
-            answer = endpoint.read(
-                self._runtime, task_id, session, website, request.args.get("wait")
-            )
-        return Response(answer.text, answer.status, answer.all_headers)
+            # Never held: that would hold Nereid's transaction as well.
+            answer = endpoint.read(self._runtime, task_id, session, website)
+        return cheap_poll.respond(answer)
 
     def client(self) -> Response:
         """The ES module for browsers."""
@@ -47,9 +48,13 @@ class _Views:
         return response
 
 
-def register(app: Nereid, runtime: Runtime) -> None:
-    """Add the routes to the app's own map: they have no locale in front."""
-    views = _Views(runtime)
+def register(app: Nereid, runtime: Runtime, hosts: cheap_poll.Hosts) -> None:
+    """Add the routes to the app's own map, without a locale in front.
+
+    :param hosts: what the cheap poll knows of hosts; the routes add to it.
+    """
+    views = _Views(runtime, hosts)
+    app.wsgi_app = cheap_poll.CheapPolls(app.wsgi_app, app, runtime, hosts)
     app.add_url_rule(
         f"{URL_PREFIX}<path:task_id>",
         endpoint="nereid_async.result",

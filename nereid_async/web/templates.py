@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from flask import g
 from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup
 
+from ..result import AsyncResult
 from .routes import CLIENT_URL
 
 if TYPE_CHECKING:
@@ -16,12 +19,50 @@ if TYPE_CHECKING:
 def async_client() -> Markup:
     """What a page needs to fetch results: its CSRF token, and the script.
 
-    Belongs in the head: ``{{ async_client() }}``.
+    Belongs in the head: ``{{ async_client() }}``; :func:`async_result` brings it where
+    it is missing.
     """
+    g._nereid_async_client = True
     return Markup(
         '<meta name="csrf-token" content="{}">\n'
         '<script type="module" src="{}"></script>'
     ).format(generate_csrf(), CLIENT_URL)
+
+
+def async_result(
+    result: AsyncResult | str,
+    *,
+    caller: Callable[[], str] | None = None,
+    **attributes: object,
+) -> Markup:
+    """The element that shows progress, result or error of a task.
+
+    ``{{ async_result(report, label="Sales report") }}`` is all a page needs. Between
+    ``{% call async_result(report) %}`` and ``{% endcall %}`` goes a ``<template>`` for
+    the result.
+
+    :param result: the handle, or its id.
+    :param attributes: of the element, with ``_`` for ``-``; True for one without a
+        value, None and False for none.
+    """
+    given = {
+        name.replace("_", "-"): value
+        for name, value in attributes.items()
+        if value is not None and value is not False
+    }
+    uuid = result if isinstance(result, str) else result.id
+    written = Markup("").join(
+        Markup(" {}").format(name)
+        if value is True
+        else Markup(' {}="{}"').format(name, value)
+        for name, value in {"uuid": uuid, **given}.items()
+    )
+    element = Markup("<async-result{}>{}</async-result>").format(
+        written, "" if caller is None else caller()
+    )
+    if getattr(g, "_nereid_async_client", False):
+        return element
+    return async_client() + Markup("\n") + element
 
 
 def register(app: Nereid) -> None:
@@ -29,6 +70,6 @@ def register(app: Nereid) -> None:
 
     # Nereid makes its Jinja environment late: a context processor can wait for it.
     def helpers() -> dict[str, object]:
-        return {"async_client": async_client}
+        return {"async_client": async_client, "async_result": async_result}
 
     app.context_processor(helpers)

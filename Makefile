@@ -1,6 +1,7 @@
 # make demo    the example shop, with a worker and a mailbox, on http://127.0.0.1:5000
 # make test    every test; ARGS="..." goes to pytest
-# Both need Python 3.10 or newer and nothing else; they install into .venv.
+# make fuzz    hostile and odd input for as long as it takes (some minutes)
+# All need Python 3.10 or newer and nothing else; they install into .venv.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -9,13 +10,16 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALLED = $(VENV)/installed
 
-.PHONY: demo test lint install clean
+.PHONY: demo test fuzz lint install clean
 
 demo: $(INSTALLED)-demo
 	@exec $(BIN)/python -m example_app.demo --port $(PORT)
 
 test: $(INSTALLED)-test
 	$(BIN)/python -m pytest $(ARGS)
+
+fuzz: $(INSTALLED)-test
+	$(BIN)/python -m pytest tests/fuzz --hypothesis-profile=long $(ARGS)
 
 lint: $(INSTALLED)-test
 	$(BIN)/ruff check .

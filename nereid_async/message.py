@@ -145,8 +145,8 @@ class MessageCodec:
             raise BadMessage(f"{len(text)} bytes, the limit is {self.limit_bytes}")
         try:
             payload = loads(self._seal.unsign(text))
-        except SerializationError:
-            raise BadMessage(f"signed, but not JSON, {len(text)} bytes") from None
+        except SerializationError as error:
+            raise BadMessage(f"signed, but {error}, {len(text)} bytes") from None
         return _from_payload(payload)
 
 

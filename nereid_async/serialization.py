@@ -11,6 +11,7 @@ import base64
 import datetime as dt
 import json
 import math
+import re
 import uuid
 import zoneinfo
 from collections.abc import Callable, Mapping
@@ -34,6 +35,9 @@ Json: TypeAlias = (
 TAG = "$"
 #: Deeper nesting is refused on both sides, long before Python's own limit.
 MAX_DEPTH = 64
+#: A tagged value takes two levels of JSON; the rest is the message around it.
+_MAX_JSON_DEPTH = 2 * MAX_DEPTH + 16
+_STRINGS_AND_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
 
 # -- without loss --------------------------------------------------------------
@@ -311,11 +315,29 @@ def dumps(value: Json) -> str:
 
 
 def loads(text: str) -> Any:
-    """Read JSON.
+    """Read JSON, unless it is nested deeper than :func:`encode` ever writes.
 
-    :raises SerializationError: not JSON.
+    :raises SerializationError: not JSON, or nested too deep.
     """
+    if _is_too_deep(text):
+        raise SerializationError("nested too deep")
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise SerializationError(f"not JSON: {error}") from None
+
+
+def _is_too_deep(text: str) -> bool:
+    # Most texts have not even that many brackets.
+    if text.count("[") + text.count("{") <= _MAX_JSON_DEPTH:
+        return False
+    depth = 0
+    for match in _STRINGS_AND_BRACKETS.finditer(text):
+        token = match[0]
+        if token in "[{":
+            depth += 1
+            if depth > _MAX_JSON_DEPTH:
+                return True
+        elif token in "]}":
+            depth -= 1
+    return False

@@ -70,9 +70,10 @@ def _names(value: Any) -> tuple[str, ...]:
 def _keys(value: Any) -> tuple[bytes, ...]:
     if isinstance(value, (str, bytes)):
         value = value.split()
-    if not isinstance(value, Iterable):
+    keys = tuple(value) if isinstance(value, Iterable) else (None,)
+    if not all(isinstance(key, (str, bytes)) and key for key in keys):
         raise ValueError("a key, or several separated by white space")
-    return tuple(k.encode() if isinstance(k, str) else bytes(k) for k in value)
+    return tuple(key.encode() if isinstance(key, str) else key for key in keys)
 
 
 def _number(low: float, high: float) -> Callable[[Any], float]:

@@ -15,6 +15,8 @@ pytest_plugins = (
     "tests.backends",
     "tests.skips",
     "tests.strict",
+    "tests.profiles",
+    "tests.hostile",
     "tests.fixtures.databases",
     "tests.fixtures.services",
     "tests.fixtures.apps",

@@ -1,0 +1,1 @@
+"""Random hostile and odd input, found by hypothesis."""

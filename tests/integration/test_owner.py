@@ -1,0 +1,341 @@
+"""The answer for its asker: every way in which another one might come by it.
+
+Each attempt is made by the cheap poll and by Nereid's own route.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+from tests.fixtures.apps import SECRET_KEY, AppFactory
+from tests.fixtures.scripts import Script
+from tests.helpers import Browser, burst
+
+Hostile = Callable[[bool], None]
+
+SECRET = "only for who asked"
+
+
+class Door:
+    """The endpoint, with whatever is held against it."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    def opens(
+        self,
+        path: str,
+        *,
+        session: str | None = None,
+        method: str = "GET",
+        **headers: str,
+    ) -> bool:
+        """Whether either route tells the secret, or that there is one."""
+        sent = [(name.replace("_", "-"), value) for name, value in headers.items()]
+        if session is not None:
+            sent.append(("Cookie", f"session={session}"))
+        builder = EnvironBuilder(path, method=method, headers=sent)
+        app = self._app
+        return any(
+            _told(*run_wsgi_app(route, builder.get_environ(), buffered=True)[:2])
+            for route in (app.wsgi_app, app.wsgi_app.wsgi_app)
+        )
+
+
+def _told(body: Any, status: str) -> bool:
+    text = b"".join(body)
+    return status.startswith("2") or SECRET.encode() in text
+
+
+def session_of(browser: Browser) -> str:
+    cookie = browser.client.get_cookie("session")
+    assert cookie is not None
+    return str(cookie.value)
+
+
+@pytest.fixture
+def door(app: Any) -> Door:
+    return Door(app)
+
+
+@pytest.fixture
+def task(client: Browser, app: Any) -> dict[str, Any]:
+    """A task of this visitor, done; its answer is there for the asker."""
+    made = client.defer("echo", SECRET)
+    burst(app)
+    assert client.get(made["url"]).json["result"] == SECRET
+    return made
+
+
+def test_the_asker_gets_in(door: Door, client: Browser, task: dict[str, Any]) -> None:
+    """What every other test here would be worth nothing without."""
+    assert door.opens(task["url"], session=session_of(client))
+
+
+# Other browsers.
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "POST", "PUT", "PATCH"])
+def test_another_browser(
+    door: Door, app: Any, task: dict[str, Any], hostile: Hostile, method: str
+) -> None:
+    stranger = Browser(app)
+    stranger.defer("echo", "something of one's own")
+    for session in (None, "", "x" * 40, "0" * 40, session_of(stranger)):
+        hostile(door.opens(task["url"], session=session, method=method))
+    reader = Browser(app)
+    reader.csrf_token()
+    hostile(door.opens(task["url"], session=session_of(reader), method=method))
+
+
+def test_options_say_nothing_about_what_is_there(
+    app: Any, task: dict[str, Any], hostile: Hostile
+) -> None:
+    stranger = Browser(app).client
+    there = stranger.options(task["url"])
+    not_there = stranger.options(f"/async/result/{uuid.uuid4()}")
+    hostile(dict(there.headers) != dict(not_there.headers))
+    hostile(there.data != not_there.data)
+
+
+def test_a_page_of_another_origin(
+    app: Any, client: Browser, task: dict[str, Any], hostile: Hostile
+) -> None:
+    """Its browser sends our cookie along, and must not hand it the answer."""
+    origin = {"Origin": "https://evil.example.com"}
+    for answer in (
+        client.get(task["url"], headers=origin),
+        client.client.options(
+            task["url"],
+            headers={**origin, "Access-Control-Request-Method": "DELETE"},
+        ),
+    ):
+        hostile("Access-Control-Allow-Origin" in answer.headers)
+    # Without the token, which it cannot read, it removes nothing.
+    answer = client.client.delete(task["url"], headers=origin)
+    hostile(answer.status_code == 204)
+    assert client.get(task["url"]).json["result"] == SECRET
+
+
+# Guessed and misspelled ids.
+
+
+def test_every_other_id_at_a_distance_of_one_bit(
+    door: Door, client: Browser, task: dict[str, Any], hostile: Hostile
+) -> None:
+    """Even with the asker's own session: an id that was not made is nobody's."""
+    session = session_of(client)
+    value = uuid.UUID(task["id"]).int
+    for bit in range(128):
+        other = uuid.UUID(int=value ^ (1 << bit))
+        hostile(door.opens(f"/async/result/{other}", session=session))
+
+
+def test_guesses(door: Door, client: Browser, hostile: Hostile) -> None:
+    client.defer("echo", "x")
+    session = session_of(client)
+    guesses: list[object] = [
+        *(uuid.uuid4() for _ in range(20)),
+        uuid.uuid1(),
+        uuid.UUID(int=0),
+        uuid.UUID(int=(1 << 128) - 1),
+    ]
+    for guess in guesses:
+        hostile(door.opens(f"/async/result/{guess}", session=session))
+
+
+SPELLINGS = [
+    "{upper}",
+    "{plain}",
+    "{{{id}}}",
+    "urn:uuid:{id}",
+    " {id}",
+    "{id} ",
+    "{id}%0A",
+    "{id}%00",
+    "{id}/",
+    "{id}.json",
+    "{id};a=b",
+    "./{id}",
+    "../result/{id}x",
+    "{mixed}",
+    "{wide}",
+    "%7B{id}%7D",
+]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_other_spellings(
+    door: Door,
+    client: Browser,
+    task: dict[str, Any],
+    hostile: Hostile,
+    spelling: str,
+) -> None:
+    id = task["id"]
+    path = "/async/result/" + spelling.format(
+        id=id,
+        upper=id.upper(),
+        plain=id.replace("-", ""),
+        mixed=id[:-1] + id[-1].upper() if id[-1].isalpha() else id.upper(),
+        # Digits of another script, which Python takes for digits.
+        wide="".join(chr(0xFF10 + int(c)) if c.isdigit() else c for c in id),
+    )
+    hostile(door.opens(path, session=session_of(client)))
+
+
+# Sessions.
+
+
+def test_a_session_id_that_was_planted(door: Door, app: Any, hostile: Hostile) -> None:
+    """Session fixation: the attacker knows the id the victim came with."""
+    attacker = Browser(app)
+    attacker.csrf_token()
+    planted = session_of(attacker)
+    victim = Browser(app)
+    victim.client.set_cookie("session", planted)
+    task = victim.defer("echo", SECRET)
+    burst(app)
+    assert victim.get(task["url"]).json["result"] == SECRET
+    hostile(door.opens(task["url"], session=planted))
+
+
+def test_a_session_id_that_was_planted_before_the_login(
+    door: Door, app: Any, hostile: Hostile
+) -> None:
+    attacker = Browser(app)
+    attacker.defer("echo", "x")
+    planted = session_of(attacker)
+    victim = Browser(app)
+    victim.client.set_cookie("session", planted)
+    victim.log_in("ada@example.com")
+    task = victim.defer("echo", SECRET)
+    burst(app)
+    assert victim.get(task["url"]).json["result"] == SECRET
+    hostile(door.opens(task["url"], session=planted))
+    attacker.log_in("grace@example.com")
+    hostile(door.opens(task["url"], session=session_of(attacker)))
+
+
+def test_login_keeps_what_was_in_the_session(app: Any) -> None:
+    visitor = Browser(app)
+    task = visitor.defer("echo", SECRET)
+    before = session_of(visitor)
+    visitor.log_in("ada@example.com")
+    assert session_of(visitor) != before
+    burst(app)
+    assert visitor.get(task["url"]).json["result"] == SECRET
+
+
+def test_two_tabs_share_what_they_asked_for(app: Any, client: Browser) -> None:
+    first = client.defer("echo", "one")
+    second = client.defer("echo", "two")
+    burst(app)
+    assert client.get(first["url"]).json["result"] == "one"
+    assert client.get(second["url"]).json["result"] == "two"
+
+
+def test_after_the_logout(door: Door, app: Any, hostile: Hostile) -> None:
+    visitor = Browser(app)
+    visitor.log_in("ada@example.com")
+    task = visitor.defer("echo", SECRET)
+    burst(app)
+    visitor.log_out()
+    hostile(door.opens(task["url"], session=session_of(visitor)))
+
+
+def test_another_user_on_the_same_browser(
+    door: Door, app: Any, hostile: Hostile
+) -> None:
+    visitor = Browser(app)
+    visitor.log_in("ada@example.com")
+    task = visitor.defer("echo", SECRET)
+    burst(app)
+    visitor.log_out()
+    visitor.log_in("grace@example.com")
+    hostile(door.opens(task["url"], session=session_of(visitor)))
+    visitor.log_out()
+    visitor.log_in("ada@example.com")
+    assert visitor.get(task["url"]).json["result"] == SECRET
+
+
+def test_a_session_of_another_site(
+    app_factory: AppFactory,
+    broker_config: dict[str, str],
+    task: dict[str, Any],
+    door: Door,
+    client: Browser,
+    hostile: Hostile,
+) -> None:
+    """Another app with other keys, and the very same session store."""
+    other = app_factory(**broker_config, ASYNC_SIGNING_KEY="another site's key")
+    visitor = Browser(other)
+    visitor.client.set_cookie("session", session_of(client))
+    foreign = visitor.defer("echo", "of the other site")
+    hostile(Door(other).opens(task["url"], session=session_of(client)))
+    hostile(door.opens(foreign["url"], session=session_of(client)))
+
+
+# Nobody's, everybody's.
+
+
+def test_tasks_without_an_owner(
+    script: Script, door: Door, client: Browser, hostile: Hostile
+) -> None:
+    client.defer("echo", "x")
+    with script.transaction():
+        result = script.record.echo.defer(SECRET)
+    script.burst()
+    hostile(door.opens(result.url, session=session_of(client)))
+    hostile(door.opens(result.url))
+
+
+def test_shared_is_for_everybody(app: Any, client: Browser, door: Door) -> None:
+    task = client.defer("shared_value", SECRET)
+    burst(app)
+    assert door.opens(task["url"])
+
+
+# Keys.
+
+
+@pytest.fixture
+def rotated(
+    app_factory: AppFactory, broker_config: dict[str, str]
+) -> Iterator[Callable[[str], Any]]:
+    """The same app, started anew with other keys."""
+
+    def make(keys: str) -> Any:
+        return app_factory(**broker_config, ASYNC_SIGNING_KEY=keys)
+
+    yield make
+
+
+@pytest.mark.parametrize("done_before", [True, False])
+def test_keys_are_rotated_while_results_wait(
+    app: Any, client: Browser, rotated: Callable[[str], Any], done_before: bool
+) -> None:
+    task = client.defer("echo", SECRET)
+    if done_before:
+        burst(app)
+    after = rotated(f"the-new-one {SECRET_KEY}")
+    if not done_before:
+        burst(after)
+    visitor = Browser(after)
+    visitor.client.set_cookie("session", session_of(client))
+    assert visitor.get(task["url"]).json["result"] == SECRET
+
+
+def test_a_key_that_was_withdrawn(
+    client: Browser,
+    task: dict[str, Any],
+    rotated: Callable[[str], Any],
+    hostile: Hostile,
+) -> None:
+    after = rotated("the-new-one")
+    hostile(Door(after).opens(task["url"], session=session_of(client)))

@@ -61,7 +61,7 @@ class Watch:
     """
 
     before: Callable[[Call], Refusal | None] = field(default=lambda call: None)
-    after: Callable[[Call], None] = field(default=lambda call: None)
+    after: Callable[[Call], object] = field(default=lambda call: None)
 
 
 class Proxy:

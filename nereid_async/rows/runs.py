@@ -19,7 +19,8 @@ class RunRows(Statements):
 
     def start(self, claim: Claim, worker: str, lease_s: float) -> None:
         """Count an attempt; what a kill undoes afterwards, this survives."""
-        with side.autocommit(self.database, wait=False) as cursor:
+        # Its own task has not begun: what holds a SQLite file will let go of it.
+        with side.autocommit(self.database) as cursor:
             self._execute(
                 cursor,
                 "UPDATE async_run SET attempt = {p}, worker = {p}, started_at = {now}, "

@@ -82,7 +82,7 @@ class Runner:
                 )
             except backend.DatabaseOperationalError as error:
                 # Losing the mark costs a second run at most.
-                logger.debug("%s: start not marked: %s", job, error)
+                logger.info("%s: start not marked: %s", job, error)
         signals.emit(
             signals.task_started,
             self._runtime.database,

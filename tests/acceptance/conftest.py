@@ -13,7 +13,7 @@ import pytest
 from tests.databases import PROJECT
 from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import Script
-from tests.processes import Process, script
+from tests.processes import Process, free_port, listens, script
 
 #: Commands find the modules of the tests, as they find a shop's in its folder.
 PATH = {"PYTHONPATH": f"{PROJECT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
@@ -65,6 +65,28 @@ class Commands:
         """Start ``flask --app … async``."""
         return self.start(
             "flask", "--app", "tests.acceptance.web_app:create_app", "async", *arguments
+        )
+
+    def web(self) -> tuple[Process, str]:
+        """Start the web app behind a real server; the process, and its address."""
+        port = free_port()
+        process = self.start(
+            "waitress-serve",
+            f"--listen=127.0.0.1:{port}",
+            "--call",
+            "tests.acceptance.web_app:create_app",
+        )
+        process.wait_until(lambda: listens(port), "it listens", 60)
+        return process, f"http://127.0.0.1:{port}"
+
+    def hold_for_a_second(self) -> None:
+        """Let commands from now on receive for one second.
+
+        A worker that is killed at once has no time to ask for the task's own hold.
+        """
+        conf = self.conf.read_text()
+        self.conf.write_text(
+            conf.replace("[async_sqs]", "[async_sqs]\nvisibility_timeout = 1")
         )
 
     def run(self, process: Process, timeout_s: float = 60) -> str:

@@ -18,17 +18,6 @@ from tests.helpers import Browser, labels, query, states, wait_until
 from tests.processes import Process, free_port
 
 
-def hold_for_a_second(commands: Commands) -> None:
-    """Receive for one second.
-
-    A worker that is killed at once has no time to ask for the task's own hold.
-    """
-    conf = commands.conf.read_text()
-    commands.conf.write_text(
-        conf.replace("[async_sqs]", "[async_sqs]\nvisibility_timeout = 1")
-    )
-
-
 def lines(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
@@ -138,7 +127,7 @@ def test_two_workers_share_without_doubling(
 def test_a_killed_worker_loses_nothing_and_doubles_nothing(
     script: Script, commands: Commands, database: str, tmp_path: Path
 ) -> None:
-    hold_for_a_second(commands)
+    commands.hold_for_a_second()
     started, go = tmp_path / "started", tmp_path / "go"
     with script.transaction():
         task = script.record.wait_for_file.configure(visibility_timeout=2)
@@ -159,7 +148,7 @@ def test_a_task_that_kills_its_worker_is_given_up(
     script: Script, commands: Commands, database: str, tmp_path: Path
 ) -> None:
     started = tmp_path / "started"
-    hold_for_a_second(commands)
+    commands.hold_for_a_second()
     with script.transaction():
         task = script.record.kill_worker
         task.configure(visibility_timeout=1, max_attempts=2).defer(str(started))
@@ -287,7 +276,7 @@ def test_help_and_version(commands: Commands) -> None:
 def test_a_process_that_dies_is_replaced(
     script: Script, commands: Commands, database: str, tmp_path: Path
 ) -> None:
-    hold_for_a_second(commands)
+    commands.hold_for_a_second()
     started = tmp_path / "started"
     with script.transaction():
         task = script.record.kill_worker

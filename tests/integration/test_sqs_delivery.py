@@ -11,53 +11,13 @@ import pytest
 from nereid_async.runtime import of_database
 from nereid_async.serialization import dumps
 from tests.fixtures.scripts import ConfWriter, Script
-from tests.fixtures.services import sqs_client, sqs_settings
+from tests.fixtures.services import TaskQueue, sqs_settings
 from tests.helpers import labels, query, states, wait_until
-
-
-class Queue:
-    """The default queue and its dead letters, seen with a plain client."""
-
-    def __init__(self, settings: dict[str, str], database: str) -> None:
-        self.client = sqs_client(settings["sqs_endpoint_url"])
-        self._name = f"{settings['sqs_queue_prefix']}-{database}-trytond-async"
-
-    def put(self, body: str) -> None:
-        """Put anything into the queue."""
-        self.client.send_message(QueueUrl=self._url(), MessageBody=body)
-
-    def dead(self) -> list[str]:
-        """The bodies in the dead-letter queue."""
-        answer = self.client.receive_message(
-            QueueUrl=self._url("-dead"), MaxNumberOfMessages=10, VisibilityTimeout=0
-        )
-        return [message["Body"] for message in answer.get("Messages", [])]
-
-    def left(self) -> int:
-        """How many messages the queue still holds, hidden ones included."""
-        names = [
-            "ApproximateNumberOfMessages",
-            "ApproximateNumberOfMessagesDelayed",
-            "ApproximateNumberOfMessagesNotVisible",
-        ]
-        attributes = self.client.get_queue_attributes(
-            QueueUrl=self._url(), AttributeNames=names
-        )["Attributes"]
-        return sum(int(attributes[name]) for name in names)
-
-    def _url(self, suffix: str = "") -> str:
-        answer = self.client.create_queue(QueueName=self._name + suffix)
-        return str(answer["QueueUrl"])
 
 
 @pytest.fixture
 def broker_settings(ministack: str) -> dict[str, str]:
     return sqs_settings(ministack)
-
-
-@pytest.fixture
-def queue(broker_settings: dict[str, str], database: str) -> Queue:
-    return Queue(broker_settings, database)
 
 
 @pytest.fixture
@@ -67,7 +27,9 @@ def sign(script: Script, database: str) -> Callable[[Any], str]:
     return lambda content: seal.sign(dumps(content))
 
 
-def test_delivered_twice_at_once(script: Script, database: str, queue: Queue) -> None:
+def test_delivered_twice_at_once(
+    script: Script, database: str, queue: TaskQueue
+) -> None:
     with script.transaction():
         script.record.write_entry.defer("once")
     ((body,),) = query(database, "SELECT message FROM async_task")
@@ -79,7 +41,7 @@ def test_delivered_twice_at_once(script: Script, database: str, queue: Queue) ->
 
 
 def test_delivered_again_after_the_end(
-    script: Script, database: str, queue: Queue
+    script: Script, database: str, queue: TaskQueue
 ) -> None:
     with script.transaction():
         result = script.record.write_entry.defer("once")
@@ -96,7 +58,7 @@ def test_delivered_again_after_the_end(
 def test_a_message_without_its_row_is_never_run(
     script: Script,
     database: str,
-    queue: Queue,
+    queue: TaskQueue,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with script.transaction():
@@ -111,7 +73,7 @@ def test_a_message_without_its_row_is_never_run(
 
 @pytest.mark.parametrize("body", ["garbage", '{"a": 1}', "x.y", "{}.signature", "☃"])
 def test_what_is_no_message_is_buried_and_the_rest_runs(
-    script: Script, database: str, queue: Queue, body: str
+    script: Script, database: str, queue: TaskQueue, body: str
 ) -> None:
     queue.put(body)
     with script.transaction():
@@ -123,7 +85,7 @@ def test_what_is_no_message_is_buried_and_the_rest_runs(
 
 
 def test_a_message_of_somebody_without_the_key_is_buried(
-    script: Script, database: str, queue: Queue
+    script: Script, database: str, queue: TaskQueue
 ) -> None:
     with script.transaction():
         script.record.write_entry.defer("known")
@@ -138,7 +100,7 @@ def test_a_message_of_somebody_without_the_key_is_buried(
 
 
 def test_a_message_of_a_newer_release_is_kept(
-    script: Script, database: str, queue: Queue, sign: Any
+    script: Script, database: str, queue: TaskQueue, sign: Any
 ) -> None:
     queue.put(sign({"format": 99}))
     script.burst()
@@ -147,7 +109,7 @@ def test_a_message_of_a_newer_release_is_kept(
 
 
 def test_a_rightly_signed_message_of_another_database_is_not_run(
-    script: Script, database: str, queue: Queue
+    script: Script, database: str, queue: TaskQueue
 ) -> None:
     codec = of_database(database).codec
     with script.transaction():
@@ -164,7 +126,7 @@ def test_bare_sqs_runs_without_rows(
     database: str,
     tryton_conf: ConfWriter,
     broker_settings: dict[str, str],
-    queue: Queue,
+    queue: TaskQueue,
 ) -> None:
     tryton_conf(signing_key="k", outbox="no", **broker_settings)
     script = Script(database)
@@ -178,7 +140,7 @@ def test_bare_sqs_counts_attempts_by_receives(
     database: str,
     tryton_conf: ConfWriter,
     broker_settings: dict[str, str],
-    queue: Queue,
+    queue: TaskQueue,
     tmp_path: Any,
 ) -> None:
     tryton_conf(signing_key="k", outbox="no", **broker_settings)
@@ -201,7 +163,7 @@ def test_a_message_with_a_row_is_not_run_in_the_bare_mode_and_back(
     script: Script,
     database: str,
     tryton_conf: ConfWriter,
-    queue: Queue,
+    queue: TaskQueue,
 ) -> None:
     """Settings change while messages are under way: none is lost, none doubled."""
     with script.transaction():

@@ -260,6 +260,17 @@ class Record(ModelSQL, ModelView):
 
     @async_task
     @classmethod
+    def work_for(cls, started: str, seconds: float) -> None:
+        """Say that it runs, then work for that long."""
+        append_line(started, str(current_task.id))
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            time.sleep(0.05)
+        # Last: a task that has written to SQLite makes all others wait.
+        Pool().get("async_test.entry").log("worked")
+
+    @async_task
+    @classmethod
     def kill_worker(cls, started: str) -> None:
         """End the process at once, as the kernel does when memory runs out."""
         append_line(started, str(current_task.id))

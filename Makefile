@@ -1,6 +1,7 @@
 # make demo    the example shop, with a worker and a mailbox, on http://127.0.0.1:5000
 # make test    every test; ARGS="..." goes to pytest
 # make fuzz    hostile and odd input for as long as it takes (some minutes)
+# make chaos   5,000 tasks, 100 kills of processes, and what came of it (some minutes)
 # All need Python 3.10 or newer and nothing else; they install into .venv.
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALLED = $(VENV)/installed
 
-.PHONY: demo test fuzz lint install clean
+.PHONY: demo test fuzz chaos lint install clean
 
 demo: $(INSTALLED)-demo
 	@exec $(BIN)/python -m example_app.demo --port $(PORT)
@@ -20,6 +21,10 @@ test: $(INSTALLED)-test
 
 fuzz: $(INSTALLED)-test
 	$(BIN)/python -m pytest tests/fuzz --hypothesis-profile=long $(ARGS)
+
+chaos: $(INSTALLED)-test
+	$(BIN)/python -m pytest tests/chaos --database=postgresql \
+		--chaos-tasks=2500 --chaos-kills=50 $(ARGS)
 
 lint: $(INSTALLED)-test
 	$(BIN)/ruff check .

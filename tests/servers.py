@@ -196,19 +196,59 @@ def ministack(folder: Path) -> Iterator[str]:
         missing("ministack; pip install ministack")
     for attempt in range(1, PORT_ATTEMPTS + 1):
         port = free_port()
-        env = {
+        with _start_ministack(folder, port) as it:
+            url = f"http://127.0.0.1:{port}"
+            if _ready(it, port, attempt, _answers(f"{url}/_ministack/health")):
+                yield url
+                return
+
+
+def _start_ministack(folder: Path, port: int, **env: str) -> Process:
+    return Process(
+        [script("ministack")],
+        folder / "ministack.log",
+        env={
             "GATEWAY_PORT": str(port),
             "BIND_HOST": "127.0.0.1",
             "SERVICES": "sqs",
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             "STATE_DIR": str(folder / "ministack"),
-        }
-        with Process([script("ministack")], folder / "ministack.log", env=env) as it:
-            url = f"http://127.0.0.1:{port}"
-            if _ready(it, port, attempt, _answers(f"{url}/_ministack/health")):
-                yield url
-                return
+            **env,
+        },
+    )
+
+
+class StoppableMinistack:
+    """A ministack that can be stopped and started, and keeps its messages.
+
+    :param folder: for its log and state.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._port = free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
+        self._process: Process | None = None
+
+    def __enter__(self) -> StoppableMinistack:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        self._process = _start_ministack(self._folder, self._port, PERSIST_STATE="1")
+        self._process.wait_until(
+            _answers(f"{self.url}/_ministack/health"), "it answers"
+        )
+
+    def stop(self) -> None:
+        """Stop it; it saves what it has."""
+        if self._process is not None:
+            self._process.stop(30)
 
 
 @contextmanager

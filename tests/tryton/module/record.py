@@ -269,6 +269,14 @@ class Record(ModelSQL, ModelView):
         # Last: a task that has written to SQLite makes all others wait.
         Pool().get("async_test.entry").log("worked")
 
+    @async_task(max_attempts=1_000)
+    @classmethod
+    def chaos_effect(cls, label: str, begun: str, work_s: float) -> None:
+        """Say that it runs, work for a while, and have an effect."""
+        append_line(begun, label)
+        time.sleep(work_s)
+        Pool().get("async_test.entry").log(label)
+
     @async_task
     @classmethod
     def kill_worker(cls, started: str) -> None:

@@ -123,6 +123,35 @@ class Web(Model):
         raise RuntimeError("the view fails after it committed")
 
     @classmethod
+    @route("/chaos", methods=["POST"])
+    def chaos(cls) -> str:
+        """Ask for tasks, and commit or not in one way or another.
+
+        What commits leaves a record beside its row: that is what was asked for.
+        """
+        Record = Pool().get("async_test.record")
+        order = request.form
+        label, way = order["label"], order["way"]
+
+        def ask(label: str) -> None:
+            Record.create([{"name": label}])
+            Record.chaos_effect.defer(label, order["begun"], float(order["work_s"]))
+
+        ask(label)
+        if way == "several":
+            for number in range(3):
+                ask(f"{label} {number}")
+        elif way == "twice":
+            Transaction().commit()
+            ask(f"{label} again")
+        elif way == "nested":
+            with Transaction().new_transaction():
+                ask(f"{label} inner")
+        if way in ("nested", "raise"):
+            raise RuntimeError("what the outer transaction asked for is not")
+        return "asked"
+
+    @classmethod
     @route("/defer-result", methods=["POST"])
     def defer_result(cls) -> Any:
         """Defer the task that the JSON body names; answer with where to look."""

@@ -1,0 +1,1 @@
+"""Processes are killed at random while tasks are asked for and run."""

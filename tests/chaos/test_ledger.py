@@ -1,0 +1,40 @@
+"""The ledger sees what it is there to see."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tests.chaos.ledger import weigh
+
+
+def weighed(asked: str, effects: str, begun: int = 0) -> tuple[int, int, int]:
+    numbers = weigh(Counter(asked), Counter(effects), begun, copies=0, kills=0)
+    return numbers.lost, numbers.doubled, numbers.unasked
+
+
+def test_all_is_well() -> None:
+    assert weighed("abc", "cab") == (0, 0, 0)
+
+
+def test_what_is_lost() -> None:
+    assert weighed("abc", "c") == (2, 0, 0)
+
+
+def test_what_is_doubled() -> None:
+    assert weighed("abc", "abbbc") == (0, 2, 0)
+
+
+def test_what_was_rolled_back() -> None:
+    assert weighed("abc", "abcdd") == (0, 0, 2)
+
+
+def test_asked_for_twice_is_not_doubled() -> None:
+    assert weighed("aab", "aab") == (0, 0, 0)
+    assert weighed("aab", "ab") == (1, 0, 0)
+
+
+def test_duplicates() -> None:
+    numbers = weigh(Counter("ab"), Counter("ab"), begun=5, copies=2, kills=1)
+    assert (numbers.tasks, numbers.kills) == (2, 1)
+    assert numbers.duplicates_delivered == 5
+    assert list(numbers.lines())[-2:] == ["lost: 0", "doubled: 0"]

@@ -22,4 +22,5 @@ pytest_plugins = (
     "tests.fixtures.services",
     "tests.fixtures.apps",
     "tests.fixtures.scripts",
+    "tests.fixtures.shop",
 )

@@ -7,16 +7,14 @@ import signal
 import sys
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from tests.databases import PROJECT, Databases
-from tests.fixtures.services import app_config, sqs_settings
+from tests.databases import PROJECT
+from tests.fixtures.shop import demo
 from tests.helpers import wait_until
 from tests.processes import Process, free_port, listens
 
@@ -54,47 +52,6 @@ class Visitor:
 
     def mails_to(self, address: str) -> list[dict[str, str]]:
         return [mail for mail in self.get("/mailbox").json() if mail["to"] == address]
-
-
-@contextmanager
-def demo(folder: Path, **env: str) -> Iterator[tuple[Process, int]]:
-    """Start the demo and wait until it says that it is open."""
-    port = free_port()
-    log = folder.with_suffix(f".{port}.log")
-    command = [sys.executable, "-m", "example_app.demo", "--port", str(port)]
-    quick = {"TRYTOND_EXAMPLE_SHOP__STEP_S": "0.1", "PYTHONUNBUFFERED": "1"}
-    with Process(
-        [*command, "--data", folder], log, env={**quick, **env}, cwd=PROJECT
-    ) as process:
-        process.wait_for_output("The shop is open", 240)
-        yield process, port
-
-
-@pytest.fixture(scope="session")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shop's data folder: made by the first start, used again by the others."""
-    return tmp_path_factory.mktemp("example") / "data"
-
-
-@pytest.fixture(scope="session")
-def database_env(databases: Databases, backend: str) -> Iterator[dict[str, str]]:
-    """Where the shop's database is to be."""
-    if backend == "sqlite":
-        yield {}
-        return
-    yield {"EXAMPLE_DATABASE_URI": databases.uri}
-
-
-@pytest.fixture(scope="module", params=["database", "sqs"])
-def shop(
-    request: pytest.FixtureRequest, data: Path, database_env: dict[str, str]
-) -> Iterator[int]:
-    """The port of a running shop, on each of the brokers, by settings only."""
-    settings: dict[str, str] = {}
-    if request.param == "sqs":
-        settings = app_config(sqs_settings(request.getfixturevalue("ministack")))
-    with demo(data, **database_env, **settings) as (_, port):
-        yield port
 
 
 @pytest.fixture

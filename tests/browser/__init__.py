@@ -1,0 +1,1 @@
+"""The example shop in a real browser, with a real worker."""

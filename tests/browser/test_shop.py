@@ -1,0 +1,173 @@
+"""What a visitor of the example shop sees and does."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import NewContext, open_shop, picture
+
+pytestmark = pytest.mark.backends("sqlite")
+
+#: A worker may have to start first, and the machine be busy.
+SLOW_MS = 30_000
+
+REPORT = "Build the report"
+
+
+def build_report(page: Page) -> None:
+    page.get_by_role("button", name=REPORT).click()
+
+
+def see_report(page: Page) -> None:
+    table = page.get_by_role("table")
+    expect(table).to_be_visible(timeout=SLOW_MS)
+    expect(table.get_by_role("row")).to_have_count(14)
+    expect(page.get_by_text("Here it is")).to_be_visible()
+
+
+def test_contact(page: Page) -> None:
+    address = f"{uuid.uuid4().hex[:8]}@example.com"
+    page.get_by_label("Your name").fill("Ada")
+    page.get_by_label("E-mail address").fill(address)
+    page.get_by_label("Message").fill("Hello, <b>world</b>")
+    page.get_by_role("button", name="Send").click()
+    mail = page.locator("#contact-mail")
+    expect(mail).to_be_visible(timeout=SLOW_MS)
+    expect(mail).to_contain_text(address)
+    # What a visitor writes is text, not HTML.
+    expect(mail).to_contain_text("<b>world</b>")
+    for step in page.locator("#contact-trace li").all():
+        expect(step).to_have_class("done")
+    picture(page, "contact")
+
+
+def test_contact_with_mistakes(page: Page) -> None:
+    page.get_by_label("Your name").fill("Ada")
+    page.get_by_label("E-mail address").fill("ada@example")
+    page.get_by_label("Message").fill("Hello")
+    page.locator("#contact").evaluate("form => form.noValidate = true")
+    page.get_by_role("button", name="Send").click()
+    email = page.get_by_label("E-mail address")
+    expect(email).to_have_attribute("aria-invalid", "true")
+    expect(email).to_be_focused()
+    expect(email).to_have_value("ada@example")
+
+
+def test_report_with_its_progress(page: Page) -> None:
+    build_report(page)
+    bar = page.get_by_role("progressbar", name="Progress of the report")
+    expect(bar).to_be_visible()
+    expect(bar).to_have_attribute("max", "12", timeout=SLOW_MS)
+    expect(page.get_by_role("status").filter(has_text="Adding up")).to_be_visible()
+    picture(page, "report-progress")
+    first = bar.get_attribute("value")
+    expect(bar).not_to_have_attribute("value", str(first))
+    see_report(page)
+    picture(page, "report")
+
+
+def test_failure(page: Page) -> None:
+    page.get_by_role("button", name="Fail on purpose").click()
+    status = page.locator("#fail-status")
+    expect(status).to_contain_text(re.compile("mail|rolled back|nothing", re.I))
+    picture(page, "failure")
+
+
+def test_reload_while_it_runs(page: Page) -> None:
+    build_report(page)
+    expect(page).to_have_url(re.compile("#report="))
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    page.reload()
+    see_report(page)
+
+
+def test_another_browser_gets_nothing(page: Page, new_context: NewContext) -> None:
+    build_report(page)
+    expect(page).to_have_url(re.compile("#report="))
+    stranger = new_context().new_page()
+    open_shop(stranger, page.url)
+    expect(stranger.get_by_text("belongs to another visitor")).to_be_visible()
+    see_report(page)
+    stranger.reload()
+    expect(stranger.get_by_text("belongs to another visitor")).to_be_visible()
+    expect(stranger.get_by_role("table")).to_be_hidden()
+
+
+def test_two_tabs_of_one_browser(page: Page) -> None:
+    build_report(page)
+    expect(page).to_have_url(re.compile("#report="))
+    tab = page.context.new_page()
+    open_shop(tab, page.url)
+    if page.evaluate("fetch('/async/client.js').then(() => 1)"):
+        expect(tab.locator("#report")).to_be_visible()
+    see_report(page)
+
+
+def test_offline_and_back(page: Page) -> None:
+    build_report(page)
+    expect(page).to_have_url(re.compile("#report="))
+    page.context.set_offline(True)
+    failed = []
+    page.on("requestfailed", lambda request: failed.append(request.url))
+    page.wait_for_event("requestfailed", timeout=SLOW_MS)
+    assert failed
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    page.context.set_offline(False)
+    see_report(page)
+
+
+def test_by_keyboard(page: Page) -> None:
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("Skip to the content")).to_be_focused()
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if page.get_by_role("button", name=REPORT).evaluate(
+            "it => it === document.activeElement"
+        ):
+            break
+    page.keyboard.press("Enter")
+    see_report(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", ["/", "/mailbox", "/stats"])
+def test_accessible(new_context: NewContext, path: str, scheme: str) -> None:
+    page = new_context(color_scheme=scheme, reduced_motion="reduce").new_page()
+    open_shop(page, path)
+    if path == "/":
+        build_report(page)
+        expect(page.get_by_role("progressbar")).to_be_visible()
+        check_with_axe(page)
+        see_report(page)
+    check_with_axe(page)
+    picture(page, f"{path.strip('/') or 'home'}-{scheme}")
+
+
+def check_with_axe(page: Page) -> None:
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
+
+
+def test_on_a_phone(new_context: NewContext) -> None:
+    page = new_context(viewport={"width": 390, "height": 844}).new_page()
+    open_shop(page)
+    build_report(page)
+    see_report(page)
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= 390
+    picture(page, "phone")
+
+
+def test_without_scripts(new_context: NewContext) -> None:
+    page = new_context(java_script_enabled=False).new_page()
+    page.goto("/")
+    page.get_by_label("Your name").fill("Ada")
+    page.get_by_label("E-mail address").fill("ada@example.com")
+    page.get_by_label("Message").fill("Hello")
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("status").first).to_contain_text("mailbox")

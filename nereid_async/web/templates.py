@@ -58,7 +58,9 @@ def async_result(
         for name, value in {"uuid": uuid, **given}.items()
     )
     element = Markup("<async-result{}>{}</async-result>").format(
-        written, "" if caller is None else caller()
+        # The page's own content, escaped where the page escapes.
+        written,
+        "" if caller is None else Markup(caller()),
     )
     if getattr(g, "_nereid_async_client", False):
         return element

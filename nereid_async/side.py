@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -35,18 +36,20 @@ def transaction(database_name: str) -> Iterator[Cursor]:
     """A short transaction of its own; committed at the end, rolled back on error."""
     with _connection(database_name) as connection:
         cursor = connection.cursor()
-        if backend.name == "sqlite" and not is_memory(database_name):
-            cursor.execute("BEGIN IMMEDIATE")
+        if is_memory(database_name):
+            # The one connection there is, in the middle of somebody's transaction.
+            yield cursor
+            return
+        cursor.execute("BEGIN IMMEDIATE" if backend.name == "sqlite" else "BEGIN")
         try:
             yield cursor
         except BaseException:
             # On a connection that is gone, what broke it is what to tell.
             with suppress(Exception):
-                connection.rollback()
+                cursor.execute("ROLLBACK")
             raise
         else:
-            if not is_memory(database_name):
-                connection.commit()
+            cursor.execute("COMMIT")
 
 
 @contextmanager
@@ -57,7 +60,7 @@ def autocommit(database_name: str, *, wait: bool = True) -> Iterator[Cursor]:
         that meets one fails at once with DatabaseOperationalError. (A task that has
         written holds the whole file: waiting for it would be waiting for oneself.)
     """
-    with _connection(database_name, autocommit=True) as connection:
+    with _connection(database_name) as connection:
         cursor = connection.cursor()
         if wait or backend.name != "sqlite":
             yield cursor
@@ -84,7 +87,7 @@ def alone(database_name: str, role: str) -> Iterator[bool]:
         with open(f"{path}.{role}", "a") as file:
             yield _locked(file)
     else:
-        with _connection(database_name, autocommit=True) as connection:
+        with _connection(database_name) as connection:
             key = zlib.crc32(f"nereid_async.{role}".encode())
             cursor = connection.cursor()
             cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])
@@ -106,17 +109,66 @@ def _locked(file: TextIO) -> bool:
 
 
 @contextmanager
-def _connection(database_name: str, autocommit: bool = False) -> Iterator[Any]:
+def _connection(database_name: str) -> Iterator[Any]:
+    """A connection on which every statement commits by itself."""
     if backend.name == "sqlite":
         yield _sqlite_connection(database_name)
         return
-    database = backend.Database(database_name).connect()
-    connection = database.get_connection(autocommit=True)
+    idle = _idle.setdefault((os.getpid(), database_name), [])
+    connection = _awake(idle) or _connect(database_name)
     try:
-        connection.set_session(isolation_level="READ COMMITTED", autocommit=autocommit)
         yield connection
     finally:
-        database.put_connection(connection)
+        if not connection.closed and connection.info.transaction_status == _NOTHING:
+            idle.append((connection, time.monotonic()))
+        else:
+            _let_go(database_name, connection)
+        if len(idle) > _IDLE_MAX:
+            _let_go(database_name, idle.pop(0)[0])
+
+
+#: libpq's PQTRANS_IDLE: connected, and in no transaction.
+_NOTHING = 0
+_IDLE_MAX = 8
+#: A connection that waited for longer is asked whether it is still there.
+_TRUSTED_S = 1.0
+
+#: Connections that wait for their next use, by process: trytond's own pool sets up
+#: and asks each anew, which makes five statements of one. Those of a parent process
+#: stay untouched here; to close one would end the parent's session.
+_idle: dict[tuple[int, str], list[tuple[Any, float]]] = {}
+
+
+def _awake(idle: list[tuple[Any, float]]) -> Any:
+    while True:
+        try:
+            connection, since_s = idle.pop()
+        except IndexError:
+            return None
+        if connection.closed:
+            continue
+        if time.monotonic() - since_s < _TRUSTED_S:
+            return connection
+        try:
+            connection.cursor().execute("SELECT 1")
+            return connection
+        except backend.DatabaseOperationalError:
+            connection.close()
+
+
+def _connect(database_name: str) -> Any:
+    connection = (
+        backend.Database(database_name).connect().get_connection(autocommit=True)
+    )
+    connection.set_session(isolation_level="READ COMMITTED", autocommit=True)
+    return connection
+
+
+def _let_go(database_name: str, connection: Any) -> None:
+    # Its pool may have been closed, and made anew without it.
+    with suppress(Exception):
+        backend.Database(database_name).connect().put_connection(connection, close=True)
+    connection.close()
 
 
 def _sqlite_connection(database_name: str) -> Any:

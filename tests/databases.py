@@ -77,6 +77,8 @@ class PostgreSQLDatabases:
     def __init__(self, path: Path, server: servers.PostgreSQL) -> None:
         self.path = path
         self.uri = server.uri
+        #: The server's log.
+        self.log = server.process.log
 
     def clone(self, name: str) -> None:
         self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{TEMPLATE}"')

@@ -43,6 +43,7 @@ class WorkerProcess:
     thread, and from a signal handler.
 
     :param beat: called after each successful poll, and while all threads are busy.
+    :param parent_pid: who has to live for this process to go on.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class WorkerProcess:
         runtime: Runtime,
         options: WorkerOptions,
         beat: Callable[[], None] = lambda: None,
+        parent_pid: int | None = None,
     ) -> None:
         self._runtime = runtime
         self._options = options
@@ -61,7 +63,7 @@ class WorkerProcess:
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._slots = threading.Semaphore(options.threads)
         self._stopping = threading.Event()
-        self._parent_pid = os.getppid()
+        self._parent_pid = parent_pid or os.getppid()
         self._taken = 0
         self._lock = threading.Lock()
         self._in_hand = 0

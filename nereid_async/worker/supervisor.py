@@ -93,6 +93,8 @@ class _Supervisor:
     def __init__(self, runtime: Runtime, options: WorkerOptions) -> None:
         self._runtime = runtime
         self._options = options
+        # Noted before the fork: a child may be late to ask who its parent is.
+        self._pid = os.getpid()
         self._pulses = Pulses(options.processes)
         self._health = HealthFile(options.health_file)
         self._children: dict[int, _Child] = {}
@@ -145,7 +147,10 @@ class _Supervisor:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         process = WorkerProcess(
-            self._runtime, self._options, lambda: self._pulses.beat(slot)
+            self._runtime,
+            self._options,
+            lambda: self._pulses.beat(slot),
+            self._pid,
         )
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(_FINISH, lambda signum, frame: process.stop())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.helpers import query
@@ -19,6 +19,7 @@ class Numbers:
     :ivar lost: deferrals that were committed and had no effect.
     :ivar doubled: effects beyond the first of each deferral.
     :ivar unasked: effects of deferrals that were rolled back.
+    :ivar failed: tasks that were given up.
     """
 
     tasks: int
@@ -27,6 +28,7 @@ class Numbers:
     lost: int
     doubled: int
     unasked: int
+    failed: int = 0
 
     def lines(self) -> Iterator[str]:
         """One line a number, those that must be none last."""
@@ -34,6 +36,7 @@ class Numbers:
         yield f"kills: {self.kills}"
         yield f"duplicates delivered: {self.duplicates_delivered}"
         yield f"ran after a rollback: {self.unasked}"
+        yield f"failed: {self.failed}"
         yield f"lost: {self.lost}"
         yield f"doubled: {self.doubled}"
 
@@ -62,7 +65,9 @@ def read(database: str, begun: Path, copies: int, kills: int) -> Numbers:
     """Read both sides from the database, and the runs from their file."""
     asked = _labels(database, "SELECT name FROM async_test_record")
     effects = _labels(database, "SELECT label FROM async_test_entry")
-    return weigh(asked, effects, len(begun.read_text().splitlines()), copies, kills)
+    numbers = weigh(asked, effects, len(begun.read_text().splitlines()), copies, kills)
+    given_up = "SELECT count(*) FROM async_task WHERE state = 'failed'"
+    return replace(numbers, failed=int(query(database, given_up)[0][0]))
 
 
 def _labels(database: str, statement: str) -> Counter[str]:

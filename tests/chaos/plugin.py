@@ -14,6 +14,7 @@ import pytest
 from tests.chaos.ledger import Numbers
 
 _PROPERTY = "chaos"
+_STORY = "story of the chaos"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,8 +26,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--chaos-seed", type=int, help="of what is random (default: any)")
 
 
-def note(request: pytest.FixtureRequest, numbers: Numbers) -> None:
-    """Let a test's numbers go into the summary."""
+def note(request: pytest.FixtureRequest, story: str, numbers: Numbers) -> None:
+    """Let a test's numbers go into the summary, and a line that tells how it went."""
+    request.node.user_properties.append((_STORY, story))
     for field in fields(numbers):
         value = getattr(numbers, field.name)
         request.node.user_properties.append((f"{_PROPERTY} {field.name}", value))
@@ -35,13 +37,18 @@ def note(request: pytest.FixtureRequest, numbers: Numbers) -> None:
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Print the sums."""
     sums: dict[str, int] = {}
+    stories = []
     for status in ("passed", "failed"):
         for report in terminalreporter.getreports(status):
             for name, value in report.user_properties if report.when == "call" else ():
+                if name == _STORY:
+                    stories.append(value)
                 kind, _, what = name.partition(" ")
                 if kind == _PROPERTY:
                     sums[what] = sums.get(what, 0) + value
     if sums:
         terminalreporter.section("chaos")
+        for story in stories:
+            terminalreporter.write_line(story)
         for line in Numbers(**sums).lines():
             terminalreporter.write_line(line)

@@ -55,9 +55,11 @@ def test_chaos(
     conf = trytond_conf(async_sqs={"signing_key": SECRET_KEY, **settings, **SHORT})
     with ExitStack() as stack:
         commands = Commands(database, conf, tmp_path, stack)
-        numbers = Storm(plan, commands, tmp_path / "begun", sqs).run()
-    plugin.note(request, numbers)
+        storm = Storm(plan, commands, tmp_path / "begun", sqs)
+        numbers = storm.run()
+    plugin.note(request, f"broker {broker}, {storm.story}", numbers)
     assert (numbers.lost, numbers.doubled, numbers.unasked) == (0, 0, 0)
+    assert numbers.failed == 0
     assert numbers.tasks >= plan.tasks
     assert numbers.kills >= plan.kills
     assert broker == "database" or numbers.duplicates_delivered > 0

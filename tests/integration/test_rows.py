@@ -361,3 +361,30 @@ def test_times_are_utc(rows: TaskRows, task_id: str) -> None:
     )
     for moment in (due_at, deferred_at):
         assert abs(moment - now) < timedelta(minutes=1)
+
+
+def test_a_dead_workers_task_does_not_wait_behind_what_is_finished(
+    rows: TaskRows,
+) -> None:
+    made = [Row(message(), "text") for _ in range(11)]
+    rows.insert_apart(made, notify=True)
+    dead, *others = rows.claim_due(["q"], 11, OVER_S, True)
+    for other in others:
+        rows.finish_apart(other, Outcome(), 60)
+    # Its lease ends last.
+    rows.extend([dead], OVER_S)
+    taken = wait_until(lambda: rows.claim_expired(["q"], 2, LONG_S, True))
+    assert [it.id for it in taken] == [dead.id]
+
+
+def test_leases_of_finished_tasks_are_let_go(rows: TaskRows) -> None:
+    made = [Row(message(), "text") for _ in range(4)]
+    rows.insert_apart(made, notify=True)
+    running, finished, *given_back = rows.claim_due(["q"], 4, OVER_S, True)
+    rows.finish_apart(finished, Outcome(), 60)
+    for claim in given_back:
+        rows.release(claim, State.PENDING, 0, 0)
+    assert wait_until(lambda: rows.end_leases(10)) == 1
+    assert rows.end_leases(10) == 0
+    taken = rows.claim_expired(["q"], 10, LONG_S, True)
+    assert [it.id for it in taken] == [running.id]

@@ -1,11 +1,13 @@
 /**
- * Waits in the browser for the result of a deferred task.
+ * Waits in the browser for the result of a deferred task, and shows it.
  *
  *     import {asyncResult} from '/async/client.js';
  *     const report = await asyncResult(id, {onProgress: (p) => show(p)});
  *
+ *     <async-result uuid="…" label="Sales report"></async-result>
+ *
  * It asks GET /async/result/<uuid> again and again, more and more slowly, until
- * the answer is final. Every time is in milliseconds.
+ * the answer is final. Every time is in milliseconds, but `wait`.
  */
 
 const FIRST_INTERVAL = 250;
@@ -15,6 +17,7 @@ const GROWTH = 1.5;
 const JITTER = 0.2;
 /** What a server or a proxy answers while it is restarting or overloaded. */
 const TEMPORARY = new Set([429, 502, 503, 504]);
+const BASE = '/async/result/';
 
 /**
  * @typedef {{done: number, total: number|null, message: string|null}} Progress
@@ -23,8 +26,11 @@ const TEMPORARY = new Set([429, 502, 503, 504]);
  * @property {number} [timeout] give up after this time; without it, never
  * @property {AbortSignal} [signal] stops waiting; the promise rejects with its reason
  * @property {number} [interval] the first pause between two questions
+ * @property {number} [wait] how many seconds the server may hold each answer
  * @property {(progress: Progress|null, state: string) => void} [onProgress]
  *     called after each answer that is not final; state is 'pending' or 'running'
+ * @property {boolean} [acknowledge] whether to tell the server that the result has
+ *     arrived, so that it is kept no longer; else what the answer asks for
  * @property {typeof globalThis.fetch} [fetch]
  * @property {string} [base] what comes before the uuid in the address
  */
@@ -68,33 +74,66 @@ export class UnexpectedAnswerError extends AsyncResultError {
 /**
  * Wait for the result of a task.
  *
+ * A hidden tab and a browser that is offline do not ask; a connection that drops
+ * is no error.
+ *
  * @param {string} uuid the id of the task
  * @param {Options} [options]
  * @returns {Promise<any>} what the task returned
  * @throws {TaskFailedError|NotFoundError|GoneError|ResultTimeoutError
  *     |UnexpectedAnswerError} or the reason of the signal
  */
-export async function asyncResult(uuid, {
-  timeout, signal, interval = FIRST_INTERVAL, onProgress,
-  fetch = globalThis.fetch.bind(globalThis), base = '/async/result/',
-} = {}) {
-  const url = base + encodeURIComponent(uuid);
+export async function asyncResult(uuid, options = {}) {
+  const {timeout, signal, interval = FIRST_INTERVAL, onProgress} = options;
+  const url = address(uuid, options);
   const ending = endingSignal(timeout, signal);
   try {
     for (let pause = interval; ; pause = Math.min(pause * GROWTH, MAX_INTERVAL)) {
-      const answer = await ask(fetch, url, ending.signal);
+      const answer = await ask(url, options, ending.signal);
       if (answer?.status === 200) {
-        if (answer.body.acknowledge) acknowledge(fetch, url);
+        if (options.acknowledge ?? answer.body.acknowledge) acknowledge(uuid, options);
         return outcome(answer.body);
       }
       if (answer?.status === 202) {
         onProgress?.(answer.body.progress ?? null, answer.body.state);
       }
-      await sleep(Math.max(spread(pause), leastPause(answer)), ending.signal);
+      await rest(Math.max(spread(pause), leastPause(answer)), ending.signal);
     }
   } finally {
     ending.release();
   }
+}
+
+/**
+ * Tell the server that the result has arrived and need not be kept.
+ *
+ * Nobody has to wait for this, and it never fails: what is not acknowledged
+ * expires by itself. It goes out even if the page is left at once.
+ *
+ * @param {string} uuid the id of the task
+ * @param {Pick<Options, 'fetch'|'base'>} [options]
+ * @returns {Promise<void>}
+ */
+export async function acknowledge(uuid, {fetch = globalThis.fetch, base = BASE} = {}) {
+  const token = globalThis.document?.querySelector('meta[name="csrf-token"]');
+  try {
+    await fetch(base + encodeURIComponent(uuid), {
+      method: 'DELETE',
+      keepalive: true,
+      // Over https Nereid wants to see that the page is its own.
+      referrerPolicy: 'same-origin',
+      credentials: 'same-origin',
+      cache: 'no-store',
+      headers: {'X-CSRFToken': token?.getAttribute('content') ?? ''},
+    });
+  } catch {
+    // See above.
+  }
+}
+
+function address(uuid, {base = BASE, wait}) {
+  const query = wait > 0 ? `?wait=${encodeURIComponent(wait)}` : '';
+  return base + encodeURIComponent(uuid) + query;
 }
 
 /**
@@ -103,7 +142,7 @@ export async function asyncResult(uuid, {
  * @returns the status, the body if there is one to read, and Retry-After;
  *     null if the server could not be reached
  */
-async function ask(fetch, url, signal) {
+async function ask(url, {fetch = globalThis.fetch}, signal) {
   signal.throwIfAborted();
   let response, text;
   try {
@@ -145,21 +184,7 @@ function outcome(body) {
   throw new UnexpectedAnswerError(`Unexpected state '${body.state}'.`, 200);
 }
 
-/** Tell the server that the result has arrived. Nobody waits for this. */
-async function acknowledge(fetch, url) {
-  const token = globalThis.document?.querySelector('meta[name="csrf-token"]');
-  try {
-    await fetch(url, {
-      method: 'DELETE',
-      keepalive: true,
-      credentials: 'same-origin',
-      cache: 'no-store',
-      headers: {'X-CSRFToken': token?.getAttribute('content') ?? ''},
-    });
-  } catch {
-    // The result expires by itself later.
-  }
-}
+// -- pauses ----------------------------------------------------------------------
 
 function spread(pause) {
   return pause * (1 + JITTER * (2 * Math.random() - 1));
@@ -170,9 +195,19 @@ function spread(pause) {
  * its default of one second; a longer wish, or that of a server in need, holds.
  */
 function leastPause(answer) {
-  const seconds = Number(answer?.retryAfter);
-  if (!(seconds > 0)) return 0;
-  return seconds > 1 || TEMPORARY.has(answer.status) ? seconds * 1000 : 0;
+  const pause = retryAfterTime(answer?.retryAfter);
+  return pause > 1000 || TEMPORARY.has(answer?.status) ? pause : 0;
+}
+
+/**
+ * @param {string|null|undefined} header seconds, or a date
+ * @returns {number} milliseconds from now; 0 if it says nothing that can be read
+ */
+export function retryAfterTime(header, now = Date.now()) {
+  if (!header) return 0;
+  const seconds = Number(header);
+  const time = Number.isNaN(seconds) ? Date.parse(header) - now : seconds * 1000;
+  return time > 0 ? time : 0;
 }
 
 /** A signal that follows the caller's and also ends when the time is over. */
@@ -193,18 +228,340 @@ function endingSignal(timeout, signal) {
   };
 }
 
-/** @returns {Promise<void>} */
-function sleep(duration, signal) {
+/** Pause; and then for as long as nobody looks, or nobody could be asked. */
+async function rest(duration, signal) {
+  await until(signal, (resume) => {
+    const timer = setTimeout(resume, duration);
+    return () => clearTimeout(timer);
+  });
+  const {document, navigator} = globalThis;
+  await untilEvent(document, 'visibilitychange', () => !document.hidden, signal);
+  await untilEvent(globalThis, 'online', () => navigator?.onLine !== false, signal);
+}
+
+async function untilEvent(target, name, holds, signal) {
+  if (!target?.addEventListener) return;
+  while (!holds()) {
+    await until(signal, (resume) => {
+      target.addEventListener(name, resume);
+      return () => target.removeEventListener(name, resume);
+    });
+  }
+}
+
+/**
+ * @param {AbortSignal} signal rejects with its reason
+ * @param {(resume: () => void) => (() => void)} begin starts to wait; returns what
+ *     ends that
+ * @returns {Promise<void>}
+ */
+function until(signal, begin) {
   return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
+    const stop = () => finish(() => reject(signal.reason));
+    const end = begin(() => finish(resolve));
+    function finish(settle) {
+      end();
       signal.removeEventListener('abort', stop);
-      resolve();
-    }, duration);
+      settle();
+    }
     signal.addEventListener('abort', stop);
     if (signal.aborted) stop();
   });
+}
+
+// -- the element -----------------------------------------------------------------
+
+/** What the element says; to be replaced, or translated, by the page. */
+export const texts = {
+  label: 'Progress',
+  pending: 'Waiting …',
+  running: 'Working …',
+  done: 'Done.',
+  failed: 'It did not work: ',
+  notFound: 'There is no such result.',
+  gone: 'This result is no longer kept.',
+  interrupted: 'There is no answer. ',
+  retry: 'Try again',
+};
+
+const STYLE = `
+  :host { display: block; color-scheme: light dark; }
+  [hidden] { display: none !important; }
+  [part=progress] {
+    height: var(--async-result-height, .6em);
+    border-radius: var(--async-result-radius, .3em);
+    background: var(--async-result-track, light-dark(#d8dee4, #3d444d));
+    overflow: hidden;
+  }
+  [part=bar] {
+    height: 100%;
+    width: calc(var(--share, 0) * 100%);
+    border-radius: inherit;
+    background: var(--async-result-color, light-dark(#0b57d0, #8ab4f8));
+    transition: width .3s;
+  }
+  [part=progress]:not([aria-valuenow]) [part=bar] {
+    width: 30%;
+    animation: sweep 1.6s ease-in-out infinite alternate;
+  }
+  @keyframes sweep { to { transform: translateX(233%); } }
+  @media (prefers-reduced-motion: reduce) {
+    [part=bar] { transition: none; animation: none !important; }
+  }
+  p { margin: .4em 0; }
+  [part=message] { color: var(--async-result-text, inherit); }
+  [part=error] { color: var(--async-result-error, light-dark(#b3261e, #f2b8b5)); }
+  .announcement {
+    position: absolute; width: 1px; height: 1px; overflow: hidden;
+    clip-path: inset(50%); white-space: nowrap;
+  }
+`;
+
+/** What the shadow tree consists of: tag, and attributes. */
+const PARTS = {
+  progress: ['div', {part: 'progress', role: 'progressbar', 'aria-valuemin': '0'}],
+  message: ['p', {part: 'message'}],
+  announcement: ['p', {class: 'announcement', role: 'status'}],
+  error: ['p', {part: 'error', role: 'alert'}],
+  retry: ['button', {part: 'retry', type: 'button'}],
+  result: ['slot', {}],
+};
+
+/**
+ * `<async-result uuid="…">` shows how far a task is, then its result or its error.
+ *
+ * Attributes: `uuid`, `label` (what the bar is called), `timeout`, `interval`,
+ * `wait`, `base`, `no-acknowledge`, and `retry` (offers a failed task again: the page
+ * listens to `async-retry`). A `<template>` inside is filled with the result:
+ * `data-bind="path.to.value"` sets an element's text, `data-bind-href` a link.
+ * Without one the result is shown as text. Events, which bubble: `async-progress`,
+ * `async-result`, `async-error`, with the progress, result or error as `detail`.
+ * Parts: progress, bar, message, error, retry. Custom properties:
+ * `--async-result-color`, `-track`, `-height`, `-radius`, `-text`, `-error`.
+ */
+export class AsyncResultElement extends (globalThis.HTMLElement ?? Object) {
+  static observedAttributes = ['uuid'];
+
+  /** @type {AbortController|null} */
+  #waiting = null;
+  #parts = {};
+  #shown = [];
+  #announced = '';
+
+  /** What the task returned, as soon as it is there. */
+  result = undefined;
+
+  constructor() {
+    super();
+    const root = this.attachShadow({mode: 'open'});
+    // Unlike a style element, this is open to pages with a strict content policy.
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(STYLE);
+    root.adoptedStyleSheets = [sheet];
+    for (const [name, [tag, attributes]] of Object.entries(PARTS)) {
+      const part = document.createElement(tag);
+      for (const [key, value] of Object.entries(attributes)) {
+        part.setAttribute(key, value);
+      }
+      root.append(this.#parts[name] = part);
+    }
+    const bar = document.createElement('div');
+    bar.setAttribute('part', 'bar');
+    this.#parts.progress.append(bar);
+    this.#parts.retry.addEventListener('click', () => this.#retry());
+  }
+
+  connectedCallback() {
+    this.#start();
+  }
+
+  disconnectedCallback() {
+    this.#waiting?.abort();
+  }
+
+  attributeChangedCallback(name, before, after) {
+    if (this.isConnected && this.#waiting && before !== after) this.#start();
+  }
+
+  async #start() {
+    this.#waiting?.abort();
+    const waiting = this.#waiting = new AbortController();
+    this.#clear();
+    const uuid = this.getAttribute('uuid');
+    if (!uuid) return;
+    this.#progress(null, 'pending');
+    try {
+      const value = await asyncResult(uuid, this.#options(waiting.signal));
+      if (!waiting.signal.aborted) this.#succeed(value);
+    } catch (error) {
+      if (!waiting.signal.aborted) this.#fail(error);
+    }
+  }
+
+  #options(signal) {
+    const options = {
+      signal,
+      onProgress: (progress, state) => {
+        if (signal.aborted) return;
+        this.#progress(progress, state);
+        this.#tell('async-progress', {progress, state});
+      },
+    };
+    for (const name of ['timeout', 'interval', 'wait']) {
+      if (this.hasAttribute(name)) options[name] = Number(this.getAttribute(name));
+    }
+    if (this.hasAttribute('base')) options.base = this.getAttribute('base');
+    if (this.hasAttribute('no-acknowledge')) options.acknowledge = false;
+    return options;
+  }
+
+  #clear() {
+    for (const node of this.#shown) node.remove();
+    this.#shown = [];
+    this.result = undefined;
+    this.#announced = '';
+    this.#show({});
+  }
+
+  /** Show these parts, with these texts, and hide the others. */
+  #show({progress = false, message = '', error = '', retry = false}) {
+    const parts = this.#parts;
+    parts.progress.hidden = !progress;
+    parts.message.hidden = !message;
+    parts.message.textContent = message;
+    parts.error.hidden = !error;
+    parts.error.textContent = error;
+    parts.retry.hidden = !retry;
+    parts.retry.textContent = texts.retry;
+  }
+
+  #progress(progress, state) {
+    const message = progress?.message || texts[state] || texts.running;
+    this.#show({progress: true, message});
+    const bar = this.#parts.progress;
+    bar.setAttribute('aria-label', this.getAttribute('label') || texts.label);
+    const share = shareOf(progress);
+    if (share === null) {
+      bar.removeAttribute('aria-valuenow');
+      bar.removeAttribute('aria-valuemax');
+    } else {
+      bar.setAttribute('aria-valuemax', progress.total);
+      bar.setAttribute('aria-valuenow', Math.min(progress.done, progress.total));
+      bar.setAttribute('aria-valuetext', `${Math.floor(share * 100)} %`);
+    }
+    bar.firstChild.style.setProperty('--share', share ?? 0);
+    // Every quarter is enough for who listens.
+    this.#announce(`${state} ${Math.floor((share ?? 0) * 4)}`, message);
+  }
+
+  #announce(step, message) {
+    if (step === this.#announced) return;
+    this.#announced = step;
+    this.#parts.announcement.textContent = message;
+  }
+
+  #succeed(value) {
+    this.result = value;
+    this.#show({});
+    this.#announce('done', texts.done);
+    const template = this.querySelector(':scope > template');
+    const content = template
+      ? fill(template.content.cloneNode(true), value)
+      : asParagraph(value);
+    this.#shown = [...content.childNodes];
+    this.append(content);
+    this.#tell('async-result', value);
+  }
+
+  #fail(error) {
+    const final = error instanceof NotFoundError || error instanceof GoneError;
+    const failed = error instanceof TaskFailedError;
+    this.#show({
+      error: errorText(error),
+      retry: failed ? this.hasAttribute('retry') : !final,
+    });
+    this.#announced = 'failed';
+    this.#parts.announcement.textContent = '';
+    this.#failed = failed;
+    this.#tell('async-error', error);
+  }
+
+  #failed = false;
+
+  /** Ask again; or, for a task that has failed, let the page defer another one. */
+  #retry() {
+    if (this.#failed) this.#tell('async-retry', null);
+    else this.#start();
+  }
+
+  #tell(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, {detail, bubbles: true, composed: true}));
+  }
+}
+
+function errorText(error) {
+  if (error instanceof NotFoundError) return texts.notFound;
+  if (error instanceof GoneError) return texts.gone;
+  const start = error instanceof TaskFailedError ? texts.failed : texts.interrupted;
+  return start + error.message;
+}
+
+/** @returns {number|null} between 0 and 1; null where that is not known */
+export function shareOf(progress) {
+  if (!progress || !(progress.total > 0)) return null;
+  return Math.min(Math.max(progress.done / progress.total, 0), 1);
+}
+
+function asParagraph(value) {
+  const content = document.createDocumentFragment();
+  if (value === null || value === undefined) return content;
+  const simple = typeof value !== 'object';
+  const element = document.createElement(simple ? 'p' : 'pre');
+  element.textContent = asText(value);
+  content.append(element);
+  return content;
+}
+
+/** Put a value into the places of a template; as text, never as markup. */
+function fill(content, value) {
+  for (const element of content.querySelectorAll('[data-bind]')) {
+    element.textContent = asText(valueAt(value, element.dataset.bind));
+  }
+  for (const element of content.querySelectorAll('[data-bind-href]')) {
+    const href = safeHref(valueAt(value, element.dataset.bindHref));
+    if (href !== null) element.setAttribute('href', href);
+  }
+  return content;
+}
+
+/**
+ * @param {any} value
+ * @param {string} path names and numbers with dots between; empty for the value
+ */
+export function valueAt(value, path) {
+  return path.split('.').filter(Boolean).reduce(
+    (inner, name) => (inner !== null && typeof inner === 'object'
+      && Object.hasOwn(inner, name) ? inner[name] : undefined),
+    value);
+}
+
+/** @returns {string} */
+export function asText(value) {
+  if (value === null || value === undefined) return '';
+  return typeof value === 'object' ? JSON.stringify(value, null, 2) : String(value);
+}
+
+/** @returns {string|null} the address, if following it can do no harm */
+export function safeHref(value) {
+  const here = globalThis.location?.href ?? 'http://localhost/';
+  try {
+    const {protocol} = new URL(String(value), here);
+    return ['http:', 'https:', 'mailto:'].includes(protocol) ? String(value) : null;
+  } catch {
+    return null;
+  }
+}
+
+if (globalThis.customElements && !customElements.get('async-result')) {
+  customElements.define('async-result', AsyncResultElement);
 }

@@ -271,11 +271,20 @@ class Record(ModelSQL, ModelView):
 
     @async_task(max_attempts=1_000)
     @classmethod
-    def chaos_effect(cls, label: str, begun: str, work_s: float) -> None:
-        """Say that it runs, work for a while, and have an effect."""
+    def chaos_effect(
+        cls, label: str, begun: str, work_s: float, chained: bool = False
+    ) -> None:
+        """Say that it runs, work for a while, and have an effect meanwhile.
+
+        :param chained: ask for another task besides, as the view does.
+        """
         append_line(begun, label)
-        time.sleep(work_s)
+        time.sleep(work_s / 2)
         Pool().get("async_test.entry").log(label)
+        if chained:
+            cls.create([{"name": f"{label} chained"}])
+            cls.chaos_effect.defer(f"{label} chained", begun, work_s)
+        time.sleep(work_s / 2)
 
     @async_task
     @classmethod

@@ -135,20 +135,24 @@ class Web(Model):
 
         def ask(label: str) -> None:
             Record.create([{"name": label}])
-            Record.chaos_effect.defer(label, order["begun"], float(order["work_s"]))
+            Record.chaos_effect.defer(
+                label, order["begun"], float(order["work_s"]), chained=way == "chain"
+            )
 
         ask(label)
         if way == "several":
             for number in range(3):
                 ask(f"{label} {number}")
-        elif way == "twice":
+        elif way in ("twice", "twice, then raise"):
             Transaction().commit()
             ask(f"{label} again")
-        elif way == "nested":
-            with Transaction().new_transaction():
+        elif way in ("nested", "inner rolled back"):
+            with Transaction().new_transaction() as inner:
                 ask(f"{label} inner")
-        if way in ("nested", "raise"):
-            raise RuntimeError("what the outer transaction asked for is not")
+                if way == "inner rolled back":
+                    inner.rollback()
+        if way in ("nested", "twice, then raise", "raise"):
+            raise RuntimeError("what is not committed by now is not asked for")
         return "asked"
 
     @classmethod

@@ -1,0 +1,208 @@
+"""The element ``<async-result>`` by itself, on a page of the shop."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.browser.test_shop import check_with_axe, see_report
+
+pytestmark = pytest.mark.backends("sqlite")
+
+ID = "00000000-0000-8000-8000-000000000001"
+POLLS = "**/async/result/*"
+
+
+class Answers:
+    """What the page's polls are answered, one after the other; the last for ever."""
+
+    def __init__(self, page: Page) -> None:
+        self._answers: list[tuple[int, Any]] = []
+        page.route(POLLS, self._answer)
+
+    def are(self, *answers: tuple[int, Any]) -> None:
+        self._answers = list(answers)
+
+    def _answer(self, route: Route) -> None:
+        answer = self._answers[0]
+        if len(self._answers) > 1:
+            del self._answers[0]
+        status, body = answer
+        route.fulfill(
+            status=status, content_type="application/json", body=json.dumps(body)
+        )
+
+
+@pytest.fixture
+def answers(page: Page) -> Answers:
+    return Answers(page)
+
+
+def place(page: Page, inside: str = "", **attributes: str) -> Any:
+    """Put the element into the page; its locator."""
+    page.evaluate(
+        """([inside, attributes]) => {
+            const element = document.createElement('async-result');
+            element.id = 'tested';
+            const parsed = new DOMParser().parseFromString(inside, 'text/html');
+            element.append(...parsed.head.childNodes, ...parsed.body.childNodes);
+            for (const [name, value] of Object.entries(attributes)) {
+                element.setAttribute(name.replaceAll('_', '-'), value);
+            }
+            document.querySelector('main').prepend(element);
+        }""",
+        [inside, {"uuid": ID, "interval": "20", **attributes}],
+    )
+    return page.locator("#tested")
+
+
+RUNNING = (
+    202,
+    {"state": "running", "progress": {"done": 3, "total": 12, "message": "<b>3</b>"}},
+)
+
+
+def test_progress(page: Page, answers: Answers) -> None:
+    answers.are((202, {"state": "pending", "progress": None}))
+    element = place(page, label="The work")
+    bar = element.get_by_role("progressbar", name="The work")
+    expect(bar).to_be_visible()
+    assert bar.get_attribute("aria-valuenow") is None
+    answers.are(RUNNING)
+    expect(bar).to_have_attribute("aria-valuenow", "3")
+    expect(bar).to_have_attribute("aria-valuemax", "12")
+    expect(bar).to_have_attribute("aria-valuetext", "25 %")
+    # Text, not markup.
+    expect(element.get_by_role("status")).to_have_text("<b>3</b>")
+    check_with_axe(page)
+
+
+def test_a_result_without_a_template(page: Page, answers: Answers) -> None:
+    answers.are((200, {"state": "done", "result": "<img src=x onerror=alert(1)>"}))
+    element = place(page)
+    expect(element.locator("xpath=./p")).to_have_text("<img src=x onerror=alert(1)>")
+    expect(element.locator("xpath=.//img")).to_have_count(0)
+    assert element.evaluate("it => it.result").startswith("<img")
+    expect(element.get_by_role("progressbar")).to_be_hidden()
+
+
+def test_a_result_in_a_template(page: Page, answers: Answers) -> None:
+    result = {
+        "total": "<b>1.10</b>",
+        "months": [{"name": "May"}],
+        "url": "/report.pdf",
+        "bad": "javascript:alert(1)",
+    }
+    answers.are((200, {"state": "done", "result": result}))
+    element = place(
+        page,
+        "<template><p data-bind='total'></p><p data-bind='months.0.name'></p>"
+        "<p data-bind='no.such'>none</p>"
+        "<a class='good' data-bind-href='url'>get</a>"
+        "<a class='bad' data-bind-href='bad'>get</a></template>",
+    )
+    expect(element.locator("xpath=./p")).to_have_text(
+        ["<b>1.10</b>", "May", ""], use_inner_text=False
+    )
+    expect(element.locator("xpath=./a[1]")).to_have_attribute("href", "/report.pdf")
+    assert element.locator("xpath=./a[2]").get_attribute("href") is None
+
+
+def test_events_reach_the_page(page: Page, answers: Answers) -> None:
+    page.evaluate(
+        """() => {
+            window.seen = [];
+            for (const name of ['progress', 'result', 'error']) {
+                document.addEventListener(`async-${name}`, ({detail}) => {
+                    seen.push([name, detail?.name ?? detail]);
+                });
+            }
+        }"""
+    )
+    answers.are(RUNNING, (200, {"state": "done", "result": 7}))
+    element = place(page)
+    expect(element.locator("xpath=./p")).to_have_text("7")
+    seen = page.evaluate("seen")
+    assert seen[0][0] == "progress"
+    assert seen[-1] == ["result", 7]
+    answers.are((410, {}))
+    element.evaluate(f"it => it.setAttribute('uuid', '{ID[:-1]}2')")
+    expect(element.get_by_role("alert")).to_have_text(re.compile("no longer kept"))
+    assert page.evaluate("seen.at(-1)") == ["error", "GoneError"]
+    expect(element.locator("xpath=./p")).to_have_count(
+        0
+    )  # the result of before is gone
+
+
+def test_a_failed_task(page: Page, answers: Answers) -> None:
+    error = {"type": "ValueError", "message": "<i>the reason</i>"}
+    answers.are((200, {"state": "failed", "error": error}))
+    element = place(page)
+    expect(element.get_by_role("alert")).to_have_text(re.compile("<i>the reason</i>"))
+    expect(element.get_by_role("button")).to_be_hidden()
+    check_with_axe(page)
+
+
+def test_a_failed_task_may_be_offered_again(page: Page, answers: Answers) -> None:
+    answers.are((200, {"state": "failed", "error": {"type": "E", "message": "m"}}))
+    element = place(page, retry="")
+    page.evaluate(
+        "document.addEventListener('async-retry', () => document.title = 'again')"
+    )
+    element.get_by_role("button", name="Try again").press("Enter")
+    expect(page).to_have_title("again")
+
+
+def test_an_interruption_is_tried_again(page: Page, answers: Answers) -> None:
+    answers.are((500, {}))
+    element = place(page)
+    expect(element.get_by_role("alert")).to_be_visible()
+    answers.are((200, {"state": "done", "result": "here"}))
+    element.get_by_role("button", name="Try again").click()
+    expect(element.locator("xpath=./p")).to_have_text("here")
+    expect(element.get_by_role("alert")).to_be_hidden()
+
+
+def test_taken_out_of_the_page_it_stops_to_ask(page: Page, answers: Answers) -> None:
+    answers.are(RUNNING)
+    element = place(page)
+    expect(element.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "3")
+    element.evaluate("it => it.remove()")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    # Longer than the longest pause would be by now.
+    page.evaluate("() => new Promise(resume => setTimeout(resume, 1500))")
+    assert asked == []
+
+
+def test_a_held_poll_where_it_is_asked_for(page: Page, answers: Answers) -> None:
+    answers.are((200, {"state": "done", "result": 1}))
+    with page.expect_request(POLLS) as asked:
+        place(page, wait="20")
+    assert asked.value.url.endswith(f"{ID}?wait=20")
+
+
+def test_the_reply_is_acknowledged_where_it_waits_on_sqs(
+    page: Page, request: pytest.FixtureRequest
+) -> None:
+    """With the CSRF token, and against the real shop."""
+    build = page.get_by_role("button", name="Build the report")
+    if "sqs" not in request.node.name:
+        sent = []
+        page.on("request", lambda it: sent.append(it.method))
+        build.click()
+        see_report(page)
+        page.reload()
+        see_report(page)
+        assert "DELETE" not in sent
+        return
+    with page.expect_response(lambda it: it.request.method == "DELETE") as answer:
+        build.click()
+    assert answer.value.status == 204
+    see_report(page)
+    page.reload()
+    expect(page.get_by_text("no longer kept")).to_be_visible()

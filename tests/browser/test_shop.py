@@ -113,20 +113,25 @@ def test_two_tabs_of_one_browser(page: Page) -> None:
     expect(page).to_have_url(re.compile("#report="))
     tab = page.context.new_page()
     open_shop(tab, page.url)
-    see_report(page)
-    shown = tab.get_by_text("Here it is").or_(tab.get_by_text("no longer kept"))
-    expect(shown).to_be_visible(timeout=SLOW_MS)
+    seen = []
+    for each in (page, tab):
+        here = each.get_by_text("Here it is")
+        expect(here.or_(each.get_by_text("no longer kept"))).to_be_visible(
+            timeout=SLOW_MS
+        )
+        seen.append(here.is_visible())
+    assert any(seen)
 
 
 def test_offline_and_back(page: Page) -> None:
     build_report(page)
     expect(page).to_have_url(re.compile("#report="))
     page.context.set_offline(True)
-    failed = []
-    page.on("requestfailed", lambda request: failed.append(request.url))
-    page.wait_for_event("requestfailed", timeout=SLOW_MS)
-    assert failed
     expect(page.get_by_role("progressbar")).to_be_visible()
+    # The worker has finished by then, and nobody could have told.
+    page.evaluate("() => new Promise(resume => setTimeout(resume, 3000))")
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="answer")).to_have_count(0)
     page.context.set_offline(False)
     see_report(page)
 

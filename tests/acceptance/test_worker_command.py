@@ -72,6 +72,40 @@ def test_a_signal_lets_the_running_task_finish(
         assert result.get(timeout=5) == "finished"
 
 
+def test_the_time_of_grace_ends_a_task_that_does_not(
+    script: Script, commands: Commands, database: str, tmp_path: Path
+) -> None:
+    started, go = tmp_path / "started", tmp_path / "go"
+    with script.transaction():
+        task = script.record.wait_for_file.configure(visibility_timeout=2)
+        task.defer(str(started), str(go))
+    worker = commands.worker("--grace", "1")
+    worker.wait_until(started.exists, "the task runs")
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(20) == 0, worker.output
+    assert "time of grace" in worker.output
+    # Rolled back, and taken over by the next worker.
+    assert labels(database) == []
+    go.touch()
+    rescuer = commands.worker()
+    rescuer.wait_until(lambda: states(database) == ["done"], "run again", 60)
+    assert labels(database) == ["waited"]
+
+
+def test_a_second_signal_ends_it_now(
+    script: Script, commands: Commands, database: str, tmp_path: Path
+) -> None:
+    started = tmp_path / "started"
+    with script.transaction():
+        script.record.wait_for_file.defer(str(started), str(tmp_path / "go"))
+    worker = commands.worker("--grace", "600")
+    worker.wait_until(started.exists, "the task runs")
+    worker.send_signal(signal.SIGTERM)
+    worker.send_signal(signal.SIGINT)
+    assert worker.wait(10) == 1, worker.output
+    assert states(database) == ["running"]
+
+
 def test_an_idle_worker_stops_soon(commands: Commands, script: Script) -> None:
     with script.transaction():
         script.record.write_entry.defer("x")

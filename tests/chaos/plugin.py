@@ -15,12 +15,16 @@ from tests.chaos.ledger import Numbers
 
 _PROPERTY = "chaos"
 _STORY = "story of the chaos"
+_last_lines = pytest.StashKey[list[str]]()
+
+#: How many there are in the suite, for each broker.
+TASKS = 250
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("chaos")
     group.addoption(
-        "--chaos-tasks", type=int, default=250, help="tasks for each broker"
+        "--chaos-tasks", type=int, default=TASKS, help="tasks for each broker"
     )
     group.addoption("--chaos-kills", type=int, default=8, help="kills for each broker")
     group.addoption("--chaos-seed", type=int, help="of what is random (default: any)")
@@ -34,7 +38,7 @@ def note(request: pytest.FixtureRequest, story: str, numbers: Numbers) -> None:
         request.node.user_properties.append((f"{_PROPERTY} {field.name}", value))
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Print the sums."""
     sums: dict[str, int] = {}
     stories = []
@@ -50,5 +54,14 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.section("chaos")
         for story in stories:
             terminalreporter.write_line(story)
-        for line in Numbers(**sums).lines():
+        lines = list(Numbers(**sums).lines())
+        for line in lines:
             terminalreporter.write_line(line)
+        if config.option.chaos_tasks != TASKS:
+            config.stash[_last_lines] = lines
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Print them once more, last of all, where they are what was asked for."""
+    for line in config.stash.get(_last_lines, []):
+        print(line)

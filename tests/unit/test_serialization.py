@@ -11,11 +11,10 @@ from enum import IntEnum
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from nereid_async.errors import SerializationError
 from nereid_async.serialization import MAX_DEPTH, decode, dumps, encode, loads
+from tests.values import same
 
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
 INDIA = dt.timezone(dt.timedelta(hours=5, minutes=30))
@@ -87,57 +86,6 @@ def travelled(value: Any) -> Any:
 def test_round_trip(value: Any) -> None:
     arrived = travelled(value)
     assert same(arrived, value), arrived
-
-
-def same(left: Any, right: Any) -> bool:
-    """Equal, and of equal types all the way down (True is not 1 here)."""
-    if type(left) is not type(right):
-        return False
-    if isinstance(left, (list, tuple)):
-        return len(left) == len(right) and all(map(same, left, right))
-    if isinstance(left, dict):
-        return same(list(left.items()), list(right.items()))
-    if isinstance(left, (float, Decimal)):
-        return repr(left) == repr(right)
-    if isinstance(left, (dt.datetime, dt.time)):
-        return bool(
-            left == right
-            and left.utcoffset() == right.utcoffset()
-            and left.fold == right.fold
-        )
-    return bool(left == right)
-
-
-scalars = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(),
-    st.floats(),
-    st.text(),
-    st.binary(),
-    st.decimals(allow_nan=False),
-    st.dates(),
-    st.times(),
-    st.datetimes(),
-    st.datetimes(timezones=st.timezones()),
-    st.timedeltas(),
-    st.uuids(),
-)
-keys = st.one_of(st.text(), st.integers(), st.dates(), st.tuples(st.integers()))
-values = st.recursive(
-    scalars,
-    lambda inner: st.one_of(
-        st.lists(inner),
-        st.lists(inner).map(tuple),
-        st.dictionaries(keys, inner),
-    ),
-    max_leaves=12,
-)
-
-
-@given(values)
-def test_any_value_survives(value: Any) -> None:
-    assert same(travelled(value), value)
 
 
 def test_both_sides_of_the_autumn_hour() -> None:

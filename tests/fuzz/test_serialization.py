@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from hypothesis import given
+from hypothesis import strategies as st
 
+from nereid_async.errors import SerializationError
 from nereid_async.serialization import decode, dumps, encode, for_browser, loads
 from tests.values import same, values
 
@@ -20,3 +22,32 @@ def test_round_trip(value: Any) -> None:
 @given(values)
 def test_browsers_get_json(value: Any) -> None:
     loads(dumps(for_browser(value)))
+
+
+json = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text()
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner),
+        st.dictionaries(st.text(), inner),
+        st.fixed_dictionaries(
+            {
+                "$": st.sampled_from(
+                    ["decimal", "date", "time", "datetime", "timedelta", "bytes",
+                     "uuid", "tuple", "dict", "email", "float", "other"]
+                ),
+                "v": inner,
+            }
+        ),
+    ),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@given(json)
+def test_nothing_sent_breaks_the_reader(sent: Any) -> None:
+    try:
+        decode(sent)
+    except SerializationError:
+        pass

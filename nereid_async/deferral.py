@@ -10,6 +10,7 @@ from typing import Any
 from trytond.transaction import Transaction
 
 from . import pending
+from .calls import Deferred
 from .errors import ConfigurationError, DelayTooLong, NoTransaction
 from .message import Message, Target, argument_name
 from .names import checked_queue
@@ -116,7 +117,7 @@ def defer_call(
     _check_delay(target, options, runtime)
     asker = runtime.asker()
     message = _message(target, args, kwargs, options, names, runtime, asker)
-    deferred = pending.Deferred(message, runtime.codec.encode(message, names))
+    deferred = Deferred(message, runtime.codec.encode(message, names))
     pending.defer(runtime, deferred)
     return AsyncResult(message.id, runtime=runtime, deferred=deferred)
 

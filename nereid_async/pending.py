@@ -15,56 +15,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextvars import ContextVar
-from enum import Enum
 from typing import Any
 
 from trytond.transaction import Transaction
 
 from . import signals
-from .brokers.base import Parcel
-from .errors import TransportError
-from .message import Message
-from .rows import Row
+from .calls import Deferred, Stage
 from .runtime import Runtime
 
 logger = logging.getLogger(__name__)
-
-
-class Stage(Enum):
-    """How far a deferred call has come in its asker's process."""
-
-    #: Its transaction has not committed.
-    OPEN = "open"
-    #: Committed, or sent.
-    COMMITTED = "committed"
-    #: Rolled back, or its row could not be written.
-    DISCARDED = "discarded"
-
-
-class Deferred:
-    """One deferred call on the asker's side."""
-
-    def __init__(self, message: Message, text: str) -> None:
-        self.message = message
-        self.text = text
-        self.stage = Stage.OPEN
-        self.has_row = False
-
-    @property
-    def row(self) -> Row:
-        """Its row, to be written."""
-        return Row(self.message, self.text)
-
-    @property
-    def parcel(self) -> Parcel:
-        """What the broker gets."""
-        return Parcel(
-            self.message.id,
-            self.message.queue,
-            self.text,
-            self.message.delay_s,
-            self.message.attributes,
-        )
 
 
 class RequestHold:
@@ -215,20 +174,15 @@ class Pending:
         calls, self._committed = self._committed, []
         if not calls:
             return
-        try:
-            self._send(self._with_rows(calls))
-        except Exception as error:
-            # The rows are there: the relay sends them. Without rows this is a loss,
-            # and the log is all that is left of it.
-            logger.error(
-                "sending %d task(s) of database %s failed, %s: %s (%s)",
-                len(calls),
-                self.runtime.database,
-                "they are lost" if self.runtime.rows is None else "their rows wait",
-                error,
-                ", ".join(call.message.id for call in calls),
-                exc_info=not isinstance(error, TransportError),
-            )
+        limit_s = self.runtime.broker.max_delay_s
+        # What the broker cannot hold so long waits in its row.
+        ready = [
+            call
+            for call in self._with_rows(calls)
+            if limit_s is None or call.message.delay_s <= limit_s
+        ]
+        if ready:
+            self.runtime.sender.send(ready)
 
     def _with_rows(self, calls: list[Deferred]) -> list[Deferred]:
         """Write the rows that a read-only transaction could not."""
@@ -252,23 +206,6 @@ class Pending:
         for call in missing:
             call.has_row = True
         return calls
-
-    def _send(self, calls: Sequence[Deferred]) -> None:
-        broker = self.runtime.broker
-        limit = broker.max_delay_s
-        # What the broker cannot hold so long waits in its row.
-        ready = [c for c in calls if limit is None or c.message.delay_s <= limit]
-        if not ready:
-            return
-        confirmed = broker.send([call.parcel for call in ready])
-        if self.runtime.sent_marks is not None:
-            self.runtime.sent_marks.add(confirmed)
-        sent = set(confirmed)
-        for call in ready:
-            if call.message.id in sent:
-                signals.emit(
-                    signals.task_sent, self.runtime.database, message=call.message
-                )
 
     def _discard(self, calls: Sequence[Deferred], reason: str) -> None:
         for call in calls:

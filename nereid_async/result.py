@@ -17,7 +17,7 @@ from .runtime import Runtime, current
 from .serialization import decode
 
 if TYPE_CHECKING:
-    from .pending import Deferred
+    from .calls import Deferred
 
 URL_PREFIX = "/async/result/"
 

@@ -24,7 +24,7 @@ from .identity import NOBODY, Audience, IdMint
 from .message import MessageCodec, WebRequest
 from .results.base import ResultStore
 from .rows import TaskRows
-from .sent_marks import SentMarks
+from .sending import BackgroundSender, Sender
 from .settings import Settings
 
 MODULE = "async_sqs"
@@ -47,7 +47,7 @@ class Runtime:
     """The parts that serve one database.
 
     :ivar rows: the row protocol; None without an outbox.
-    :ivar sent_marks: notes which rows were sent; None where nothing is.
+    :ivar sender: hands committed calls to the broker.
     :ivar asker: tells who is deferring, called at each deferral.
     :ivar web_context: opens, in a worker, the web context a task was deferred in;
         None where there is no web app.
@@ -60,7 +60,7 @@ class Runtime:
     rows: TaskRows | None
     broker: Broker
     results: ResultStore
-    sent_marks: SentMarks | None
+    sender: Sender
     asker: Callable[[], Asker]
     web_context: Callable[[WebRequest], AbstractContextManager[None]] | None
 
@@ -109,15 +109,16 @@ def build(
     :raises ConfigurationError: the settings name no usable queue.
     """
     rows = TaskRows(database) if _has_rows(settings) else None
+    broker = _broker(database, settings, rows, web=web_context is not None)
     return Runtime(
         database=database,
         settings=settings,
         codec=MessageCodec(settings.signing_key, settings.max_message_bytes),
         mint=IdMint(settings.signing_key, database),
         rows=rows,
-        broker=_broker(database, settings, rows, web=web_context is not None),
+        broker=broker,
         results=_results(database, settings, rows),
-        sent_marks=SentMarks(rows) if rows and settings.broker == "sqs" else None,
+        sender=_sender(database, settings, broker, rows),
         asker=asker,
         web_context=web_context,
     )
@@ -143,6 +144,16 @@ def _broker(
 
     assert rows is not None
     return DatabaseBroker(rows, settings.visibility_timeout, web)
+
+
+def _sender(
+    database: str, settings: Settings, broker: Broker, rows: TaskRows | None
+) -> Sender:
+    if settings.broker != "sqs":
+        # There is nothing to send, and nothing to note.
+        return Sender(database, broker, None)
+    kind = BackgroundSender if settings.send == "background" else Sender
+    return kind(database, broker, rows)
 
 
 def _results(database: str, settings: Settings, rows: TaskRows | None) -> ResultStore:

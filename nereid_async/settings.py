@@ -186,6 +186,12 @@ class Settings:
         "Seconds after which a message that was sent and has not run is sent again, "
         "60 to 1209600.",
     )
+    send: str = _option(
+        _choice("request", "background"),
+        "request",
+        "Who calls the queue service: the ``request`` after its commit, or a thread "
+        "of the process, in the ``background``, for all requests together.",
+    )
     send_timeout: float = _option(
         _number(0.1, 60),
         2.0,
@@ -321,6 +327,11 @@ def _check(settings: Settings, *, web: bool) -> None:
         raise ConfigurationError(
             f"setting outbox = no goes with broker = sqs only, "
             f"not with {settings.broker}: there the row is the message"
+        )
+    if settings.send == "background" and not settings.outbox:
+        raise ConfigurationError(
+            "setting send = background needs outbox = yes: what a process has not "
+            "sent when it is killed is in its row, or lost"
         )
     if settings.results == "database" and not settings.outbox:
         raise ConfigurationError(

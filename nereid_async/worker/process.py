@@ -102,9 +102,8 @@ class WorkerProcess:
                 helper.stop()
             for helper in self._helpers:
                 helper.join()
-            if self._runtime.sent_marks is not None:
-                # A worker ends without Python's exit handlers.
-                self._runtime.sent_marks.flush()
+            # A worker ends without Python's exit handlers.
+            self._runtime.sender.flush()
             self._consumer.close()
         return RECYCLED if self._worn_out() and not self._stopping.is_set() else 0
 
@@ -144,6 +143,9 @@ class WorkerProcess:
             jobs: list[Job] = []
             received = -1
             idle = self._in_hand == 0
+            if self._options.burst:
+                # What the tasks here have deferred is to run as well.
+                self._runtime.sender.flush()
             try:
                 deliveries = self._consumer.receive(slots, wait_s) if slots else []
                 received = len(deliveries)

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, TextIO, TypeAlias
 
 from trytond import backend
+from trytond.config import config
 
 Cursor: TypeAlias = Any
 
@@ -123,13 +124,12 @@ def _connection(database_name: str) -> Iterator[Any]:
             idle.append((connection, time.monotonic()))
         else:
             _let_go(database_name, connection)
-        if len(idle) > _IDLE_MAX:
+        if len(idle) > _idle_max():
             _let_go(database_name, idle.pop(0)[0])
 
 
 #: libpq's PQTRANS_IDLE: connected, and in no transaction.
 _NOTHING = 0
-_IDLE_MAX = 8
 #: A connection that waited for longer is asked whether it is still there.
 _TRUSTED_S = 1.0
 
@@ -137,6 +137,11 @@ _TRUSTED_S = 1.0
 #: and asks each anew, which makes five statements of one. Those of a parent process
 #: stay untouched here; to close one would end the parent's session.
 _idle: dict[tuple[int, str], list[tuple[Any, float]]] = {}
+
+
+def _idle_max() -> int:
+    # They count in trytond's pool, and must not leave it without connections.
+    return min(8, int(config.getint("database", "maxconn", default=64)) // 4)
 
 
 def _awake(idle: list[tuple[Any, float]]) -> Any:

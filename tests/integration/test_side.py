@@ -1,8 +1,15 @@
-"""One in a role at a time."""
+"""Connections beside Tryton's: kept, replaced, and one in a role at a time."""
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
+import pytest
+from trytond import backend as trytond_backend
+from trytond.config import config
+
 from nereid_async import side
+from tests.helpers import query
 
 
 def test_one_is_alone_until_it_is_done(database: str) -> None:
@@ -26,3 +33,44 @@ def test_roles_and_databases_are_apart(database: str, cloned_database: str) -> N
         assert relay
         assert reaper
         assert other
+
+
+@pytest.mark.backends("postgresql")
+@pytest.mark.parametrize(("maxconn", "kept"), [("64", 3), ("4", 1), ("3", 0)])
+def test_idle_connections_leave_trytonds_pool_enough(
+    database: str, maxconn: str, kept: int
+) -> None:
+    def open_at_once(number: int) -> None:
+        with ExitStack() as stack:
+            for _ in range(number):
+                stack.enter_context(side.autocommit(database))
+
+    pool = trytond_backend.Database(database).connect()._connpool
+    before = config.get("database", "maxconn")
+    config.set("database", "maxconn", maxconn)
+    try:
+        for _, idle in side._idle.items():
+            idle.clear()
+        used = len(pool._used)
+        open_at_once(3)
+        assert len(pool._used) - used == kept
+    finally:
+        config.set("database", "maxconn", before or "64")
+
+
+def test_a_connection_that_the_server_has_closed_is_not_used(
+    database: str, backend: str
+) -> None:
+    with side.autocommit(database) as cursor:
+        cursor.execute("SELECT 1")
+    if backend == "postgresql":
+        for idle in side._idle.values():
+            idle[:] = [(connection, 0.0) for connection, _ in idle]
+        query(
+            database,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        )
+    with side.autocommit(database) as cursor:
+        cursor.execute("SELECT 2")
+        assert cursor.fetchone() == (2,)

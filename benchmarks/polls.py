@@ -71,7 +71,6 @@ def _measure(databases: Any, folder: Path, seconds: float) -> list[Cost]:
     NereidAsync().init_app(app)
     app.initialise()
     browser = Browser(app)
-    pending = browser.defer("echo", "x")["url"]
     done = browser.defer("echo", "x")["url"]
     burst(app)
     pending = browser.defer("echo", "x")["url"]

@@ -17,6 +17,9 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+#: How ids are spelled, as a regular expression.
+ID_PATTERN = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
 RANDOM_BITS = 64
 TAG_BITS = 58
 

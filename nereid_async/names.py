@@ -6,13 +6,12 @@ import hashlib
 import re
 
 from .errors import ConfigurationError
+from .identity import ID_PATTERN
 from .settings import SQS_NAME_MAX_CHARS, Settings, queue_name
 
 #: A uuid has 36 characters; with ``-reply-`` this leaves 13 for a prefix.
 DATABASE_MAX_CHARS = 24
 _HASH_CHARS = 8
-
-_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 class QueueNames:
@@ -24,7 +23,9 @@ class QueueNames:
     def __init__(self, database: str, settings: Settings) -> None:
         prefix = settings.sqs_queue_prefix
         self._base = (f"{prefix}-" if prefix else "") + database_part(database)
-        self._reply_pattern = re.compile(rf"{re.escape(self._base)}-reply-({_UUID})")
+        self._reply_pattern = re.compile(
+            rf"{re.escape(self._base)}-reply-({ID_PATTERN})"
+        )
         self.dead(settings.sqs_queue)
         _checked(self.reply("0" * 36), "sqs_queue_prefix")
 

@@ -69,6 +69,13 @@ class Browser:
             self._token = answer.text
         return self._token
 
+    @property
+    def session_id(self) -> str:
+        """The value of this visitor's session cookie."""
+        cookie = self.client.get_cookie("session")
+        assert cookie is not None
+        return str(cookie.value)
+
     def log_in(self, address: str) -> None:
         """Log in as one of the visitors with an account."""
         answer = self.post(

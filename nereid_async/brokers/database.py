@@ -18,8 +18,6 @@ from .base import Delivery, Parcel
 _POLL_PAUSE_S = 0.2
 #: What falls due now may be in the hands of another worker.
 _SHORTEST_PAUSE_S = 0.02
-#: How many leases of finished tasks are let go at a time.
-_LEASES_A_LOOK = 10_000
 #: How often it is looked for tasks whose worker has died.
 _EXPIRED_PAUSE_S = 5.0
 
@@ -90,7 +88,7 @@ class DatabaseConsumer:
         now_s = time.monotonic()
         if now_s >= self._expired_at_s:
             self._expired_at_s = now_s + min(_EXPIRED_PAUSE_S, self._lease_s)
-            self._rows.end_leases(_LEASES_A_LOOK)
+            self._rows.end_leases()
             claims = self._rows.claim_expired(
                 self._queues, limit, self._lease_s, self._web
             )

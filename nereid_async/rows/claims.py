@@ -10,6 +10,9 @@ from .. import side
 from .records import Claim
 from .statements import Statements, params
 
+#: How many leases of finished tasks are let go at a time.
+_LEASES_A_STATEMENT = 10_000
+
 
 class ClaimRows(Statements):
     """Claims tasks; a claim is committed before its task starts.
@@ -122,7 +125,7 @@ class ClaimRows(Statements):
         # Those that finished in between stay as they are.
         return _claims(cursor.fetchall(), token, attempts)
 
-    def end_leases(self, limit: int) -> int:
+    def end_leases(self, limit: int = _LEASES_A_STATEMENT) -> int:
         """Let go of leases that are over since their task is; returns how many.
 
         A finishing run must not touch what its own heartbeat writes: its lease runs

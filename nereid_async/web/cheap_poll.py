@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Response
 
+from ..identity import ID_PATTERN
 from ..result import URL_PREFIX
 from ..runtime import Runtime
 from . import endpoint
@@ -23,9 +24,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
     from nereid import Nereid
 
-_POLL = re.compile(
-    rf"{URL_PREFIX}([0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}})"
-)
+_POLL = re.compile(f"{URL_PREFIX}({ID_PATTERN})")
 
 
 class Hosts:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..settings import Settings
+
 
 @dataclass(frozen=True)
 class WorkerOptions:
@@ -35,3 +37,7 @@ class WorkerOptions:
     stuck_after_s: float = 60.0
     give_up_s: float = 300.0
     health_file: Path | None = None
+
+    def queues_or_default(self, settings: Settings) -> tuple[str, ...]:
+        """The queues to work on."""
+        return self.queues or (settings.sqs_queue,)

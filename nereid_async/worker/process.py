@@ -56,7 +56,7 @@ class WorkerProcess:
         self._runtime = runtime
         self._options = options
         self._beat = beat
-        queues = options.queues or (runtime.settings.sqs_queue,)
+        queues = options.queues_or_default(runtime.settings)
         self._consumer = runtime.broker.consumer(queues)
         self._keeper = LeaseKeeper(runtime, self._consumer)
         self._helpers = _helpers(runtime)

@@ -21,8 +21,6 @@ _PAUSE_S = 5.0
 #: Rows younger than this are being sent by their own process.
 _PATIENCE_S = 10.0
 _ROWS_A_ROUND = 100
-#: Leases of finished tasks that are let go in a round.
-_LEASES_A_ROUND = 10_000
 
 
 class Relay(threading.Thread):
@@ -57,7 +55,7 @@ class Relay(threading.Thread):
         while self.send_round(_PATIENCE_S) == _ROWS_A_ROUND:
             if self._stopping.is_set():
                 return
-        self._rows.end_leases(_LEASES_A_ROUND)
+        self._rows.end_leases()
         self.resend_round(self._runtime.settings.resend_after)
 
     def send_round(self, patience_s: float) -> int:

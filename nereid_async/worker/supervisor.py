@@ -59,7 +59,7 @@ def work(runtime: Runtime, options: WorkerOptions) -> int:
 
 
 def _warn(runtime: Runtime, options: WorkerOptions) -> None:
-    queues = options.queues or (runtime.settings.sqs_queue,)
+    queues = options.queues_or_default(runtime.settings)
     try:
         for text in runtime.broker.warnings(queues):
             logger.warning("%s", text)

@@ -18,21 +18,24 @@ from tests.fixtures.services import numbers, sqs_client, sqs_settings
 from tests.processes import free_port
 
 
+@pytest.fixture
+def carrier(sqs_endpoint: str) -> Carrier:
+    return sqs_carrier(sqs_endpoint)
+
+
+@pytest.fixture
+def client(sqs_endpoint: str) -> Any:
+    return sqs_client(sqs_endpoint)
+
+
+@pytest.fixture
+def prefix(carrier: Carrier) -> str:
+    assert isinstance(carrier.broker, SqsBroker)
+    return str(carrier.broker._settings.sqs_queue_prefix)
+
+
 class TestSqsBroker(QueueSuite):
     """All of the contract, and what is SQS's own."""
-
-    @pytest.fixture
-    def carrier(self, sqs_endpoint: str) -> Carrier:
-        return sqs_carrier(sqs_endpoint)
-
-    @pytest.fixture
-    def client(self, sqs_endpoint: str) -> Any:
-        return sqs_client(sqs_endpoint)
-
-    @pytest.fixture
-    def prefix(self, carrier: Carrier) -> str:
-        assert isinstance(carrier.broker, SqsBroker)
-        return str(carrier.broker._settings.sqs_queue_prefix)
 
     def test_queues_keep_messages_for_14_days(
         self, carrier: Carrier, client: Any, prefix: str
@@ -129,17 +132,8 @@ class TestRedrivePolicy:
     """A safety net where we make the queue; looked at where somebody else did."""
 
     @pytest.fixture
-    def carrier(self, sqs_endpoint: str) -> Carrier:
-        return sqs_carrier(sqs_endpoint)
-
-    @pytest.fixture
-    def client(self, sqs_endpoint: str) -> Any:
-        return sqs_client(sqs_endpoint)
-
-    @pytest.fixture
-    def name(self, carrier: Carrier) -> str:
-        assert isinstance(carrier.broker, SqsBroker)
-        return f"{carrier.broker._settings.sqs_queue_prefix}-shop-q"
+    def name(self, prefix: str) -> str:
+        return f"{prefix}-shop-q"
 
     def test_of_a_queue_that_was_made(
         self, carrier: Carrier, client: Any, name: str

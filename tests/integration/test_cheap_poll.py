@@ -45,19 +45,12 @@ class BothRoutes:
 
     def ask(self, path: str, method: str = "GET") -> tuple[Any, Any]:
         """The answers: by way of the cheap poll, and of the normal route alone."""
-        cookie = [("Cookie", f"session={session_id(self._browser)}")]
+        cookie = [("Cookie", f"session={self._browser.session_id}")]
         builder = EnvironBuilder(path, method=method, headers=cookie)
         return (
             _answer(self._app.wsgi_app, builder.get_environ()),
             _answer(self._app.wsgi_app.wsgi_app, builder.get_environ()),
         )
-
-
-def session_id(browser: Browser) -> str:
-    """The value of the visitor's session cookie."""
-    cookie = browser.client.get_cookie("session")
-    assert cookie is not None
-    return str(cookie.value)
 
 
 def _answer(wsgi_app: Any, environ: dict[str, Any]) -> tuple[Any, ...]:
@@ -233,7 +226,7 @@ def test_the_normal_way_is_never_held(holding: Any) -> None:
     client = Browser(holding)
     task = client.defer("echo", "x")
     normal = Client(holding.wsgi_app.wsgi_app, Response)
-    normal.set_cookie("session", session_id(client))
+    normal.set_cookie("session", client.session_id)
     started_s = time.monotonic()
     assert normal.get(task["url"] + "?wait=20").status_code == 202
     assert time.monotonic() - started_s < 10

@@ -52,12 +52,6 @@ def _told(body: Any, status: str) -> bool:
     return status.startswith("2") or SECRET.encode() in text
 
 
-def session_of(browser: Browser) -> str:
-    cookie = browser.client.get_cookie("session")
-    assert cookie is not None
-    return str(cookie.value)
-
-
 @pytest.fixture
 def door(app: Any) -> Door:
     return Door(app)
@@ -74,7 +68,7 @@ def task(client: Browser, app: Any) -> dict[str, Any]:
 
 def test_the_asker_gets_in(door: Door, client: Browser, task: dict[str, Any]) -> None:
     """What every other test here would be worth nothing without."""
-    assert door.opens(task["url"], session=session_of(client))
+    assert door.opens(task["url"], session=client.session_id)
 
 
 # Other browsers.
@@ -86,11 +80,11 @@ def test_another_browser(
 ) -> None:
     stranger = Browser(app)
     stranger.defer("echo", "something of one's own")
-    for session in (None, "", "x" * 40, "0" * 40, session_of(stranger)):
+    for session in (None, "", "x" * 40, "0" * 40, stranger.session_id):
         hostile(door.opens(task["url"], session=session, method=method))
     reader = Browser(app)
     reader.csrf_token()
-    hostile(door.opens(task["url"], session=session_of(reader), method=method))
+    hostile(door.opens(task["url"], session=reader.session_id, method=method))
 
 
 def test_options_say_nothing_about_what_is_there(
@@ -129,7 +123,7 @@ def test_every_other_id_at_a_distance_of_one_bit(
     door: Door, client: Browser, task: dict[str, Any], hostile: Hostile
 ) -> None:
     """Even with the asker's own session: an id that was not made is nobody's."""
-    session = session_of(client)
+    session = client.session_id
     value = uuid.UUID(task["id"]).int
     for bit in range(128):
         other = uuid.UUID(int=value ^ (1 << bit))
@@ -138,7 +132,7 @@ def test_every_other_id_at_a_distance_of_one_bit(
 
 def test_guesses(door: Door, client: Browser, hostile: Hostile) -> None:
     client.defer("echo", "x")
-    session = session_of(client)
+    session = client.session_id
     guesses: list[object] = [
         *(uuid.uuid4() for _ in range(20)),
         uuid.uuid1(),
@@ -186,7 +180,7 @@ def test_other_spellings(
         # Digits of another script, which Python takes for digits.
         wide="".join(chr(0xFF10 + int(c)) if c.isdigit() else c for c in id),
     )
-    hostile(door.opens(path, session=session_of(client)))
+    hostile(door.opens(path, session=client.session_id))
 
 
 # Sessions.
@@ -196,7 +190,7 @@ def test_a_session_id_that_was_planted(door: Door, app: Any, hostile: Hostile) -
     """Session fixation: the attacker knows the id the victim came with."""
     attacker = Browser(app)
     attacker.csrf_token()
-    planted = session_of(attacker)
+    planted = attacker.session_id
     victim = Browser(app)
     victim.client.set_cookie("session", planted)
     task = victim.defer("echo", SECRET)
@@ -210,7 +204,7 @@ def test_a_session_id_that_was_planted_before_the_login(
 ) -> None:
     attacker = Browser(app)
     attacker.defer("echo", "x")
-    planted = session_of(attacker)
+    planted = attacker.session_id
     victim = Browser(app)
     victim.client.set_cookie("session", planted)
     victim.log_in("ada@example.com")
@@ -219,15 +213,15 @@ def test_a_session_id_that_was_planted_before_the_login(
     assert victim.get(task["url"]).json["result"] == SECRET
     hostile(door.opens(task["url"], session=planted))
     attacker.log_in("grace@example.com")
-    hostile(door.opens(task["url"], session=session_of(attacker)))
+    hostile(door.opens(task["url"], session=attacker.session_id))
 
 
 def test_login_keeps_what_was_in_the_session(app: Any) -> None:
     visitor = Browser(app)
     task = visitor.defer("echo", SECRET)
-    before = session_of(visitor)
+    before = visitor.session_id
     visitor.log_in("ada@example.com")
-    assert session_of(visitor) != before
+    assert visitor.session_id != before
     burst(app)
     assert visitor.get(task["url"]).json["result"] == SECRET
 
@@ -246,7 +240,7 @@ def test_after_the_logout(door: Door, app: Any, hostile: Hostile) -> None:
     task = visitor.defer("echo", SECRET)
     burst(app)
     visitor.log_out()
-    hostile(door.opens(task["url"], session=session_of(visitor)))
+    hostile(door.opens(task["url"], session=visitor.session_id))
 
 
 def test_another_user_on_the_same_browser(
@@ -258,7 +252,7 @@ def test_another_user_on_the_same_browser(
     burst(app)
     visitor.log_out()
     visitor.log_in("grace@example.com")
-    hostile(door.opens(task["url"], session=session_of(visitor)))
+    hostile(door.opens(task["url"], session=visitor.session_id))
     visitor.log_out()
     visitor.log_in("ada@example.com")
     assert visitor.get(task["url"]).json["result"] == SECRET
@@ -275,10 +269,10 @@ def test_a_session_of_another_site(
     """Another app with other keys, and the very same session store."""
     other = app_factory(**broker_config, ASYNC_SIGNING_KEY="another site's key")
     visitor = Browser(other)
-    visitor.client.set_cookie("session", session_of(client))
+    visitor.client.set_cookie("session", client.session_id)
     foreign = visitor.defer("echo", "of the other site")
-    hostile(Door(other).opens(task["url"], session=session_of(client)))
-    hostile(door.opens(foreign["url"], session=session_of(client)))
+    hostile(Door(other).opens(task["url"], session=client.session_id))
+    hostile(door.opens(foreign["url"], session=client.session_id))
 
 
 # Nobody's, everybody's.
@@ -291,7 +285,7 @@ def test_tasks_without_an_owner(
     with script.transaction():
         result = script.record.echo.defer(SECRET)
     script.burst()
-    hostile(door.opens(result.url, session=session_of(client)))
+    hostile(door.opens(result.url, session=client.session_id))
     hostile(door.opens(result.url))
 
 
@@ -327,7 +321,7 @@ def test_keys_are_rotated_while_results_wait(
     if not done_before:
         burst(after)
     visitor = Browser(after)
-    visitor.client.set_cookie("session", session_of(client))
+    visitor.client.set_cookie("session", client.session_id)
     assert visitor.get(task["url"]).json["result"] == SECRET
 
 
@@ -338,4 +332,4 @@ def test_a_key_that_was_withdrawn(
     hostile: Hostile,
 ) -> None:
     after = rotated("the-new-one")
-    hostile(Door(after).opens(task["url"], session=session_of(client)))
+    hostile(Door(after).opens(task["url"], session=client.session_id))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import os
 import threading
-import time
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
@@ -20,6 +19,7 @@ class Collector(Generic[T]):
     :param name: of the thread.
     :param handle: takes what was collected; never raises.
     :param pause_s: how long to collect, in seconds.
+    :param enough: when there are so many, they are handed on at once.
     :param at_exit: called when Python ends, in place of :meth:`flush`.
     """
 
@@ -28,16 +28,20 @@ class Collector(Generic[T]):
         name: str,
         handle: Callable[[list[T]], None],
         pause_s: float,
+        enough: int | None = None,
         at_exit: Callable[[], None] | None = None,
     ) -> None:
         self._name = name
         self._handle = handle
         self._pause_s = pause_s
+        self._enough = enough
         self._at_exit = at_exit or self.flush
         self._lock = threading.Lock()
         self._handling = threading.Lock()
         self._things: list[T] = []
         self._wake = threading.Event()
+        self._hurry = threading.Event()
+        self._closed = False
         self._pid = 0
 
     def add(self, things: Iterable[T]) -> None:
@@ -46,6 +50,8 @@ class Collector(Generic[T]):
             if self._pid != os.getpid():
                 self._begin()
             self._things += things
+            if self._enough is not None and len(self._things) >= self._enough:
+                self._hurry.set()
         self._wake.set()
 
     def _begin(self) -> None:
@@ -54,15 +60,17 @@ class Collector(Generic[T]):
         self._things = []
         self._handling = threading.Lock()
         self._wake = threading.Event()
+        self._hurry = threading.Event()
         threading.Thread(target=self._run, name=self._name, daemon=True).start()
         atexit.register(self._at_exit)
 
     def _run(self) -> None:
-        while True:
+        while not self._closed:
             self._wake.wait()
             # What comes in the meantime goes with it.
-            time.sleep(self._pause_s)
+            self._hurry.wait(self._pause_s)
             self._wake.clear()
+            self._hurry.clear()
             self.flush()
 
     def flush(self) -> None:
@@ -74,3 +82,11 @@ class Collector(Generic[T]):
                 things, self._things = self._things, []
             if things:
                 self._handle(things)
+
+    def close(self) -> None:
+        """Hand on what is left, and end the thread. Never raises."""
+        self._closed = True
+        self._hurry.set()
+        self._wake.set()
+        self.flush()
+        atexit.unregister(self._at_exit)

@@ -58,7 +58,10 @@ class Consumer(Protocol):
         """
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
-        """Say that the outcome of these is durable: they need not come again."""
+        """Say that the outcome of these is durable: they need not come again.
+
+        May be passed on somewhat later; :meth:`close` does at the latest.
+        """
 
     def hide(self, delivery: Delivery, delay_s: float) -> None:
         """Let the message come again in ``delay_s`` seconds; 0 gives it back now."""

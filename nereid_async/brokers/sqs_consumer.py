@@ -6,7 +6,8 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import LeaseLost
+from ..collector import Collector
+from ..errors import LeaseLost, TransportError
 from ..names import QueueNames
 from ..settings import Settings
 from ..sqs import BATCH_MAX_ENTRIES, LONG_POLL_MAX_S, VISIBILITY_MAX_S, Sqs
@@ -17,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 #: A long poll answers after 20 s at the latest.
 _RECEIVE_TIMEOUT_S = LONG_POLL_MAX_S + 10.0
+#: For how long acknowledgements are collected into one call.
+_DELETE_PAUSE_S = 0.2
 
 
 def _delivery(queue: str, message: dict[str, Any]) -> Delivery:
@@ -50,6 +53,13 @@ class SqsConsumer:
         self._visibility_s = settings.visibility_timeout
         self._wait_s = settings.sqs_wait_time
         self._next = 0
+        self._acknowledged = Collector(
+            "acknowledgements",
+            self._delete,
+            _DELETE_PAUSE_S,
+            # Without rows a message that comes again runs again.
+            BATCH_MAX_ENTRIES if settings.outbox else 1,
+        )
 
     def receive(self, limit: int, wait_s: float) -> list[Delivery]:
         """Receive from the next queue; a long poll if there is one only."""
@@ -77,26 +87,30 @@ class SqsConsumer:
         return [_delivery(queue, m) for m in answer.get("Messages", [])]
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
-        """Delete messages, ten a call; a receipt that is too old is logged only."""
+        """Delete messages soon, ten a call."""
+        self._acknowledged.add(deliveries)
+
+    def _delete(self, deliveries: list[Delivery]) -> None:
         for queue, group in _by_queue(deliveries).items():
             for start in range(0, len(group), BATCH_MAX_ENTRIES):
-                self._delete(queue, group[start : start + BATCH_MAX_ENTRIES])
+                self._delete_batch(queue, group[start : start + BATCH_MAX_ENTRIES])
 
-    def _delete(self, queue: str, deliveries: Sequence[Delivery]) -> None:
-        answer = self._queues.call(
-            "delete_message_batch",
-            queue,
-            Entries=[
-                {"Id": str(i), "ReceiptHandle": delivery.receipt}
-                for i, delivery in enumerate(deliveries)
-            ],
-        )
-        for entry in answer.get("Failed", []):
+    def _delete_batch(self, queue: str, deliveries: Sequence[Delivery]) -> None:
+        entries = [
+            {"Id": str(i), "ReceiptHandle": delivery.receipt}
+            for i, delivery in enumerate(deliveries)
+        ]
+        try:
+            answer = self._queues.call("delete_message_batch", queue, Entries=entries)
+            failed = [entry.get("Code") for entry in answer.get("Failed", [])]
+        except TransportError as error:
+            failed = [str(error)] * len(deliveries)
+        for reason in failed:
             logger.warning(
                 "SQS did not delete a message of %s (%s); it comes again and is "
                 "dropped then",
                 queue,
-                entry.get("Code"),
+                reason,
             )
 
     def hide(self, delivery: Delivery, delay_s: float) -> None:
@@ -161,4 +175,5 @@ class SqsConsumer:
         """Nothing: a long poll that is given up may strand what it receives."""
 
     def close(self) -> None:
-        """Nothing to do: boto3 closes its connections with the client."""
+        """Delete what is acknowledged; boto3 closes its connections by itself."""
+        self._acknowledged.close()

@@ -18,6 +18,7 @@ from ..errors import NereidAsyncError, TransportError
 from ..runtime import Runtime
 from .admission import admit
 from .giving_back import release
+from .hand import Hand
 from .job import Job
 from .lease import LeaseKeeper
 from .options import WorkerOptions
@@ -32,6 +33,8 @@ _WAIT_S = 20.0
 _BURST_WAIT_S = 1.0
 #: Exit code of a process that wants to be replaced by a fresh one.
 RECYCLED = 90
+#: How long the poller waits for a thread to be free before it looks around.
+_BUSY_S = 1.0
 _FIRST_FAILURE_PAUSE_S = 0.5
 _LONGEST_FAILURE_PAUSE_S = 30.0
 
@@ -61,12 +64,10 @@ class WorkerProcess:
         self._keeper = LeaseKeeper(runtime, self._consumer)
         self._helpers = _helpers(runtime)
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._slots = threading.Semaphore(options.threads)
+        self._hand = Hand(options.threads)
         self._stopping = threading.Event()
         self._parent_pid = parent_pid or os.getppid()
         self._taken = 0
-        self._lock = threading.Lock()
-        self._in_hand = 0
         self.name = f"{socket.gethostname()}:{os.getpid()}"
 
     def stop(self) -> None:
@@ -139,51 +140,47 @@ class WorkerProcess:
             if os.getppid() != self._parent_pid:
                 logger.error("the supervisor has died; this process stops")
                 return
-            slots = self._take_slots()
-            jobs: list[Job] = []
-            received = -1
-            idle = self._in_hand == 0
+            room = self._room()
+            idle = self._hand.empty
             if self._options.burst:
                 # What the tasks here have deferred is to run as well.
                 self._runtime.sender.flush()
             try:
-                deliveries = self._consumer.receive(slots, wait_s) if slots else []
-                received = len(deliveries)
-                jobs = admit(deliveries, self._runtime, self._consumer)
+                received = self._take(room, wait_s) if room else -1
                 failures = 0
                 self._beat()
             except (NereidAsyncError, backend.DatabaseOperationalError) as error:
+                received = -1
                 failures += 1
                 logger.warning("receiving failed: %s", error, exc_info=_bug(error))
                 self._stopping.wait(_failure_pause_s(failures))
-            for _ in range(slots - len(jobs)):
-                self._slots.release()
-            self._taken += len(jobs)
-            with self._lock:
-                self._in_hand += len(jobs)
-            for job in jobs:
-                self._keeper.hold(job)
-                self._jobs.put(job)
             if self._options.burst and received == 0 and idle:
                 # Nothing came, and nobody is running what might make more.
                 return
 
-    def _take_slots(self) -> int:
-        """As many runners as are free, waiting for the first."""
-        if not self._slots.acquire(timeout=1.0):
-            return 0
-        slots = 1
-        wanted = self._options.threads
+    def _room(self) -> int:
+        """How many jobs to receive now; 0 while the threads are busy."""
+        room = self._hand.room(_BUSY_S)
         if self._options.max_tasks:
-            wanted = min(wanted, self._options.max_tasks - self._taken)
-        while slots < wanted and self._slots.acquire(blocking=False):
-            slots += 1
-        return slots
+            room = min(room, self._options.max_tasks - self._taken)
+        return room
+
+    def _take(self, room: int, wait_s: float) -> int:
+        """Receive, and hand the jobs to the runners; returns how many messages came."""
+        deliveries = self._consumer.receive(room, wait_s)
+        jobs = admit(deliveries, self._runtime, self._consumer)
+        self._taken += len(jobs)
+        self._hand.take(len(jobs))
+        for job in jobs:
+            self._keeper.hold(job)
+            self._jobs.put(job)
+        return len(deliveries)
 
     def _run_jobs(self) -> None:
         runtimes.activate(self._runtime)
         runner = Runner(self._runtime, self._consumer, self.name)
         while (job := self._jobs.get()) is not None:
+            started_s = time.monotonic()
             try:
                 if self._stopping.is_set():
                     self._give_back(job)
@@ -191,9 +188,7 @@ class WorkerProcess:
                     runner.run(job)
             finally:
                 self._keeper.let_go(job)
-                with self._lock:
-                    self._in_hand -= 1
-                self._slots.release()
+                self._hand.put_down(time.monotonic() - started_s)
 
     def _give_back_unstarted(self) -> None:
         while True:

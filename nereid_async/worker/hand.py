@@ -1,0 +1,64 @@
+"""How many jobs a process has in hand, and how many more it may take."""
+
+from __future__ import annotations
+
+import threading
+
+#: Jobs are received ahead that keep the threads busy for about that long: enough to
+#: receive the next ones meanwhile, too short for other processes to miss them.
+_AHEAD_S = 0.5
+#: As many as one call brings.
+_AHEAD_MAX = 10
+#: Weight of the last run in the measured length; a longer one counts at once.
+_WEIGHT = 0.2
+
+
+class Hand:
+    """Counts jobs from their receipt to their end. Thread-safe.
+
+    :param threads: how many jobs run at a time.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._changed = threading.Condition()
+        self._jobs = 0
+        self._length_s = _AHEAD_S
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing runs and nothing waits."""
+        return self._jobs == 0
+
+    def room(self, timeout_s: float) -> int:
+        """How many jobs to receive now, waiting until a call is worth it; 0 for none.
+
+        Nothing is received ahead until it is known how long the tasks take.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._room() >= self._worth(), timeout_s)
+            room = self._room()
+            return room if room >= self._worth() else 0
+
+    def _room(self) -> int:
+        return self._threads + self._ahead() - self._jobs
+
+    def _worth(self) -> int:
+        return max(1, self._ahead())
+
+    def _ahead(self) -> int:
+        ahead = int(self._threads * _AHEAD_S / self._length_s) - self._threads
+        return min(max(ahead, 0), _AHEAD_MAX)
+
+    def take(self, jobs: int) -> None:
+        """Note that jobs were received."""
+        with self._changed:
+            self._jobs += jobs
+
+    def put_down(self, length_s: float) -> None:
+        """Note that a job has ended, and how long it took."""
+        with self._changed:
+            self._jobs -= 1
+            slowly_s = self._length_s + _WEIGHT * (length_s - self._length_s)
+            self._length_s = max(length_s, slowly_s, 1e-6)
+            self._changed.notify_all()

@@ -84,9 +84,13 @@ class Commands:
 
         A worker that is killed at once has no time to ask for the task's own hold.
         """
+        self.hold_for(1)
+
+    def hold_for(self, seconds: int) -> None:
+        """Let commands from now on hold what they receive for so long at first."""
         conf = self.conf.read_text()
         self.conf.write_text(
-            conf.replace("[async_sqs]", "[async_sqs]\nvisibility_timeout = 1")
+            conf.replace("[async_sqs]", f"[async_sqs]\nvisibility_timeout = {seconds}")
         )
 
     def run(self, process: Process, timeout_s: float = 60) -> str:

@@ -14,17 +14,36 @@ from collections.abc import Callable
 import pytest
 import requests
 
+from nereid_async.errors import TaskFailed
 from tests.acceptance.conftest import Commands
 from tests.fixtures.scripts import Script
 from tests.fixtures.services import TaskQueue, sqs_settings
 from tests.helpers import labels, query, states, wait_until
 from tests.processes import Process
-from tests.proxy import Call, Proxy, Refusal
+from tests.proxy import Call, Proxy, Refusal, Watch
+
+At = Callable[[Call], bool]
 
 
 @pytest.fixture
-def broker_settings(proxy: Proxy) -> dict[str, str]:
-    return sqs_settings(proxy.url)
+def broker_settings(request: pytest.FixtureRequest, proxy: Proxy) -> dict[str, str]:
+    """SQS by way of the proxy; a parameter's settings come on top."""
+    return {**sqs_settings(proxy.url), **getattr(request, "param", {})}
+
+
+@pytest.fixture
+def reply_queues(
+    queue: TaskQueue, broker_settings: dict[str, str]
+) -> Callable[[], list[str]]:
+    """Tells which reply queues there are, be they empty or not."""
+
+    def urls() -> list[str]:
+        answer = queue.client.list_queues(
+            QueueNamePrefix=broker_settings["sqs_queue_prefix"]
+        )
+        return [url for url in answer.get("QueueUrls", []) if "-reply-" in url]
+
+    return urls
 
 
 class Trap:
@@ -33,13 +52,13 @@ class Trap:
     :param at: tells the call.
     """
 
-    def __init__(self, process: Process, at: Callable[[Call], bool]) -> None:
+    def __init__(self, process: Process, at: At) -> None:
         self._process = process
         self._at = at
         self.sprung = threading.Event()
 
     def __call__(self, call: Call) -> Refusal | None:
-        if not self._at(call) or self.sprung.is_set():
+        if self.sprung.is_set() or not self._at(call):
             return None
         os.killpg(self._process.pid, signal.SIGKILL)
         self.sprung.set()
@@ -47,7 +66,7 @@ class Trap:
         return Refusal(503, "ServiceUnavailable")
 
 
-def named(name: str) -> Callable[[Call], bool]:
+def named(name: str) -> At:
     return lambda call: call.name == name
 
 
@@ -74,45 +93,79 @@ class Visitor:
 # In the web process.
 
 
-def test_after_the_commit_before_the_send(
-    commands: Commands, proxy: Proxy, database: str, queue: TaskQueue
-) -> None:
+def kill_the_web_process(commands: Commands, watch: Watch, when: str) -> None:
+    """Let a visitor defer, and kill the web process when it sends.
+
+    :param when: ``before`` the call is passed on, or ``after`` its answer.
+    """
     web, url = commands.web()
     visitor = Visitor(url)
     trap = Trap(web, named("SendMessageBatch"))
-    proxy.watch.before = trap
+    setattr(watch, when, trap)
     with pytest.raises(requests.ConnectionError):
         visitor.post("/en/commit")
     assert trap.sprung.is_set()
+    assert web.wait(10) == -signal.SIGKILL
+
+
+def check_one_run(database: str) -> None:
+    assert states(database) == ["done"]
+    assert labels(database) == ["commit"]
+    assert query(database, "SELECT attempt FROM async_run") == [(1,)]
+
+
+def test_after_the_commit_before_the_send(
+    commands: Commands, proxy: Proxy, database: str, queue: TaskQueue
+) -> None:
+    kill_the_web_process(commands, proxy.watch, "before")
     assert query(database, "SELECT count(*) FROM async_test_record") == [(1,)]
     assert states(database) == ["pending"]
     assert queue.left() == 0
 
+    proxy.made.clear()
     worker = commands.flask("worker")
     worker.wait_until(lambda: states(database) == ["done"], "sent by the relay", 60)
-    assert labels(database) == ["commit"]
+    worker.wait_until(lambda: queue.left() == 0, "acknowledged")
+    assert proxy.count("SendMessageBatch") == 1
+    check_one_run(database)
 
 
 def test_after_the_send_before_the_mark(
     commands: Commands, proxy: Proxy, database: str, queue: TaskQueue
 ) -> None:
-    web, url = commands.web()
-    visitor = Visitor(url)
-    trap = Trap(web, named("SendMessageBatch"))
-    proxy.watch.after = trap
-    with pytest.raises(requests.ConnectionError):
-        visitor.post("/en/commit")
-    assert trap.sprung.is_set()
+    kill_the_web_process(commands, proxy.watch, "after")
     assert states(database) == ["pending"]
     assert queue.left() == 1
 
-    # The same message once more, as a relay sends what is not marked.
-    ((body,),) = query(database, "SELECT message FROM async_task")
-    queue.put(body)
     worker = commands.flask("worker")
-    worker.wait_until(lambda: queue.left() == 0, "both are acknowledged", 60)
-    assert states(database) == ["done"]
-    assert labels(database) == ["commit"]
+    worker.wait_until(lambda: queue.left() == 0, "acknowledged", 60)
+    check_one_run(database)
+
+
+def test_a_relay_that_sends_what_was_not_marked_has_no_second_effect(
+    commands: Commands, proxy: Proxy, database: str, queue: TaskQueue
+) -> None:
+    kill_the_web_process(commands, proxy.watch, "after")
+    assert queue.left() == 1
+
+    # Nobody receives until the relay has seen the row and sent it once more.
+    sent_again = threading.Event()
+
+    def hold_back(call: Call) -> None:
+        if call.name == "ReceiveMessage":
+            sent_again.wait(60)
+
+    def notice(call: Call) -> None:
+        if call.name == "SendMessageBatch":
+            sent_again.set()
+
+    proxy.made.clear()
+    proxy.watch.before, proxy.watch.after = hold_back, notice
+    worker = commands.flask("worker")
+    worker.wait_until(sent_again.is_set, "sent by the relay", 60)
+    worker.wait_until(lambda: queue.left() == 0, "both are acknowledged")
+    assert proxy.count("SendMessageBatch") == 1
+    check_one_run(database)
 
 
 # In the worker.
@@ -126,23 +179,24 @@ class Killed:
         script: Script,
         commands: Commands,
         proxy: Proxy,
-        at: Callable[[Call], bool],
+        at: At,
+        task: str = "write_entry",
     ) -> None:
         commands.hold_for_a_second()
-        with script.transaction():
-            task = script.record.write_entry.configure(visibility_timeout=1)
-            self.result = task.defer("once")
         worker = commands.worker()
         trap = Trap(worker, at)
         proxy.watch.before = trap
-        wait_until(trap.sprung.is_set, 30, "the worker is killed")
-        worker.wait(10)
+        with script.transaction():
+            method = getattr(script.record, task).configure(visibility_timeout=1)
+            self.result = method.defer("once")
+        wait_until(trap.sprung.is_set, 60, "the worker is killed")
+        assert worker.wait(10) == -signal.SIGKILL
         self._script, self._commands = script, commands
 
     def next_worker(self, queue: TaskQueue) -> Process:
         """Another worker, when it has seen to the message."""
         worker = self._commands.worker()
-        worker.wait_until(lambda: queue.left() == 0, "acknowledged", 30)
+        worker.wait_until(lambda: queue.left() == 0, "acknowledged", 60)
         return worker
 
     def check(self, database: str) -> None:
@@ -154,17 +208,46 @@ class Killed:
             assert self.result.get(timeout=5) == "once"
 
 
+ReplyQueues = Callable[[], list[str]]
+
+
 def test_after_the_tasks_commit_before_the_reply(
-    script: Script, commands: Commands, proxy: Proxy, database: str, queue: TaskQueue
+    script: Script,
+    commands: Commands,
+    proxy: Proxy,
+    database: str,
+    queue: TaskQueue,
+    reply_queues: ReplyQueues,
 ) -> None:
     killed = Killed(script, commands, proxy, for_a_reply)
     assert states(database) == ["done"]
-    assert queue.replies() == []
+    assert labels(database) == ["once"]
+    assert reply_queues() == []
     assert queue.left() == 1
 
     killed.next_worker(queue)
     assert len(queue.replies()) == 1
     killed.check(database)
+
+
+def test_after_the_end_of_a_failed_task_before_the_reply(
+    script: Script,
+    commands: Commands,
+    proxy: Proxy,
+    database: str,
+    queue: TaskQueue,
+    reply_queues: ReplyQueues,
+) -> None:
+    killed = Killed(script, commands, proxy, for_a_reply, "fail")
+    assert states(database) == ["failed"]
+    assert reply_queues() == []
+    assert queue.left() == 1
+
+    killed.next_worker(queue)
+    assert len(queue.replies()) == 1
+    assert query(database, "SELECT attempt FROM async_run") == [(1,)]
+    with script.transaction(), pytest.raises(TaskFailed, match="once"):
+        killed.result.get(timeout=5)
 
 
 def test_after_the_reply_before_the_acknowledgement(
@@ -178,14 +261,50 @@ def test_after_the_reply_before_the_acknowledgement(
     killed.check(database)
 
 
+@pytest.mark.parametrize(
+    "at",
+    [
+        # From its row, which has the answer already.
+        pytest.param(for_a_reply, id="before the reply"),
+        pytest.param(named("DeleteMessageBatch"), id="after the reply"),
+    ],
+)
 def test_an_answer_that_was_fetched_meanwhile_is_not_sent_again(
-    script: Script, commands: Commands, proxy: Proxy, database: str, queue: TaskQueue
+    script: Script,
+    commands: Commands,
+    proxy: Proxy,
+    database: str,
+    queue: TaskQueue,
+    reply_queues: ReplyQueues,
+    at: At,
 ) -> None:
-    killed = Killed(script, commands, proxy, named("DeleteMessageBatch"))
+    killed = Killed(script, commands, proxy, at)
     killed.check(database)
-    assert queue.replies() == []
+    assert reply_queues() == []
+    assert queue.left() == 1
 
     proxy.made.clear()
     killed.next_worker(queue)
     assert [call for call in proxy.made if for_a_reply(call)] == []
+    assert reply_queues() == []
+    assert states(database) == ["done"]
     assert labels(database) == ["once"]
+
+
+@pytest.mark.parametrize(
+    "broker_settings",
+    [pytest.param({"broker": "database", "results": "sqs"}, id="database with sqs")],
+    indirect=True,
+)
+def test_a_row_answers_for_a_reply_that_nobody_will_send(
+    script: Script,
+    commands: Commands,
+    proxy: Proxy,
+    database: str,
+    reply_queues: ReplyQueues,
+) -> None:
+    """The row is the message: once it is done, no worker gets it again."""
+    killed = Killed(script, commands, proxy, for_a_reply)
+    commands.run(commands.worker("--burst"))
+    assert reply_queues() == []
+    killed.check(database)

@@ -6,21 +6,40 @@ from pathlib import Path
 
 from tests.acceptance.conftest import Commands
 from tests.fixtures.scripts import Script
-from tests.helpers import labels, query, states
+from tests.helpers import labels, query, states, wait_until
 
 VISIBILITY_S = 2
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def two_workers(script: Script, commands: Commands, folder: Path) -> None:
+    """Start two workers of two threads, and wait until both of them run tasks."""
+    started, go = folder / "warm-up started", folder / "warm-up go"
+    with script.transaction():
+        for _ in range(4):
+            script.record.wait_for_file.defer(str(started), str(go))
+    workers = [commands.worker("--threads", "2") for _ in range(2)]
+    workers[0].wait_until(lambda: len(lines(started)) == 4, "all run at once", 60)
+    go.touch()
+    workers[0].wait_until(lambda: states(script.database) == ["done"] * 4, "done")
 
 
 def test_three_times_its_visibility_timeout(
     script: Script, commands: Commands, database: str, tmp_path: Path
 ) -> None:
+    # What is received is held for no longer either, so nothing else keeps it away.
+    commands.hold_for(VISIBILITY_S)
+    two_workers(script, commands, tmp_path)
     started = tmp_path / "started"
     with script.transaction():
         task = script.record.work_for.configure(visibility_timeout=VISIBILITY_S)
-        task.defer(str(started), 3 * VISIBILITY_S)
-    # The second one would take it over if the first did not hold it.
-    workers = [commands.worker("--threads", "2") for _ in range(2)]
-    workers[0].wait_until(lambda: states(database) == ["done"], "done", 60)
-    assert len(started.read_text().splitlines()) == 1
-    assert labels(database) == ["worked"]
-    assert query(database, "SELECT attempt FROM async_run") == [(1,)]
+        result = task.defer(str(started), 3 * VISIBILITY_S)
+    wait_until(lambda: "worked" in labels(database), 60, "the task is over")
+    assert lines(started) == [result.id]
+    assert labels(database).count("worked") == 1
+    assert states(database) == ["done"] * 5
+    attempt = "SELECT attempt FROM async_run WHERE uuid = %s"
+    assert query(database, attempt, result.id) == [(1,)]

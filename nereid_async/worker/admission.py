@@ -91,7 +91,12 @@ def _settle(
         # Delivered twice, or the worker died before it could acknowledge.
         if message.keep_result and status.outcome is not None:
             reply(runtime, message.id, status.outcome)
-        consumer.acknowledge([delivery])
+        failure = status.outcome.failure if status.outcome is not None else None
+        if failure is not None:
+            # Maybe a second time: a dead letter too many is better than none.
+            consumer.bury(delivery, failure.text)
+        else:
+            consumer.acknowledge([delivery])
     else:
         # Another worker has it; should that one die, the message is there again.
         consumer.hide(delivery, message.visibility_timeout_s)

@@ -245,6 +245,7 @@ def test_after_the_end_of_a_failed_task_before_the_reply(
 
     killed.next_worker(queue)
     assert len(queue.replies()) == 1
+    assert len(queue.dead()) == 1
     assert query(database, "SELECT attempt FROM async_run") == [(1,)]
     with script.transaction(), pytest.raises(TaskFailed, match="once"):
         killed.result.get(timeout=5)

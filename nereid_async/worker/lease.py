@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 #: A lease is extended this many times before it would end.
 _BEATS_A_LEASE = 3
+#: How often one is tried that fails, until the next one.
+_TRIES_A_BEAT = 10
 
 
 class LeaseKeeper(threading.Thread):
@@ -79,20 +81,33 @@ class LeaseKeeper(threading.Thread):
         for job in jobs:
             by_timeout.setdefault(job.message.visibility_timeout_s, []).append(job)
         for timeout_s, group in by_timeout.items():
-            try:
-                self._extend_for(timeout_s, group)
-            except (TransportError, backend.DatabaseOperationalError) as error:
-                # There are more beats before the lease ends.
-                logger.warning("leases of %d task(s): %s", len(group), error)
+            for extend in (self._extend_claims, self._extend_deliveries):
+                try:
+                    extend(timeout_s, group)
+                except (TransportError, backend.DatabaseOperationalError) as error:
+                    logger.warning("leases of %d task(s): %s", len(group), error)
+                    self._try_again(group)
 
-    def _extend_for(self, timeout_s: int, jobs: list[Job]) -> None:
+    def _try_again(self, jobs: list[Job]) -> None:
+        """Do not wait for the next beat: what stood in the way may be gone at once."""
+        now_s = time.monotonic()
+        with self._changed:
+            for job in jobs:
+                if job.message.id in self._due_at_s:
+                    soon_s = now_s + _pause_s(job) / _TRIES_A_BEAT
+                    self._due_at_s[job.message.id] = soon_s
+
+    def _extend_claims(self, timeout_s: int, jobs: list[Job]) -> None:
         rows = self._runtime.rows
-        if rows is not None:
-            claims = [job.claim for job in jobs if job.claim is not None]
-            held = rows.extend(claims, timeout_s)
-            for claim in claims:
-                if claim.id not in held:
-                    logger.warning("task %s: the lease is lost", claim.id)
+        if rows is None:
+            return
+        claims = [job.claim for job in jobs if job.claim is not None]
+        held = rows.extend(claims, timeout_s)
+        for claim in claims:
+            if claim.id not in held:
+                logger.warning("task %s: the lease is lost", claim.id)
+
+    def _extend_deliveries(self, timeout_s: int, jobs: list[Job]) -> None:
         asked_at_s = time.monotonic()
         lost = self._consumer.extend([job.delivery for job in jobs], timeout_s)
         for job in jobs:

@@ -226,7 +226,8 @@ def test_after_the_tasks_commit_before_the_reply(
     assert queue.left() == 1
 
     killed.next_worker(queue)
-    assert len(queue.replies()) == 1
+    # A deletion that is on its way does not keep the message from coming again.
+    assert len(set(queue.replies())) == 1
     killed.check(database)
 
 

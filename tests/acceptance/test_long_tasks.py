@@ -8,7 +8,7 @@ from tests.acceptance.conftest import Commands
 from tests.fixtures.scripts import Script
 from tests.helpers import labels, query, states, wait_until
 
-VISIBILITY_S = 2
+VISIBILITY_S = 3
 
 
 def lines(path: Path) -> list[str]:

@@ -2,6 +2,8 @@
 # make test    every test; ARGS="..." goes to pytest
 # make fuzz    hostile and odd input for as long as it takes (some minutes)
 # make chaos   5,000 tasks, 100 kills of processes, and what came of it (some minutes)
+# make bench   side by side with Celery and others, into docs/ (half an hour, alone)
+# make bench-quick  the same in small, printed only (some minutes)
 # All need Python 3.10 or newer and nothing else; they install into .venv.
 
 PYTHON ?= python3
@@ -11,7 +13,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALLED = $(VENV)/installed
 
-.PHONY: demo test fuzz chaos lint install clean
+.PHONY: demo test fuzz chaos bench bench-quick lint install clean
 
 demo: $(INSTALLED)-demo
 	@exec $(BIN)/python -m example_app.demo --port $(PORT)
@@ -25,6 +27,16 @@ fuzz: $(INSTALLED)-test
 chaos: $(INSTALLED)-test
 	$(BIN)/python -m pytest tests/chaos --database=postgresql \
 		--chaos-tasks=2500 --chaos-kills=50 $(ARGS)
+
+# The peers have an environment of their own, the rest of it is the same.
+bench bench-quick: VENV = .venv-bench
+bench:
+	@$(MAKE) --no-print-directory VENV=$(VENV) $(VENV)/installed-bench
+	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-quick:
+	@$(MAKE) --no-print-directory VENV=$(VENV) $(VENV)/installed-bench
+	$(BIN)/python -m benchmarks --quick $(ARGS)
 
 lint: $(INSTALLED)-test
 	$(BIN)/ruff check .
@@ -42,9 +54,9 @@ $(INSTALLED)-%: pyproject.toml constraints.txt example_app/pyproject.toml \
 	@$(PIP) install -c constraints.txt -e '.[nereid-parts,$*]'
 	@$(PIP) install -c constraints.txt --no-deps m9s-nereid m9s-nereid-base
 	@$(PIP) install -c constraints.txt --no-deps -e ./example_app
-	@if [ "$*" = test ]; then \
+	@if [ "$*" != demo ]; then \
 		$(PIP) install -c constraints.txt --no-deps -e ./tests/tryton; fi
 	@touch $@
 
 clean:
-	rm -rf $(VENV) data build dist *.egg-info
+	rm -rf $(VENV) .venv-bench data build dist *.egg-info

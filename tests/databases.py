@@ -118,11 +118,14 @@ def sqlite_databases(folder: Path, cache: Path) -> Iterator[Databases]:
 
 
 @contextmanager
-def postgresql_databases(folder: Path, cache: Path) -> Iterator[Databases]:
+def postgresql_databases(
+    folder: Path, cache: Path, durable: bool = False
+) -> Iterator[PostgreSQLDatabases]:
     """Databases on a PostgreSQL server that runs as long as the context.
 
     :param folder: for logs.
     :param cache: where the cluster with the template is kept between runs.
+    :param durable: whether commits survive a power cut, as in production.
     """
     kept = cache / f"postgresql-{fingerprint()}"
     if not kept.exists():
@@ -133,7 +136,7 @@ def postgresql_databases(folder: Path, cache: Path) -> Iterator[Databases]:
             part = cache / f"new-{kept.name}"
             servers.save_cluster(server, part)
         _keep(part, kept, "postgresql-*")
-    with servers.postgresql(kept) as server:
+    with servers.postgresql(kept, durable) as server:
         yield PostgreSQLDatabases(folder, server)
 
 

@@ -57,10 +57,13 @@ class PostgreSQL:
 
 
 @contextmanager
-def postgresql(cluster: Path | None = None) -> Iterator[PostgreSQL]:
+def postgresql(
+    cluster: Path | None = None, durable: bool = False
+) -> Iterator[PostgreSQL]:
     """Start PostgreSQL on a fresh cluster, or on a copy of one.
 
     :param cluster: a data folder that :func:`save_cluster` kept.
+    :param durable: whether commits survive a power cut, as in production.
     """
     with _folder_for_postgres() as folder:
         programs = postgresql_programs(folder)
@@ -75,7 +78,7 @@ def postgresql(cluster: Path | None = None) -> Iterator[PostgreSQL]:
         else:
             shutil.copytree(cluster, data)
             _own(data)
-        with _start_postgresql(programs, data, folder) as server:
+        with _start_postgresql(programs, data, folder, durable) as server:
             yield server
 
 
@@ -128,14 +131,16 @@ def _runnable(programs: Path, folder: Path) -> bool:
 
 
 @contextmanager
-def _start_postgresql(programs: Path, data: Path, folder: Path) -> Iterator[PostgreSQL]:
+def _start_postgresql(
+    programs: Path, data: Path, folder: Path, durable: bool
+) -> Iterator[PostgreSQL]:
     for attempt in range(1, PORT_ATTEMPTS + 1):
         port = free_port()
         options = {
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
-            "fsync": "off",
-            "full_page_writes": "off",
+            "fsync": "on" if durable else "off",
+            "full_page_writes": "on" if durable else "off",
             "max_connections": "200",
             "shared_buffers": "64MB",
         }
@@ -198,7 +203,7 @@ def ministack(folder: Path) -> Iterator[str]:
         port = free_port()
         with _start_ministack(folder, port) as it:
             url = f"http://127.0.0.1:{port}"
-            if _ready(it, port, attempt, _answers(f"{url}/_ministack/health")):
+            if _ready(it, port, attempt, answers(f"{url}/_ministack/health")):
                 yield url
                 return
 
@@ -242,7 +247,7 @@ class StoppableMinistack:
         """Start it, and wait until it answers."""
         self._process = _start_ministack(self._folder, self._port, PERSIST_STATE="1")
         self._process.wait_until(
-            _answers(f"{self.url}/_ministack/health"), "it answers"
+            answers(f"{self.url}/_ministack/health"), "it answers"
         )
 
     def stop(self) -> None:
@@ -271,7 +276,7 @@ def moto(folder: Path) -> Iterator[str]:
         ]
         with Process(command, folder / "moto.log") as it:
             url = f"http://127.0.0.1:{port}"
-            if _ready(it, port, attempt, _answers(f"{url}/moto-api/data.json")):
+            if _ready(it, port, attempt, answers(f"{url}/moto-api/data.json")):
                 yield url
                 return
 
@@ -341,7 +346,9 @@ def _ready(
     return True
 
 
-def _answers(url: str) -> Callable[[], bool]:
+def answers(url: str) -> Callable[[], bool]:
+    """Tells whether something answers there."""
+
     def answers() -> bool:
         try:
             with urllib.request.urlopen(url, timeout=5):

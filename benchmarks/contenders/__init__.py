@@ -1,0 +1,1 @@
+"""Ours and the peers, each as its own documentation advises for speed."""

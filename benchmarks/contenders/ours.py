@@ -1,0 +1,42 @@
+"""Ours: one module for either broker, which the configuration names."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from trytond.transaction import Transaction
+
+from benchmarks.contenders import ours_tasks, work
+
+
+def prepare() -> None:
+    """Load the pool."""
+    work.load_pool()
+
+
+def _defer(name: str, number: int) -> None:
+    task: Any = getattr(ours_tasks, name)
+    with Transaction().start(work.database(), 1) as transaction:
+        for _ in range(number):
+            task.defer(time.monotonic())
+        transaction.commit()
+
+
+def send_many(name: str, number: int) -> None:
+    """Defer in transactions of a thousand."""
+    while number > 0:
+        _defer(name, min(number, 1_000))
+        number -= 1_000
+
+
+def send(name: str) -> None:
+    """Defer one, commit."""
+    _defer(name, 1)
+
+
+def close() -> None:
+    """Note at once what was sent, as the end of a process does."""
+    from nereid_async.runtime import of_database
+
+    of_database(work.database()).sender.flush()

@@ -1,0 +1,179 @@
+"""Who takes part, and how each is started."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from tests.processes import script
+
+Command = list[str]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One who takes part.
+
+    :ivar module: below :mod:`benchmarks.contenders`; sends its tasks.
+    :ivar worker: its command, for so many processes of so many threads.
+    :ivar transport: what carries its messages.
+    :ivar configuration: what was set, for the reader.
+    :ivar commands: how many times the command is started for n processes.
+    :ivar options: for the section ``[async_sqs]``.
+    """
+
+    name: str
+    module: str
+    worker: Callable[[int, int], Command]
+    transport: str
+    configuration: str
+    commands: Callable[[int], int] = lambda processes: 1
+    options: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    works: tuple[str, ...] = ("tiny", "tiny x2", "nothing", "long")
+    minconn: int = 1
+    ours: bool = False
+
+
+def _python(*words: str) -> Command:
+    return [sys.executable, "-m", *words]
+
+
+def _celery(processes: int, threads: int) -> Command:
+    pool = ["--pool=threads"] if threads > 1 else ["--pool=prefork"]
+    return [
+        str(script("celery")),
+        "-A",
+        "benchmarks.contenders.celery_app",
+        "worker",
+        *pool,
+        f"--concurrency={max(processes, threads)}",
+        "--loglevel=WARNING",
+        "--without-gossip",
+        "--without-mingle",
+        "--without-heartbeat",
+    ]
+
+
+def _dramatiq(processes: int, threads: int) -> Command:
+    return [
+        str(script("dramatiq")),
+        "benchmarks.contenders.dramatiq_app",
+        f"--processes={processes}",
+        f"--threads={threads}",
+    ]
+
+
+def _ours(processes: int, threads: int) -> Command:
+    # Its configuration is found by TRYTOND_CONFIG.
+    return [
+        str(script("nereid-async")),
+        "worker",
+        "-d",
+        "$BENCH_DATABASE",
+        f"--processes={processes}",
+        f"--threads={threads}",
+    ]
+
+
+BARE_LOOP = Contender(
+    "bare loop of Tryton transactions",
+    "bare",
+    lambda processes, threads: _python("benchmarks.contenders.bare", "transactions"),
+    "none",
+    "one transaction after the other; nothing is received",
+    commands=lambda processes: processes,
+    works=("tiny", "tiny x2"),
+)
+BARE_BOTO3 = Contender(
+    "bare boto3",
+    "bare",
+    lambda processes, threads: _python("benchmarks.contenders.bare", "messages"),
+    "sqs",
+    "receive 10 (long poll), delete 10; no Tryton",
+    works=("nothing",),
+)
+OURS_SQS = Contender(
+    "nereid_async, sqs",
+    "ours",
+    _ours,
+    "sqs",
+    "as it comes: outbox on, broker = sqs",
+    options={"broker": "sqs"},
+    ours=True,
+)
+OURS_DATABASE = Contender(
+    "nereid_async, database",
+    "ours",
+    _ours,
+    "postgresql",
+    "as it comes: outbox on, broker = database",
+    options={"broker": "database"},
+    ours=True,
+)
+CELERY_DEFAULT = Contender(
+    "Celery as it comes",
+    "celery_app",
+    _celery,
+    "sqs",
+    "prefork; acks_late, no remote control, prefetch multiplier 4, predefined queue",
+    works=("tiny", "tiny x2", "nothing"),
+)
+CELERY = Contender(
+    "Celery, tuned",
+    "celery_app",
+    _celery,
+    "sqs",
+    "as before, with prefetch multiplier 10 and polling_interval 0.01; 8 threads: "
+    "--pool=threads and [database] minconn 8",
+    env={"BENCH_TUNED": "1"},
+)
+DRAMATIQ = Contender(
+    "dramatiq",
+    "dramatiq_app",
+    _dramatiq,
+    "sqs",
+    "dramatiq-sqs, its own middleware without Prometheus; 1 thread a process; 8 "
+    "threads: [database] minconn 8",
+)
+DRAMATIQ_8 = Contender(
+    "dramatiq, 8 threads",
+    "dramatiq_app",
+    lambda processes, threads: _dramatiq(processes, 8),
+    "sqs",
+    "as before, with --threads 8 and [database] minconn 8 for all workloads",
+    works=("tiny", "tiny x2", "nothing"),
+    minconn=8,
+)
+PROCRASTINATE = Contender(
+    "procrastinate",
+    "procrastinate_app",
+    lambda processes, threads: _python(
+        "benchmarks.contenders.procrastinate_worker", f"--concurrency={threads}"
+    ),
+    "postgresql",
+    "a worker a process, concurrency 1, LISTEN/NOTIFY on, jobs deleted when done; 8 "
+    "threads: concurrency 8 and [database] minconn 8",
+    commands=lambda processes: processes,
+)
+TRYTOND = Contender(
+    "trytond-worker",
+    "trytond_queue",
+    lambda processes, threads: [
+        str(script("trytond-worker")),
+        "-c",
+        "$TRYTOND_CONFIG",
+        "-d",
+        "$BENCH_DATABASE",
+        "-n",
+        str(processes),
+    ],
+    "postgresql",
+    "as it comes; a task is a process, there are no threads",
+    works=("tiny", "tiny x2", "nothing"),
+)
+
+PEERS = (CELERY_DEFAULT, CELERY, DRAMATIQ, DRAMATIQ_8, PROCRASTINATE, TRYTOND)
+OURS = (OURS_SQS, OURS_DATABASE)
+ALL = (BARE_LOOP, BARE_BOTO3, *OURS, *PEERS)

@@ -1,0 +1,98 @@
+"""Tasks a second, calls of SQS a task, memory: a full queue, then a worker."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+from benchmarks.field import Contender
+from benchmarks.measures import Marks, count
+from benchmarks.services import Services
+from benchmarks.workers import send, workers
+
+LONG_THREADS = 8
+
+
+@dataclass(frozen=True)
+class Load:
+    """One workload.
+
+    :ivar work: what its tasks do.
+    """
+
+    name: str
+    work: str
+    processes: int
+    threads: int
+
+
+LOADS = {
+    load.name: load
+    for load in (
+        Load("tiny", "tiny", 1, 1),
+        Load("tiny x2", "tiny", 2, 1),
+        Load("nothing", "nothing", 1, 1),
+        Load("long", "long", 1, LONG_THREADS),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """What came of it.
+
+    :ivar rate: tasks a second.
+    :ivar calls: calls of SQS while the tasks ran, by operation, a task.
+    :ivar sending: the same while they were sent.
+    :ivar pss_mb: memory of the workers under load.
+    """
+
+    rate: float
+    pss_mb: float
+    calls: dict[str, float] = field(default_factory=dict)
+    sending: dict[str, float] = field(default_factory=dict)
+
+
+def throughput(
+    services: Services, contender: Contender, load: Load, number: int, limit_s: float
+) -> Throughput:
+    """Fill a queue, start the workers, and see how fast it empties.
+
+    :param number: how many tasks; a slow contender is stopped before they are done.
+    :param limit_s: for how long it is watched from the first task on.
+    """
+    minconn = load.threads if load.threads > 1 and not contender.ours else 1
+    with services.place(
+        max(minconn, contender.minconn), **contender.options
+    ) as place:
+        before_sending = services.calls()
+        fed = contender.transport != "none"
+        if fed:
+            send(contender, place, load.work, number)
+        before = services.calls()
+        with workers(contender, place, load.processes, load.threads) as its:
+            _until(lambda: count(place.marks) > 0, 60)
+            its.check()
+            _until(lambda: count(place.marks) >= number, limit_s)
+            pss_mb = its.pss_mb()
+            # What is acknowledged in batches is so by now; the rest is its own loss.
+            ended = services.calls()
+        done = count(place.marks)
+        return Throughput(
+            Marks.read(place.marks).rate(),
+            pss_mb,
+            _each(ended - before, done),
+            _each(before - before_sending, number) if fed else {},
+        )
+
+
+def _each(calls: Counter[str], tasks: int) -> dict[str, float]:
+    return {name: calls[name] / tasks for name in sorted(calls)} if tasks else {}
+
+
+def _until(condition: object, limit_s: float) -> None:
+    assert callable(condition)
+    deadline_s = time.monotonic() + limit_s
+    while not condition() and time.monotonic() < deadline_s:
+        time.sleep(0.02)

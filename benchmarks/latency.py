@@ -25,9 +25,7 @@ def latency(services: Services, contender: Contender, number: int) -> Latency:
     """Send one task after the other, each when the one before has started."""
     with services.place(contender.minconn, **contender.options) as place:
         with workers(contender, place, 1, 1) as its:
-            send(
-                contender, place, "nothing", number + _WARM_UP, "--one", timeout_s=600
-            )
+            send(contender, place, "nothing", number + _WARM_UP, "--one", timeout_s=600)
             its.check()
         latencies_ms = Marks.read(place.marks).latencies_ms()[_WARM_UP:]
     return Latency(percentile(latencies_ms, 50), percentile(latencies_ms, 99))

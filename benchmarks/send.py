@@ -1,7 +1,7 @@
 """Sends as one contender does, in a process of its own.
 
-    python -m benchmarks.send celery_app tiny 2000          as fast as it can
-    python -m benchmarks.send celery_app nothing 200 --one  waits for each to start
+python -m benchmarks.send celery_app tiny 2000          as fast as it can
+python -m benchmarks.send celery_app nothing 200 --one  waits for each to start
 """
 
 from __future__ import annotations

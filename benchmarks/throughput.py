@@ -63,9 +63,7 @@ def throughput(
     :param limit_s: for how long it is watched from the first task on.
     """
     minconn = load.threads if load.threads > 1 and not contender.ours else 1
-    with services.place(
-        max(minconn, contender.minconn), **contender.options
-    ) as place:
+    with services.place(max(minconn, contender.minconn), **contender.options) as place:
         before_sending = services.calls()
         fed = contender.transport != "none"
         if fed:

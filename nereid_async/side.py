@@ -3,6 +3,10 @@
 What they write commits at once, whatever the transaction around the caller does. On
 PostgreSQL they run at READ COMMITTED, where trytond itself uses REPEATABLE READ: a
 statement that meets a row somebody just changed looks at it again instead of failing.
+
+What may be lost when the server itself crashes does not wait for its disk
+(``synchronous_commit = off``, PostgreSQL's manual, "Asynchronous Commit"): a durable
+commit that comes later, such as that of a task, takes along what was written before.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any, TextIO, TypeAlias
 
 from trytond import backend
@@ -24,6 +29,9 @@ Cursor: TypeAlias = Any
 #: What Python's sqlite3 sets, and trytond leaves.
 _SQLITE_BUSY_TIMEOUT_MS = 5_000
 
+#: Begins a transaction of PostgreSQL that does not wait for its disk.
+NOT_DURABLE = "SET LOCAL synchronous_commit = off"
+
 _local = threading.local()
 
 
@@ -33,15 +41,21 @@ def is_memory(database_name: str) -> bool:
 
 
 @contextmanager
-def transaction(database_name: str) -> Iterator[Cursor]:
-    """A short transaction of its own; committed at the end, rolled back on error."""
+def transaction(database_name: str, *, durable: bool = True) -> Iterator[Cursor]:
+    """A short transaction of its own; committed at the end, rolled back on error.
+
+    :param durable: whether to wait until it survives a crash of the server.
+    """
     with _connection(database_name) as connection:
         cursor = connection.cursor()
         if is_memory(database_name):
             # The one connection there is, in the middle of somebody's transaction.
             yield cursor
             return
-        cursor.execute("BEGIN IMMEDIATE" if backend.name == "sqlite" else "BEGIN")
+        if backend.name == "sqlite":
+            cursor.execute("BEGIN IMMEDIATE")
+        else:
+            cursor.execute("BEGIN" if durable else f"BEGIN; {NOT_DURABLE}")
         try:
             yield cursor
         except BaseException:
@@ -115,17 +129,18 @@ def _connection(database_name: str) -> Iterator[Any]:
     if backend.name == "sqlite":
         yield _sqlite_connection(database_name)
         return
-    idle = _idle.setdefault((os.getpid(), database_name), [])
+    key = os.getpid(), database_name
+    idle = _idle.get(key) or _idle.setdefault(key, _Idle(_idle_max()))
     connection = _awake(idle) or _connect(database_name)
     try:
         yield connection
     finally:
         if not connection.closed and connection.info.transaction_status == _NOTHING:
-            idle.append((connection, time.monotonic()))
+            idle.connections.append((connection, time.monotonic()))
         else:
             _let_go(database_name, connection)
-        if len(idle) > _idle_max():
-            _let_go(database_name, idle.pop(0)[0])
+        if len(idle.connections) > idle.limit:
+            _let_go(database_name, idle.connections.pop(0)[0])
 
 
 #: libpq's PQTRANS_IDLE: connected, and in no transaction.
@@ -133,10 +148,19 @@ _NOTHING = 0
 #: A connection that waited for longer is asked whether it is still there.
 _TRUSTED_S = 1.0
 
-#: Connections that wait for their next use, by process: trytond's own pool sets up
-#: and asks each anew, which makes five statements of one. Those of a parent process
-#: stay untouched here; to close one would end the parent's session.
-_idle: dict[tuple[int, str], list[tuple[Any, float]]] = {}
+
+@dataclass(frozen=True)
+class _Idle:
+    """Connections that wait for their next use, and since when."""
+
+    limit: int
+    connections: list[tuple[Any, float]] = field(default_factory=list)
+
+
+#: By process and database: trytond's own pool sets up and asks each connection anew,
+#: which makes five statements of one. Those of a parent process stay untouched here;
+#: to close one would end the parent's session.
+_idle: dict[tuple[int, str], _Idle] = {}
 
 
 def _idle_max() -> int:
@@ -144,10 +168,10 @@ def _idle_max() -> int:
     return min(8, int(config.getint("database", "maxconn", default=64)) // 4)
 
 
-def _awake(idle: list[tuple[Any, float]]) -> Any:
+def _awake(idle: _Idle) -> Any:
     while True:
         try:
-            connection, since_s = idle.pop()
+            connection, since_s = idle.connections.pop()
         except IndexError:
             return None
         if connection.closed:

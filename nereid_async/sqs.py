@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -17,6 +19,7 @@ from botocore.exceptions import (
     NoRegionError,
     PartialCredentialsError,
 )
+from botocore.loaders import Loader, create_loader
 
 from .errors import (
     AccessDenied,
@@ -176,7 +179,7 @@ class Sqs:
             retries={"mode": "standard", "total_max_attempts": self._attempts},
             max_pool_connections=32,
         )
-        return boto3.session.Session().client(
+        return _session().client(
             "sqs",
             region_name=settings.sqs_region or None,
             endpoint_url=settings.sqs_endpoint_url or None,
@@ -184,6 +187,19 @@ class Sqs:
             aws_secret_access_key=settings.sqs_secret_key or None,
             config=config,
         )
+
+
+def _session() -> boto3.session.Session:
+    """A session that finds credentials anew, but shares what describes the service."""
+    session = botocore.session.Session()
+    session.register_component("data_loader", _descriptions())
+    return boto3.session.Session(botocore_session=session)
+
+
+@cache
+def _descriptions() -> Loader:
+    """Megabytes of JSON, read once, and before a worker forks."""
+    return create_loader(botocore.session.Session().get_config_variable("data_path"))
 
 
 def _code(error: ClientError) -> str:

@@ -90,19 +90,26 @@ def find(target: Target) -> Callable[..., Any]:
         return _find_function(target)
     if target.kind not in KINDS:
         raise UnknownTask(f"{target.name}: unknown kind {target.kind!r}")
-    pool = Pool()
-    # Pool.get makes up a class for an unknown report, so look before.
-    owner = dict(pool.iterobject(type=target.kind)).get(target.owner)
-    if owner is None:
-        raise UnknownTask(
-            f"{target.name}: database {pool.database_name!r} has no {target.kind} "
-            f"{target.owner!r}"
-        )
+    owner = _owner(target)
     place = owner if target.instance is None else owner(target.instance)
     method = getattr(place, target.method, None)
     if not callable(method):
         raise UnknownTask(f"{target.owner} has no method {target.method!r}")
     return method  # type: ignore[no-any-return]
+
+
+def _owner(target: Target) -> Any:
+    pool = Pool()
+    try:
+        # Pool.get makes up a class for an unknown report, so look before.
+        if target.kind != "report" or target.owner in dict(pool.iterobject("report")):
+            return pool.get(target.owner, target.kind)
+    except KeyError:
+        pass
+    raise UnknownTask(
+        f"{target.name}: database {pool.database_name!r} has no {target.kind} "
+        f"{target.owner!r}"
+    )
 
 
 def _find_function(target: Target) -> Callable[..., Any]:

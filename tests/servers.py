@@ -246,9 +246,7 @@ class StoppableMinistack:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         self._process = _start_ministack(self._folder, self._port, PERSIST_STATE="1")
-        self._process.wait_until(
-            answers(f"{self.url}/_ministack/health"), "it answers"
-        )
+        self._process.wait_until(answers(f"{self.url}/_ministack/health"), "it answers")
 
     def stop(self) -> None:
         """Stop it; it saves what it has."""

@@ -1,6 +1,6 @@
 """What nothing can be faster than: a loop of transactions, and a loop of boto3.
 
-    python -m benchmarks.contenders.bare transactions|messages|pool
+python -m benchmarks.contenders.bare transactions|messages|pool
 """
 
 from __future__ import annotations

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import time
 
-from procrastinate import App, PsycopgConnector, SyncPsycopgConnector
+from procrastinate import App, PsycopgConnector
 
 from benchmarks.contenders import work
 
-_conninfo = os.environ["BENCH_POSTGRESQL"]
-app = App(connector=PsycopgConnector(conninfo=_conninfo))
+app = App(connector=PsycopgConnector(conninfo=os.environ["BENCH_POSTGRESQL"]))
 
 
 @app.task(name="run")
@@ -18,22 +17,17 @@ def run(name: str, sent_at_s: float) -> None:
     work.run(name, sent_at_s)
 
 
-_sync = App(connector=SyncPsycopgConnector(conninfo=_conninfo))
-_sync.tasks = app.tasks
-
-
 def prepare() -> None:
     """Make its tables."""
-    _sync.open()
-    _sync.schema_manager.apply_schema()
+    app.open()
+    app.schema_manager.apply_schema()
 
 
 def send_many(name: str, number: int) -> None:
     """Defer in batches of a thousand."""
-    task = _sync.configure_task("run")
     while number > 0:
         batch = min(number, 1_000)
-        task.batch_defer(
+        run.batch_defer(
             *({"name": name, "sent_at_s": time.monotonic()} for _ in range(batch))
         )
         number -= batch
@@ -41,9 +35,9 @@ def send_many(name: str, number: int) -> None:
 
 def send(name: str) -> None:
     """Defer one."""
-    _sync.configure_task("run").defer(name=name, sent_at_s=time.monotonic())
+    run.defer(name=name, sent_at_s=time.monotonic())
 
 
 def close() -> None:
     """Let go of its connections."""
-    _sync.close()
+    app.close()

@@ -14,8 +14,7 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, default=1)
     options = parser.parse_args()
     work.load_pool()
-    with app.open():
-        app.run_worker(concurrency=options.concurrency, delete_jobs="successful")
+    app.run_worker(concurrency=options.concurrency, delete_jobs="successful")
 
 
 if __name__ == "__main__":

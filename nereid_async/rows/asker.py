@@ -66,6 +66,7 @@ class AskerRows(Statements):
                 "UPDATE async_task SET state = 'sent' "
                 "WHERE id IN (SELECT id FROM mine) AND state = 'pending'",
                 ids,
+                durable=False,
             )
 
     def forgotten(self, limit: int, age_s: float) -> list[UnsentRow]:
@@ -90,7 +91,7 @@ class AskerRows(Statements):
 
     def mark_sent_again(self, ids: Sequence[str]) -> None:
         """Note that forgotten messages have been sent once more, now."""
-        with side.transaction(self.database) as cursor:
+        with side.transaction(self.database, durable=False) as cursor:
             self._execute(
                 cursor,
                 "UPDATE async_task SET due_at = {now} "

@@ -17,6 +17,9 @@ _LEASES_A_STATEMENT = 10_000
 class ClaimRows(Statements):
     """Claims tasks; a claim is committed before its task starts.
 
+    It need not be durable before the task is: a crash that loses a claim ends the run,
+    and the task can be taken anew.
+
     What is chosen is materialised: PostgreSQL may evaluate a plain subquery once for
     each row, and with SKIP LOCKED that takes more rows each time, beyond its limit.
     """
@@ -29,7 +32,7 @@ class ClaimRows(Statements):
         :param web: whether tasks that need the web app are taken, too.
         """
         token = secrets.token_hex(16)
-        with side.transaction(self.database) as cursor:
+        with side.transaction(self.database, durable=False) as cursor:
             self._execute(
                 cursor,
                 "WITH due AS MATERIALIZED (SELECT id FROM async_task "
@@ -47,7 +50,7 @@ class ClaimRows(Statements):
     ) -> list[Claim]:
         """Take over running tasks whose worker gave no sign of life."""
         token = secrets.token_hex(16)
-        with side.transaction(self.database) as cursor:
+        with side.transaction(self.database, durable=False) as cursor:
             self._execute(
                 cursor,
                 "WITH expired AS MATERIALIZED (SELECT r.id FROM async_run r "
@@ -68,7 +71,7 @@ class ClaimRows(Statements):
         A task can be taken while nobody runs it, or if its run's lease is over.
         """
         token = secrets.token_hex(16)
-        with side.transaction(self.database) as cursor:
+        with side.transaction(self.database, durable=False) as cursor:
             self._execute(
                 cursor,
                 "UPDATE async_task SET state = 'running', token = {p} "
@@ -131,7 +134,7 @@ class ClaimRows(Statements):
         A finishing run must not touch what its own heartbeat writes: its lease runs
         out by itself, and would stand in the way of those that look for dead workers.
         """
-        with side.transaction(self.database) as cursor:
+        with side.transaction(self.database, durable=False) as cursor:
             self._execute(
                 cursor,
                 "WITH over AS MATERIALIZED (SELECT r.id FROM async_run r "

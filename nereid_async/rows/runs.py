@@ -17,16 +17,21 @@ from .statements import Statements
 class RunRows(Statements):
     """Marks, extends and ends runs; all but starts are guarded by the claim."""
 
-    def start(self, claim: Claim, worker: str, lease_s: float) -> None:
-        """Count an attempt; what a kill undoes afterwards, this survives."""
+    def start(self, claim: Claim, worker: str) -> None:
+        """Count an attempt; what a kill undoes afterwards, this survives.
+
+        It changes nothing that is indexed: on PostgreSQL the new version of the row
+        stays on its page (a "heap-only tuple").
+        """
         # Its own task has not begun: what holds a SQLite file will let go of it.
         with side.autocommit(self.database) as cursor:
             self._execute(
                 cursor,
                 "UPDATE async_run SET attempt = {p}, worker = {p}, started_at = {now}, "
-                "lease_until = {later}, progress_done = NULL, progress_total = NULL, "
-                "progress_message = NULL WHERE uuid = {p} AND token = {p}",
-                [claim.attempt + 1, worker, lease_s, claim.id, claim.token],
+                "progress_done = NULL, progress_total = NULL, progress_message = NULL "
+                "WHERE uuid = {p} AND token = {p}",
+                [claim.attempt + 1, worker, claim.id, claim.token],
+                durable=False,
             )
 
     def extend(self, claims: Iterable[Claim], lease_s: float) -> set[str]:
@@ -44,6 +49,7 @@ class RunRows(Statements):
                 f"UPDATE async_run SET lease_until = {{later}} WHERE {pairs} "
                 "RETURNING uuid",
                 parameters,
+                durable=False,
             )
             return {uuid for (uuid,) in cursor.fetchall()}
 
@@ -61,6 +67,7 @@ class RunRows(Statements):
                     claim.id,
                     claim.token,
                 ],
+                durable=False,
             )
 
     def finish(

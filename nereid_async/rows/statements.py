@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from trytond import backend
@@ -20,6 +21,7 @@ class _Dialect:
     now: str
     later: str
     skip_locked: str
+    not_durable: str
 
 
 _DIALECTS = {
@@ -28,14 +30,31 @@ _DIALECTS = {
         now="(clock_timestamp() AT TIME ZONE 'UTC')",
         later="(clock_timestamp() AT TIME ZONE 'UTC' + %s * INTERVAL '1 second')",
         skip_locked="FOR UPDATE SKIP LOCKED",
+        # With what follows it makes one transaction.
+        not_durable=f"{side.NOT_DURABLE}; ",
     ),
     "sqlite": _Dialect(
         placeholder="?",
         now="strftime('%Y-%m-%d %H:%M:%f', 'now')",
         later="strftime('%Y-%m-%d %H:%M:%f', 'now', ? || ' seconds')",
         skip_locked="",
+        not_durable="",
     ),
 }
+
+
+@lru_cache(maxsize=256)
+def _written(statement: str, dialect: _Dialect, durable: bool) -> str:
+    skip_locked = dialect.skip_locked
+    return ("" if durable else dialect.not_durable) + statement.format(
+        p=dialect.placeholder,
+        now=dialect.now,
+        later=dialect.later,
+        skip_locked=skip_locked,
+        skip_locked_run=skip_locked.replace("UPDATE", "UPDATE OF r"),
+        user='"user"',
+        true="true",
+    )
 
 
 class Statements:
@@ -49,22 +68,18 @@ class Statements:
         self._dialect = _DIALECTS[backend.name]
 
     def _execute(
-        self, cursor: side.Cursor, statement: str, parameters: Sequence[Any]
+        self,
+        cursor: side.Cursor,
+        statement: str,
+        parameters: Sequence[Any],
+        *,
+        durable: bool = True,
     ) -> None:
-        dialect = self._dialect
-        skip_locked = dialect.skip_locked
-        cursor.execute(
-            statement.format(
-                p=dialect.placeholder,
-                now=dialect.now,
-                later=dialect.later,
-                skip_locked=skip_locked,
-                skip_locked_run=skip_locked.replace("UPDATE", "UPDATE OF r"),
-                user='"user"',
-                true="true",
-            ),
-            list(parameters),
-        )
+        """Run a statement.
+
+        :param durable: as in :func:`..side.transaction`; for one by itself only.
+        """
+        cursor.execute(_written(statement, self._dialect, durable), list(parameters))
 
     def _seconds_between(self, earlier: str, later: str) -> str:
         if backend.name == "postgresql":

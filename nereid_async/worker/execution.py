@@ -43,7 +43,6 @@ def execute(job: Job, runtime: Runtime) -> Outcome:
     :raises LeaseLost: another run has the task; nothing was committed.
     :raises Exception: whatever the task raised; nothing was committed.
     """
-    retries = config.getint("database", "retry")
     extras: dict[str, Any] = {}
     for count in itertools.count():
         if count:
@@ -58,13 +57,13 @@ def execute(job: Job, runtime: Runtime) -> Outcome:
                 transaction.commit()
             except TransactionError as error:
                 _roll_back(transaction)
-                if count >= retries:
+                if count >= _retries():
                     raise
                 error.fix(extras)
                 continue
             except backend.DatabaseOperationalError:
                 _roll_back(transaction)
-                if count >= retries:
+                if count >= _retries():
                     raise
                 continue
             except BaseException:
@@ -73,6 +72,10 @@ def execute(job: Job, runtime: Runtime) -> Outcome:
         _run_own_queue(runtime.database)
         return outcome
     raise AssertionError("itertools.count() ended")
+
+
+def _retries() -> int:
+    return int(config.getint("database", "retry"))
 
 
 def _roll_back(transaction: Any) -> None:

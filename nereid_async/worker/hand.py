@@ -61,4 +61,5 @@ class Hand:
             self._jobs -= 1
             slowly_s = self._length_s + _WEIGHT * (length_s - self._length_s)
             self._length_s = max(length_s, slowly_s, 1e-6)
-            self._changed.notify_all()
+            if self._room() >= self._worth():
+                self._changed.notify_all()

@@ -19,6 +19,9 @@ logger = logging.getLogger(__name__)
 _BEATS_A_LEASE = 3
 #: How often one is tried that fails, until the next one.
 _TRIES_A_BEAT = 10
+_NEVER_S = float("inf")
+#: Longest wait that a condition takes.
+_LONGEST_S = threading.TIMEOUT_MAX
 
 
 class LeaseKeeper(threading.Thread):
@@ -32,6 +35,7 @@ class LeaseKeeper(threading.Thread):
         self._changed = threading.Condition()
         self._due_at_s: dict[str, float] = {}
         self._jobs: dict[str, Job] = {}
+        self._wakes_at_s = _NEVER_S
         self._stopped = False
 
     def hold(self, job: Job) -> None:
@@ -44,8 +48,10 @@ class LeaseKeeper(threading.Thread):
             first_s = min(_pause_s(job), self._received_for_s / _BEATS_A_LEASE)
             if job.message.visibility_timeout_s < self._received_for_s:
                 first_s = 0
-            self._due_at_s[job.message.id] = time.monotonic() + first_s
-            self._changed.notify()
+            due_at_s = time.monotonic() + first_s
+            self._due_at_s[job.message.id] = due_at_s
+            if due_at_s < self._wakes_at_s:
+                self._changed.notify()
 
     def let_go(self, job: Job) -> None:
         """Stop to extend it."""
@@ -68,8 +74,9 @@ class LeaseKeeper(threading.Thread):
                 now_s = time.monotonic()
                 due = [id for id, at_s in self._due_at_s.items() if at_s <= now_s]
                 if not due:
-                    next_s = min(self._due_at_s.values(), default=None)
-                    self._changed.wait(None if next_s is None else next_s - now_s)
+                    # Not woken for a job that has ended: there are many, and short.
+                    self._wakes_at_s = min(self._due_at_s.values(), default=_NEVER_S)
+                    self._changed.wait(min(self._wakes_at_s - now_s, _LONGEST_S))
                     continue
                 jobs = [self._jobs[id] for id in due]
                 for job in jobs:

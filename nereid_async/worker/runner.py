@@ -77,9 +77,7 @@ class Runner:
         message = job.message
         if job.claim is not None and self._runtime.rows is not None:
             try:
-                self._runtime.rows.start(
-                    job.claim, self._name, message.visibility_timeout_s
-                )
+                self._runtime.rows.start(job.claim, self._name)
             except backend.DatabaseOperationalError as error:
                 # Losing the mark costs a second run at most.
                 logger.info("%s: start not marked: %s", job, error)

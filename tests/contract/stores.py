@@ -104,7 +104,7 @@ class RowKeeper:
 
     def start(self, task_id: str) -> None:
         claim = self.rows.claim_ids([task_id], 60)[task_id]
-        self.rows.start(claim, "a worker", 60)
+        self.rows.start(claim, "a worker")
 
     def finish(self, task_id: str, outcome: Outcome, ttl_s: float = 60) -> None:
         claim = self.rows.claim_ids([task_id], 60)[task_id]

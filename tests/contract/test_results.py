@@ -97,7 +97,7 @@ class TestDatabaseResults(RowResultSuite):
         task_id = keeper.defer()
         rows = TaskRows(database)
         claim = rows.claim_ids([task_id], 60)[task_id]
-        rows.start(claim, "a worker", 60)
+        rows.start(claim, "a worker")
         rows.report(claim, Progress(3, 10, "half"))
         status = keeper.store().look(task_id)
         assert status is not None

@@ -95,7 +95,7 @@ def test_thousands_of_rows_at_once(rows: TaskRows) -> None:
 
 def test_an_administrator_can_read_all_of_it(rows: TaskRows, task_id: str) -> None:
     held = claim(rows, task_id)
-    rows.start(held, "worker 1", LONG_S)
+    rows.start(held, "worker 1")
     from trytond.pool import Pool
 
     with Transaction().start(rows.database, 1):
@@ -175,7 +175,7 @@ def test_signs_of_life_do_not_disturb_the_tasks_transaction(
     with Transaction().start(rows.database, 1) as transaction:
         cursor = transaction.connection.cursor()
         cursor.execute("INSERT INTO async_test_entry (label) VALUES ('effect')")
-        rows.start(held, "worker", LONG_S)
+        rows.start(held, "worker")
         rows.report(held, Progress(1, 2, "half"))
         assert rows.extend([held], LONG_S) == {task_id}
         status = rows.status(task_id)
@@ -219,7 +219,7 @@ def test_progress_of_a_lost_run_is_dropped(rows: TaskRows, task_id: str) -> None
 
 def test_expired_leases_are_found(rows: TaskRows, task_id: str) -> None:
     held = claim(rows, task_id, OVER_S)
-    rows.start(held, "worker that dies", OVER_S)
+    rows.start(held, "worker that dies")
     assert wait_until(lambda: rows.claim_expired(["other"], 1, 1, True) == [])
     (taken,) = wait_until(lambda: rows.claim_expired(["q"], 10, LONG_S, True))
     assert (taken.id, taken.attempt, taken.text) == (task_id, 1, "text")
@@ -232,12 +232,13 @@ def test_attempts_are_counted_where_a_kill_cannot_undo_them(
     for attempt in range(3):
         held = take_over(rows, task_id)
         assert held.attempt == attempt
-        rows.start(held, "worker", OVER_S)
+        rows.start(held, "worker")
+        rows.extend([held], OVER_S)
 
 
 def test_given_back(rows: TaskRows, task_id: str) -> None:
     held = claim(rows, task_id)
-    rows.start(held, "worker", LONG_S)
+    rows.start(held, "worker")
     rows.release(held, State.PENDING, 0, 1)
     (again,) = rows.claim_due(["q"], 10, LONG_S, True)
     assert (again.id, again.attempt) == (task_id, 1)

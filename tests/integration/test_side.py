@@ -49,8 +49,7 @@ def test_idle_connections_leave_trytonds_pool_enough(
     before = config.get("database", "maxconn")
     config.set("database", "maxconn", maxconn)
     try:
-        for _, idle in side._idle.items():
-            idle.clear()
+        side._idle.clear()
         used = len(pool._used)
         open_at_once(3)
         assert len(pool._used) - used == kept
@@ -65,7 +64,8 @@ def test_a_connection_that_the_server_has_closed_is_not_used(
         cursor.execute("SELECT 1")
     if backend == "postgresql":
         for idle in side._idle.values():
-            idle[:] = [(connection, 0.0) for connection, _ in idle]
+            kept = idle.connections
+            kept[:] = [(connection, 0.0) for connection, _ in kept]
         query(
             database,
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "

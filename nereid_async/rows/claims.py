@@ -6,6 +6,8 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
+from trytond import backend
+
 from .. import side
 from .records import Claim
 from .statements import Statements, params
@@ -31,19 +33,16 @@ class ClaimRows(Statements):
 
         :param web: whether tasks that need the web app are taken, too.
         """
-        token = secrets.token_hex(16)
-        with side.transaction(self.database, durable=False) as cursor:
-            self._execute(
-                cursor,
-                "WITH due AS MATERIALIZED (SELECT id FROM async_task "
-                f"WHERE state = 'pending' AND queue IN ({params(queues)}) "
-                f"AND due_at <= {{now}} {'' if web else 'AND NOT web '}"
-                "ORDER BY due_at, id LIMIT {p} {skip_locked}) "
-                "UPDATE async_task SET state = 'running', token = {p} "
-                "WHERE id IN (SELECT id FROM due) RETURNING uuid, queue, message",
-                [*queues, limit, token],
-            )
-            return self._opened(cursor, token, lease_s)
+        return self._take(
+            "due AS MATERIALIZED (SELECT id FROM async_task "
+            f"WHERE state = 'pending' AND queue IN ({params(queues)}) "
+            f"AND due_at <= {{now}} {'' if web else 'AND NOT web '}"
+            "ORDER BY due_at, id LIMIT {p} {skip_locked})",
+            "id IN (SELECT id FROM due)",
+            [*queues, limit],
+            [],
+            lease_s,
+        )
 
     def claim_expired(
         self, queues: Sequence[str], limit: int, lease_s: float, web: bool
@@ -70,47 +69,85 @@ class ClaimRows(Statements):
 
         A task can be taken while nobody runs it, or if its run's lease is over.
         """
+        claims = self._take(
+            "",
+            f"uuid IN ({params(ids)}) AND state IN ('pending', 'sent')",
+            [],
+            ids,
+            lease_s,
+        )
+        taken = {claim.id for claim in claims}
+        rest = [uuid for uuid in ids if uuid not in taken]
+        if rest:
+            claims += self._take_over_ids(rest, lease_s)
+        return {claim.id: claim for claim in claims}
+
+    def _take_over_ids(self, ids: Sequence[str], lease_s: float) -> list[Claim]:
         token = secrets.token_hex(16)
         with side.transaction(self.database, durable=False) as cursor:
             self._execute(
                 cursor,
-                "UPDATE async_task SET state = 'running', token = {p} "
-                f"WHERE uuid IN ({params(ids)}) AND state IN ('pending', 'sent') "
-                "RETURNING uuid, queue, message",
-                [token, *ids],
+                "UPDATE async_run SET token = {p}, lease_until = {later} "
+                f"WHERE uuid IN ({params(ids)}) AND lease_until < {{now}} "
+                "RETURNING uuid, attempt",
+                [token, lease_s, *ids],
             )
-            claims = self._opened(cursor, token, lease_s)
-            taken = {claim.id for claim in claims}
-            rest = [uuid for uuid in ids if uuid not in taken]
-            if rest:
+            return self._take_over(cursor, dict(cursor.fetchall()), token)
+
+    def _take(
+        self,
+        chosen: str,
+        condition: str,
+        before: Sequence[Any],
+        after: Sequence[Any],
+        lease_s: float,
+    ) -> list[Claim]:
+        """Take rows and open a run for each.
+
+        :param chosen: a common table expression that the condition refers to, or none.
+        :param before: parameters of ``chosen``.
+        :param after: parameters of ``condition``.
+        """
+        token = secrets.token_hex(16)
+        take = (
+            "UPDATE async_task SET state = 'running', token = {p} "
+            f"WHERE {condition} RETURNING uuid, queue, message"
+        )
+        parameters = [*before, token, *after]
+        if backend.name == "postgresql":
+            # One statement, one round trip.
+            expressions = [
+                *([chosen] if chosen else []),
+                f"taken AS ({take})",
+                f"opened AS ({_open('SELECT uuid, {p}, 0, {later}, {now} FROM taken')})",
+            ]
+            with side.autocommit(self.database) as cursor:
                 self._execute(
                     cursor,
-                    "UPDATE async_run SET token = {p}, lease_until = {later} "
-                    f"WHERE uuid IN ({params(rest)}) AND lease_until < {{now}} "
-                    "RETURNING uuid, attempt",
-                    [token, lease_s, *rest],
+                    f"WITH {', '.join(expressions)} "
+                    "SELECT t.uuid, t.queue, t.message, o.attempt "
+                    "FROM taken t JOIN opened o ON o.uuid = t.uuid",
+                    [*parameters, token, lease_s],
+                    durable=False,
                 )
-                claims += self._take_over(cursor, dict(cursor.fetchall()), token)
-        return {claim.id: claim for claim in claims}
-
-    def _opened(self, cursor: side.Cursor, token: str, lease_s: float) -> list[Claim]:
-        """Open a run for each row the last statement returned: the claims on them."""
-        taken = cursor.fetchall()
-        if not taken:
-            return []
-        values = ", ".join(["({p}, {p}, 0, {later}, {now})"] * len(taken))
-        parameters: list[Any] = []
-        for uuid, _, _ in taken:
-            parameters += [uuid, token, lease_s]
-        self._execute(
-            cursor,
-            "INSERT INTO async_run (uuid, token, attempt, lease_until, create_date) "
-            f"VALUES {values} ON CONFLICT (uuid) DO UPDATE SET "
-            "token = excluded.token, lease_until = excluded.lease_until "
-            "RETURNING uuid, attempt",
-            parameters,
-        )
-        return _claims(taken, token, dict(cursor.fetchall()))
+                return [
+                    Claim(uuid, token, attempt, queue, text)
+                    for uuid, queue, text, attempt in cursor.fetchall()
+                ]
+        with side.transaction(self.database) as cursor:
+            self._execute(
+                cursor, f"WITH {chosen} {take}" if chosen else take, parameters
+            )
+            taken = cursor.fetchall()
+            if not taken:
+                return []
+            values = ", ".join(["({p}, {p}, 0, {later}, {now})"] * len(taken))
+            self._execute(
+                cursor,
+                _open(f"VALUES {values}"),
+                [value for uuid, _, _ in taken for value in (uuid, token, lease_s)],
+            )
+            return _claims(taken, token, dict(cursor.fetchall()))
 
     def _take_over(
         self, cursor: side.Cursor, attempts: dict[str, int], token: str
@@ -158,6 +195,15 @@ class ClaimRows(Statements):
             )
             (value,) = cursor.fetchone()
         return None if value is None else max(0.0, float(value))
+
+
+def _open(rows: str) -> str:
+    return (
+        "INSERT INTO async_run (uuid, token, attempt, lease_until, create_date) "
+        f"{rows} ON CONFLICT (uuid) DO UPDATE SET "
+        "token = excluded.token, lease_until = excluded.lease_until "
+        "RETURNING uuid, attempt"
+    )
 
 
 def _claims(

@@ -18,21 +18,29 @@ class RunRows(Statements):
     """Marks, extends and ends runs; all but starts are guarded by the claim."""
 
     def start(self, claim: Claim, worker: str) -> None:
-        """Count an attempt; what a kill undoes afterwards, this survives.
-
-        It changes nothing that is indexed: on PostgreSQL the new version of the row
-        stays on its page (a "heap-only tuple").
-        """
+        """Count an attempt; what a kill undoes afterwards, this survives."""
         # Its own task has not begun: what holds a SQLite file will let go of it.
         with side.autocommit(self.database) as cursor:
-            self._execute(
-                cursor,
-                "UPDATE async_run SET attempt = {p}, worker = {p}, started_at = {now}, "
-                "progress_done = NULL, progress_total = NULL, progress_message = NULL "
-                "WHERE uuid = {p} AND token = {p}",
-                [claim.attempt + 1, worker, claim.id, claim.token],
-                durable=False,
-            )
+            self._start(cursor, claim, worker, "")
+
+    def start_first(self, cursor: side.Cursor, claim: Claim, worker: str) -> None:
+        """Count an attempt through a transaction of PostgreSQL that is still empty.
+
+        That transaction is committed, and one like it begun, in the same round trip.
+        """
+        self._start(cursor, claim, worker, "; COMMIT AND CHAIN")
+
+    def _start(self, cursor: side.Cursor, claim: Claim, worker: str, then: str) -> None:
+        # Nothing that is indexed changes: on PostgreSQL the new version of the row
+        # stays on its page (a "heap-only tuple").
+        self._execute(
+            cursor,
+            "UPDATE async_run SET attempt = {p}, worker = {p}, started_at = {now}, "
+            "progress_done = NULL, progress_total = NULL, progress_message = NULL "
+            "WHERE uuid = {p} AND token = {p}" + then,
+            [claim.attempt + 1, worker, claim.id, claim.token],
+            durable=False,
+        )
 
     def extend(self, claims: Iterable[Claim], lease_s: float) -> set[str]:
         """Give a sign of life; returns the ids whose claim still holds."""

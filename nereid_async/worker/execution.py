@@ -32,18 +32,20 @@ _REPLY_FRAME_BYTES = 256
 _PROGRESS_PAUSE_S = 0.25
 
 
-def execute(job: Job, runtime: Runtime) -> Outcome:
+def execute(job: Job, runtime: Runtime, worker: str) -> Outcome:
     """Run a task in a transaction of its own and commit it.
 
     What trytond repeats in its own dispatchers is repeated here, as one attempt: a
     database error as often as ``[database] retry`` says, a lock that the task asked
     for by TransactionError as often.
 
+    :param worker: how the row names who runs it.
     :returns: the outcome, committed with the task's own writing.
     :raises LeaseLost: another run has the task; nothing was committed.
     :raises Exception: whatever the task raised; nothing was committed.
     """
     extras: dict[str, Any] = {}
+    marked = _mark_start_apart(job, runtime, worker)
     for count in itertools.count():
         if count:
             time.sleep(_RETRY_PAUSE_S * count)
@@ -53,6 +55,8 @@ def execute(job: Job, runtime: Runtime) -> Outcome:
             # The list belongs to the thread, and survives a rollback.
             transaction.tasks.clear()
             try:
+                if not marked:
+                    marked = _mark_start(transaction, job, runtime, worker)
                 outcome = _run(job, runtime)
                 transaction.commit()
             except TransactionError as error:
@@ -72,6 +76,34 @@ def execute(job: Job, runtime: Runtime) -> Outcome:
         _run_own_queue(runtime.database)
         return outcome
     raise AssertionError("itertools.count() ended")
+
+
+def _mark_start_apart(job: Job, runtime: Runtime, worker: str) -> bool:
+    """Note that the run starts, before its transaction does; whether that was done."""
+    if job.claim is None or runtime.rows is None:
+        return True
+    if backend.name == "postgresql":
+        return False
+    try:
+        runtime.rows.start(job.claim, worker)
+    except backend.DatabaseOperationalError as error:
+        # Losing the mark costs a second run at most.
+        logger.info("%s: start not marked: %s", job, error)
+    return True
+
+
+def _mark_start(transaction: Any, job: Job, runtime: Runtime, worker: str) -> bool:
+    """Note that the run starts, on the connection that its statements will use."""
+    assert job.claim is not None
+    assert runtime.rows is not None
+    try:
+        runtime.rows.start_first(transaction.connection.cursor(), job.claim, worker)
+    except backend.DatabaseOperationalError as error:
+        # A sign of life was written at the same time: the transaction is useless.
+        logger.debug("%s: start marked apart: %s", job, error)
+        transaction.connection.rollback()
+        runtime.rows.start(job.claim, worker)
+    return True
 
 
 def _retries() -> int:

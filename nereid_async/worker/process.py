@@ -174,6 +174,7 @@ class WorkerProcess:
         for job in jobs:
             self._keeper.hold(job)
             self._jobs.put(job)
+        self._hand.head_start()
         return len(deliveries)
 
     def _run_jobs(self) -> None:

@@ -58,10 +58,15 @@ class Runner:
             )
             self._give_up(job, died, None)
             return
-        self._start(job)
+        signals.emit(
+            signals.task_started,
+            self._runtime.database,
+            message=message,
+            attempt=job.attempt,
+        )
         started_s = time.monotonic()
         try:
-            outcome = execute(job, self._runtime)
+            outcome = execute(job, self._runtime, self._name)
         except LeaseLost:
             raise
         except (UnknownTask, WebAppNeeded) as error:
@@ -72,21 +77,6 @@ class Runner:
         else:
             logger.info("%s: done in %.0f ms", job, _ms_since(started_s))
             self._succeeded(job, outcome)
-
-    def _start(self, job: Job) -> None:
-        message = job.message
-        if job.claim is not None and self._runtime.rows is not None:
-            try:
-                self._runtime.rows.start(job.claim, self._name)
-            except backend.DatabaseOperationalError as error:
-                # Losing the mark costs a second run at most.
-                logger.info("%s: start not marked: %s", job, error)
-        signals.emit(
-            signals.task_started,
-            self._runtime.database,
-            message=message,
-            attempt=job.attempt,
-        )
 
     def _succeeded(self, job: Job, outcome: Outcome) -> None:
         if job.reply_to is not None:

@@ -51,6 +51,9 @@ class Delivery:
 class Consumer(Protocol):
     """The receiving side, owned by one poller; its methods are thread-safe."""
 
+    #: Whether each :meth:`receive` costs money, also one that brings nothing.
+    polls_are_billed: bool
+
     def receive(self, limit: int, wait_s: float) -> list[Delivery]:
         """Take up to ``limit`` messages, waiting up to ``wait_s`` for the first.
 

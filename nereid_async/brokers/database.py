@@ -52,6 +52,8 @@ class DatabaseBroker:
 class DatabaseConsumer:
     """Claims due rows; one poller's. What becomes of a row is written by its run."""
 
+    polls_are_billed = False
+
     def __init__(
         self, rows: TaskRows, queues: Sequence[str], lease_s: float, web: bool
     ) -> None:

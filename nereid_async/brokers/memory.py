@@ -69,6 +69,8 @@ class MemoryBroker:
 class MemoryConsumer:
     """Receives from a :class:`MemoryBroker`."""
 
+    polls_are_billed = False
+
     def __init__(self, broker: MemoryBroker, queues: Sequence[str]) -> None:
         self._broker = broker
         self._queues = list(queues)

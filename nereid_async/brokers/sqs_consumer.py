@@ -44,6 +44,8 @@ def _by_queue(deliveries: Sequence[Delivery]) -> dict[str, list[Delivery]]:
 class SqsConsumer:
     """Receives from a few queues in turn; one poller's, its methods thread-safe."""
 
+    polls_are_billed = True
+
     def __init__(
         self, names: QueueNames, settings: Settings, queues: Sequence[str]
     ) -> None:

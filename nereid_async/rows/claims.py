@@ -116,11 +116,10 @@ class ClaimRows(Statements):
         parameters = [*before, token, *after]
         if backend.name == "postgresql":
             # One statement, one round trip.
-            expressions = [
-                *([chosen] if chosen else []),
-                f"taken AS ({take})",
-                f"opened AS ({_open('SELECT uuid, {p}, 0, {later}, {now} FROM taken')})",
-            ]
+            opened = _open("SELECT uuid, {p}, 0, {later}, {now} FROM taken")
+            expressions = [f"taken AS ({take})", f"opened AS ({opened})"]
+            if chosen:
+                expressions.insert(0, chosen)
             with side.autocommit(self.database) as cursor:
                 self._execute(
                     cursor,

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from trytond import backend
 
 from .. import runtime as runtimes
+from ..brokers.base import Delivery
 from ..errors import NereidAsyncError, TransportError
 from ..runtime import Runtime
 from .admission import admit
@@ -25,12 +26,15 @@ from .options import WorkerOptions
 from .reaper import Reaper
 from .relay import Relay
 from .runner import Runner
+from .turn import Turn
 
 logger = logging.getLogger(__name__)
 
 #: Longest wait for a message; SQS allows 20 s, and bills each wait.
 _WAIT_S = 20.0
 _BURST_WAIT_S = 1.0
+#: Where messages have just come, whoever else waits for the turn.
+_BUSY_WAIT_S = 1.0
 #: Exit code of a process that wants to be replaced by a fresh one.
 RECYCLED = 90
 #: How long the poller waits for a thread to be free before it looks around.
@@ -47,6 +51,7 @@ class WorkerProcess:
 
     :param beat: called after each successful poll, and while all threads are busy.
     :param parent_pid: who has to live for this process to go on.
+    :param turn: shared with other processes that poll the same queues.
     """
 
     def __init__(
@@ -55,6 +60,7 @@ class WorkerProcess:
         options: WorkerOptions,
         beat: Callable[[], None] = lambda: None,
         parent_pid: int | None = None,
+        turn: Turn | None = None,
     ) -> None:
         self._runtime = runtime
         self._options = options
@@ -68,11 +74,17 @@ class WorkerProcess:
         self._stopping = threading.Event()
         self._parent_pid = parent_pid or os.getppid()
         self._taken = 0
+        self._turn = turn if self._consumer.polls_are_billed else None
+        self._quiet = True
+        #: Rings once; an end of the process, not of this object, closes it.
+        self._bell_fd, self._ring_fd = os.pipe() if self._turn else (-1, -1)
         self.name = f"{socket.gethostname()}:{os.getpid()}"
 
     def stop(self) -> None:
         """Receive nothing more; what runs, finishes."""
         self._stopping.set()
+        if self._turn is not None:
+            os.write(self._ring_fd, b"!")
         self._consumer.wake()
 
     def run(self) -> int:
@@ -80,6 +92,7 @@ class WorkerProcess:
 
         :returns: 0, or RECYCLED where another process is to take over.
         """
+        _keep_connections(self._runtime.database, self._options.threads)
         self._keeper.start()
         for helper in self._helpers:
             helper.start()
@@ -167,7 +180,9 @@ class WorkerProcess:
 
     def _take(self, room: int, wait_s: float) -> int:
         """Receive, and hand the jobs to the runners; returns how many messages came."""
-        deliveries = self._consumer.receive(room, wait_s)
+        deliveries = self._receive(room, wait_s)
+        if deliveries is None:
+            return -1
         jobs = admit(deliveries, self._runtime, self._consumer)
         self._taken += len(jobs)
         self._hand.take(len(jobs))
@@ -176,6 +191,23 @@ class WorkerProcess:
             self._jobs.put(job)
         self._hand.head_start()
         return len(deliveries)
+
+    def _receive(self, room: int, wait_s: float) -> list[Delivery] | None:
+        """Receive; None if it was not this process's turn."""
+        if self._turn is None:
+            return self._consumer.receive(room, wait_s)
+        if not self._quiet:
+            # More may follow, and whoever has the turn need not share it out.
+            deliveries = self._consumer.receive(room, _BUSY_WAIT_S)
+        elif self._turn.take(wait_s, self._bell_fd):
+            try:
+                deliveries = self._consumer.receive(room, wait_s)
+            finally:
+                self._turn.pass_on()
+        else:
+            return None
+        self._quiet = not deliveries
+        return deliveries
 
     def _run_jobs(self) -> None:
         runtimes.activate(self._runtime)
@@ -208,6 +240,17 @@ class WorkerProcess:
             release(job.delivery, job.claim, 0, attempts, self._runtime, self._consumer)
         except (NereidAsyncError, backend.DatabaseOperationalError) as error:
             logger.warning("%s not given back: %s", job, error)
+
+
+def _keep_connections(database: str, threads: int) -> None:
+    """Let trytond's pool keep a connection for each thread.
+
+    It keeps ``[database] minconn`` of them, 1 by default, and closes every other one
+    after each transaction.
+    """
+    if backend.name == "postgresql":
+        pool = backend.Database(database).connect()._connpool
+        pool.minconn = max(pool.minconn, threads)
 
 
 def _helpers(runtime: Runtime) -> list[Reaper | Relay]:

@@ -25,6 +25,7 @@ from .health import HealthFile
 from .options import WorkerOptions
 from .process import RECYCLED, WorkerProcess
 from .pulse import Pulses
+from .turn import Turn
 
 logger = logging.getLogger(__name__)
 
@@ -101,6 +102,8 @@ class _Supervisor:
         # Noted before the fork: a child may be late to ask who its parent is.
         self._pid = os.getpid()
         self._pulses = Pulses(options.processes)
+        shares = options.processes > 1 and not options.burst
+        self._turn = Turn() if shares else None
         self._health = HealthFile(options.health_file)
         self._children: dict[int, _Child] = {}
         #: Slots whose process is to be started, and when.
@@ -156,6 +159,7 @@ class _Supervisor:
             self._options,
             lambda: self._pulses.beat(slot),
             self._pid,
+            self._turn,
         )
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(_FINISH, lambda signum, frame: process.stop())
@@ -232,6 +236,9 @@ class _Supervisor:
             self._due_at_s[child.slot] = 0.0
         elif exit_code != 0:
             self._code = 1
+            if self._turn is not None:
+                # It may have had the turn. A second one merges with the first.
+                self._turn.pass_on()
             logger.error(
                 "worker process %d (pid %d) ended with %d",
                 child.slot,

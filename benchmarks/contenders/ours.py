@@ -15,11 +15,16 @@ def prepare() -> None:
     work.load_pool()
 
 
-def _defer(name: str, number: int) -> None:
+def enqueue(name: str) -> None:
+    """Defer one, inside a transaction."""
     task: Any = getattr(ours_tasks, name)
+    task.defer(time.monotonic())
+
+
+def _defer(name: str, number: int) -> None:
     with Transaction().start(work.database(), 1) as transaction:
         for _ in range(number):
-            task.defer(time.monotonic())
+            enqueue(name)
         transaction.commit()
 
 

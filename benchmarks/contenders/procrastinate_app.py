@@ -33,9 +33,12 @@ def send_many(name: str, number: int) -> None:
         number -= batch
 
 
-def send(name: str) -> None:
-    """Defer one."""
+def enqueue(name: str) -> None:
+    """Send one; it knows of no transaction."""
     run.defer(name=name, sent_at_s=time.monotonic())
+
+
+send = enqueue
 
 
 def close() -> None:

@@ -23,11 +23,15 @@ def prepare() -> None:
         transaction.commit()
 
 
+def enqueue(name: str) -> None:
+    """Put one into the queue, inside a transaction."""
+    Pool().get("async_test.entry").__queue__.bench(_records, name, time.monotonic())
+
+
 def _put(name: str, number: int) -> None:
     with Transaction().start(work.database(), 1) as transaction:
-        entry = Pool().get("async_test.entry")
         for _ in range(number):
-            entry.__queue__.bench(_records, name, time.monotonic())
+            enqueue(name)
         transaction.commit()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 from trytond import backend
@@ -30,6 +31,10 @@ def write() -> None:
 def wait() -> None:
     """Wait as for a mail server."""
     time.sleep(LONG_S)
+
+
+#: What a contender's view does besides; set by the process that serves it.
+enqueue: Callable[[str], None]
 
 
 def database() -> str:

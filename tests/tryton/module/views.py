@@ -46,6 +46,17 @@ class Web(Model):
         return "committed"
 
     @classmethod
+    @route("/bench", methods=["POST"])
+    def bench(cls) -> str:
+        """Write a row, and let a contender of the benchmarks enqueue."""
+        from benchmarks.contenders import work
+
+        work.write()
+        for _ in range(int(request.form["number"])):
+            work.enqueue("nothing")
+        return "enqueued"
+
+    @classmethod
     @route("/several", methods=["POST"])
     def several(cls) -> str:
         for number in range(int(request.form["number"])):

@@ -1,0 +1,109 @@
+"""What enqueuing costs whoever asks: one contender, in a process of its own.
+
+    python -m benchmarks.asking celery_app 200 asking.json           transactions
+    python -m benchmarks.asking celery_app 40 asking.json --nereid   a Nereid view
+    python -m benchmarks.asking ours 2000 asking.json --threads 8    many at once
+
+Nothing, one and ten are enqueued in turn, so that a slow moment of the machine is
+everybody's. The medians are written in milliseconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import statistics
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.contenders import work
+
+#: How many are enqueued by one request.
+NUMBERS = (0, 1, 10)
+_WARM_UP = 5
+
+
+def main() -> None:
+    """Measure, and write what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("contender")
+    parser.add_argument("rounds", type=int)
+    parser.add_argument("result", type=Path)
+    parser.add_argument("--nereid", action="store_true")
+    parser.add_argument("--threads", type=int, default=0)
+    options = parser.parse_args()
+    contender = importlib.import_module(f"benchmarks.contenders.{options.contender}")
+    work.load_pool()
+    contender.prepare()
+    work.enqueue = contender.enqueue
+    if options.threads:
+        result = {"tasks": _many(options.rounds, options.threads)}
+    else:
+        ask = _view(options) if options.nereid else _transaction
+        result = _medians_ms(ask, options.rounds)
+    contender.close()
+    options.result.write_text(json.dumps(result))
+
+
+def _transaction(number: int) -> None:
+    def ask() -> None:
+        work.write()
+        for _ in range(number):
+            work.enqueue("nothing")
+
+    work.in_transaction(ask)
+
+
+def _view(options: Any) -> Callable[[int], None]:
+    from example_app import libmagic
+
+    libmagic.provide()
+    from nereid_async import NereidAsync
+    from tests.fixtures.apps import bare_app
+    from tests.helpers import Browser
+
+    app = bare_app(work.database(), options.result.parent)
+    if options.contender == "ours":
+        NereidAsync().init_app(app)
+    app.initialise()
+    browser = Browser(app)
+
+    def ask(number: int) -> None:
+        answer = browser.post("/en/bench", data={"number": number})
+        assert answer.status_code == 200, answer.text
+
+    return ask
+
+
+def _medians_ms(ask: Callable[[int], None], rounds: int) -> dict[str, float]:
+    taken_ms: dict[int, list[float]] = {number: [] for number in NUMBERS}
+    for _ in range(rounds + _WARM_UP):
+        for number in NUMBERS:
+            started_s = time.perf_counter()
+            ask(number)
+            taken_ms[number].append((time.perf_counter() - started_s) * 1_000)
+    return {str(n): statistics.median(taken_ms[n][_WARM_UP:]) for n in NUMBERS}
+
+
+def _many(tasks: int, threads: int) -> int:
+    """Let threads ask for one task each, again and again; returns how many."""
+    each = tasks // threads
+
+    def ask() -> None:
+        for _ in range(each):
+            _transaction(1)
+
+    asking = [threading.Thread(target=ask) for _ in range(threads)]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    return each * threads
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""What a request pays for enqueuing, for each contender."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.field import (
+    BARE_BOTO3,
+    CELERY,
+    DRAMATIQ,
+    OURS_DATABASE,
+    OURS_SQS,
+    PROCRASTINATE,
+    TRYTOND,
+    Contender,
+)
+from benchmarks.services import Place, Services
+from tests.processes import run
+
+PROJECT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Asker:
+    """A contender, and how it sends.
+
+    :ivar options: for the section ``[async_sqs]``.
+    """
+
+    name: str
+    contender: Contender
+    options: Mapping[str, str]
+
+
+ASKERS = (
+    Asker("nereid_async, sqs", OURS_SQS, {"broker": "sqs"}),
+    Asker(
+        "nereid_async, sqs, background",
+        OURS_SQS,
+        {"broker": "sqs", "send": "background"},
+    ),
+    Asker("nereid_async, database", OURS_DATABASE, {"broker": "database"}),
+    Asker("boto3 send_message", BARE_BOTO3, {}),
+    Asker("Celery delay()", CELERY, {}),
+    Asker("dramatiq send()", DRAMATIQ, {}),
+    Asker("procrastinate defer()", PROCRASTINATE, {}),
+    Asker("trytond's queue", TRYTOND, {}),
+)
+
+
+@dataclass(frozen=True)
+class Price:
+    """Medians in milliseconds.
+
+    :ivar none_ms: of a request that writes a row and enqueues nothing.
+    :ivar one_ms: of one that enqueues one task besides.
+    """
+
+    none_ms: float
+    one_ms: float
+    ten_ms: float
+
+
+def price(
+    services: Services, asker: Asker, rounds: int, *, nereid: bool = False
+) -> Price:
+    """Measure transactions, or requests to a Nereid view."""
+    with services.place(8, **asker.options) as place:
+        options = ["--nereid"] if nereid else []
+        medians_ms = _ask(place, asker, rounds, *options)
+    return Price(medians_ms["0"], medians_ms["1"], medians_ms["10"])
+
+
+def calls_a_task(services: Services, asker: Asker, tasks: int, threads: int) -> float:
+    """Calls of SQS for each task that concurrent requests ask for."""
+    with services.place(8, **asker.options) as place:
+        before = services.calls()
+        done = _ask(place, asker, tasks, "--threads", str(threads))["tasks"]
+        return (services.calls() - before)["SendMessageBatch"] / done
+
+
+def _ask(place: Place, asker: Asker, rounds: int, *options: str) -> dict[str, float]:
+    result = place.folder / f"{place.database}.json"
+    command = [sys.executable, "-m", "benchmarks.asking", asker.contender.module]
+    run(
+        [*command, str(rounds), str(result), *options],
+        place.folder / f"{place.database}-asking.log",
+        timeout_s=300,
+        env={**os.environ, **place.env, **asker.contender.env},
+        cwd=PROJECT,
+    )
+    measured: dict[str, float] = json.loads(result.read_text())
+    return measured

@@ -25,6 +25,7 @@ from benchmarks.contenders import work
 #: How many are enqueued by one request.
 NUMBERS = (0, 1, 10)
 _WARM_UP = 5
+_PAUSE_S = 0.03
 
 
 def main() -> None:
@@ -86,6 +87,8 @@ def _medians_ms(ask: Callable[[int], None], rounds: int) -> dict[str, float]:
             started_s = time.perf_counter()
             ask(number)
             taken_ms[number].append((time.perf_counter() - started_s) * 1_000)
+            # A visitor reads before he asks again.
+            time.sleep(_PAUSE_S)
     return {str(n): statistics.median(taken_ms[n][_WARM_UP:]) for n in NUMBERS}
 
 

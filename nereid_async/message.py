@@ -8,7 +8,7 @@ database, user, context, task, arguments and id.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from .errors import (
@@ -123,7 +123,7 @@ class MessageCodec:
         :param names: names of the positional arguments, for the error.
         :raises MessageTooLarge: the text names the largest argument.
         """
-        payload = dumps({"format": FORMAT, **asdict(message)})
+        payload = dumps({"format": FORMAT, **_as_json(message)})
         text = self._seal.sign(payload)
         if len(text) > self.limit_bytes:
             raise MessageTooLarge(
@@ -148,6 +148,15 @@ class MessageCodec:
         except SerializationError as error:
             raise BadMessage(f"signed, but {error}, {len(text)} bytes") from None
         return _from_payload(payload)
+
+
+def _as_json(message: Message) -> dict[str, Any]:
+    # Not dataclasses.asdict: that copies every argument, deep.
+    return {
+        **vars(message),
+        "target": vars(message.target),
+        "web": None if message.web is None else vars(message.web),
+    }
 
 
 def _from_payload(payload: Any) -> Message:

@@ -21,6 +21,7 @@ from botocore.exceptions import (
 )
 from botocore.loaders import Loader, create_loader
 
+from ._version import __version__
 from .errors import (
     AccessDenied,
     ConfigurationError,
@@ -178,6 +179,9 @@ class Sqs:
             read_timeout=self._timeout_s,
             retries={"mode": "standard", "total_max_attempts": self._attempts},
             max_pool_connections=32,
+            # What boto3 says by default it puts together anew for each call, which
+            # is a sixth of what a call costs here.
+            user_agent=f"Boto3/{boto3.__version__} nereid_async/{__version__}",
         )
         return _session().client(
             "sqs",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
+from nereid_async.worker import hand as hands
 from nereid_async.worker.hand import Hand
 
 
@@ -33,8 +35,8 @@ def test_nothing_ahead_before_a_task_was_measured(threads: int) -> None:
         (1, 10.0, 1),
         (1, 0.3, 1),
         (1, 0.09, 5),
-        (1, 0.001, 11),
-        (8, 0.02, 18),
+        (1, 0.001, 21),
+        (8, 0.02, 28),
         (8, 0.39, 10),
     ],
 )
@@ -54,7 +56,7 @@ def test_a_long_task_counts_at_once_and_is_forgotten_slowly() -> None:
     for _ in range(100):
         hand.take(1)
         hand.put_down(0.001)
-    assert hand.room(0) == 11
+    assert hand.room(0) == 21
     hand.take(1)
     hand.put_down(10.0)
     assert hand.room(0) == 1
@@ -68,8 +70,8 @@ def test_a_call_has_to_be_worth_it() -> None:
     for _ in range(100):
         hand.take(1)
         hand.put_down(0.001)
-    hand.take(11)
-    for left in range(10, 1, -1):
+    hand.take(21)
+    for left in range(20, 11, -1):
         hand.put_down(0.001)
         assert hand.room(0) == 0, left
     hand.put_down(0.001)
@@ -85,3 +87,21 @@ def test_who_waits_for_room_is_woken() -> None:
     hand.put_down(10.0)
     waiting.join(10)
     assert found == [1]
+
+
+def test_a_job_has_a_head_start_until_one_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hand = Hand(1)
+    hand.take(1)
+    waiting = threading.Thread(target=hand.head_start)
+    waiting.start()
+    hand.put_down(0.001)
+    waiting.join(10)
+    assert not waiting.is_alive()
+    # Nothing has come since: it does not wait for as long as it may.
+    monkeypatch.setattr(hands, "_HEAD_START_S", 60)
+    hand.take(0)
+    began_s = time.monotonic()
+    hand.head_start()
+    assert time.monotonic() - began_s < 30

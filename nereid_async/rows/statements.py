@@ -26,9 +26,10 @@ class _Dialect:
 
 _DIALECTS = {
     "postgresql": _Dialect(
+        # Not clock_timestamp(): that is volatile, and no index is searched for it.
         placeholder="%s",
-        now="(clock_timestamp() AT TIME ZONE 'UTC')",
-        later="(clock_timestamp() AT TIME ZONE 'UTC' + %s * INTERVAL '1 second')",
+        now="(statement_timestamp() AT TIME ZONE 'UTC')",
+        later="(statement_timestamp() AT TIME ZONE 'UTC' + %s * INTERVAL '1 second')",
         skip_locked="FOR UPDATE SKIP LOCKED",
         # With what follows it makes one transaction.
         not_durable=f"{side.NOT_DURABLE}; ",

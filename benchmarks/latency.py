@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarks.field import Contender
 from benchmarks.measures import Marks, percentile
@@ -15,10 +17,15 @@ _WARM_UP = 10
 
 @dataclass(frozen=True)
 class Latency:
-    """In milliseconds."""
+    """In milliseconds.
+
+    :ivar from_send_p50_ms: without what comes before the sending: the deferral, and
+        the commit of its transaction; None for those who send at once.
+    """
 
     p50_ms: float
     p99_ms: float
+    from_send_p50_ms: float | None = None
 
 
 def latency(services: Services, contender: Contender, number: int) -> Latency:
@@ -27,5 +34,16 @@ def latency(services: Services, contender: Contender, number: int) -> Latency:
         with workers(contender, place, 1, 1) as its:
             send(contender, place, "nothing", number + _WARM_UP, "--one", timeout_s=600)
             its.check()
-        latencies_ms = Marks.read(place.marks).latencies_ms()[_WARM_UP:]
-    return Latency(percentile(latencies_ms, 50), percentile(latencies_ms, 99))
+        marks = Marks.read(place.marks)
+        sends = Path(f"{place.marks}.sends")
+        sent_s = json.loads(sends.read_text()) if sends.exists() else []
+    latencies_ms = marks.latencies_ms()[_WARM_UP:]
+    from_send_ms = [
+        (start_s - at_s) * 1_000
+        for (_, start_s), at_s in zip(marks.pairs, sent_s, strict=False)
+    ][_WARM_UP:]
+    return Latency(
+        percentile(latencies_ms, 50),
+        percentile(latencies_ms, 99),
+        percentile(from_send_ms, 50) if from_send_ms else None,
+    )

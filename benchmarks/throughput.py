@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from benchmarks.field import Contender
@@ -12,6 +13,7 @@ from benchmarks.services import Services
 from benchmarks.workers import send, workers
 
 LONG_THREADS = 8
+_ACKNOWLEDGED_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -70,11 +72,12 @@ def throughput(
             send(contender, place, load.work, number)
         before = services.calls()
         with workers(contender, place, load.processes, load.threads) as its:
-            _until(lambda: count(place.marks) > 0, 60)
+            until(lambda: count(place.marks) > 0, 60)
             its.check()
-            _until(lambda: count(place.marks) >= number, limit_s)
+            until(lambda: count(place.marks) >= number, limit_s)
             pss_mb = its.pss_mb()
-            # What is acknowledged in batches is so by now; the rest is its own loss.
+            # What is acknowledged in batches is so by then.
+            time.sleep(_ACKNOWLEDGED_S)
             ended = services.calls()
         done = count(place.marks)
         return Throughput(
@@ -89,8 +92,8 @@ def _each(calls: Counter[str], tasks: int) -> dict[str, float]:
     return {name: calls[name] / tasks for name in sorted(calls)} if tasks else {}
 
 
-def _until(condition: object, limit_s: float) -> None:
-    assert callable(condition)
+def until(condition: Callable[[], bool], limit_s: float) -> None:
+    """Wait for a condition, or for as long as it is waited for."""
     deadline_s = time.monotonic() + limit_s
     while not condition() and time.monotonic() < deadline_s:
         time.sleep(0.02)

@@ -9,10 +9,23 @@ from trytond.transaction import Transaction
 
 from benchmarks.contenders import ours_tasks, work
 
+#: When the sending of each batch began: its transaction had committed by then.
+sends: list[float] = []
+
 
 def prepare() -> None:
-    """Load the pool."""
+    """Load the pool, and note when something is sent from now on."""
+    from nereid_async.runtime import of_database
+
     work.load_pool()
+    sender = of_database(work.database()).sender
+    send = sender.send
+
+    def noted(calls: Any) -> None:
+        sends.append(time.monotonic())
+        send(calls)
+
+    sender.send = noted  # type: ignore[method-assign]
 
 
 def enqueue(name: str) -> None:

@@ -1,0 +1,158 @@
+"""What the project wants to reach, each with its figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from benchmarks.field import (
+    BARE_BOTO3,
+    OURS_DATABASE,
+    OURS_SQS,
+    PEERS,
+    PROCRASTINATE,
+)
+from benchmarks.figures import Figures
+from benchmarks.resources import BARE_POOL
+
+OURS, DATABASE = OURS_SQS.name, OURS_DATABASE.name
+_FLAT = 1.2
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One of them.
+
+    :ivar sign: ``>=`` or ``<=``.
+    """
+
+    what: str
+    sign: str
+    limit: float
+    value: float | None
+
+    @property
+    def reached(self) -> bool:
+        """Whether it is."""
+        if self.value is None:
+            return False
+        if self.sign == ">=":
+            return self.value >= self.limit
+        return self.value <= self.limit
+
+
+def bars(figures: Figures) -> list[Bar]:
+    """All of those that can be told from a run."""
+    return [
+        *_throughput(figures),
+        *_calls(figures),
+        *_latency(figures),
+        *_memory(figures),
+        *_requests(figures),
+        *_polls(figures),
+        *_growth(figures),
+    ]
+
+
+def _fastest(figures: Figures, load: str) -> float | None:
+    rates = [figures.rate(peer.name, load) for peer in PEERS]
+    return max((rate for rate in rates if rate is not None), default=None)
+
+
+def _ratio(value: float | None, other: float | None) -> float | None:
+    return None if value is None or not other else value / other
+
+
+def _throughput(figures: Figures) -> Iterator[Bar]:
+    yield Bar("tiny tasks, of the bare loop", ">=", 0.7, figures.of_bare(OURS))
+    for load, limit in (("tiny", 1.4), ("tiny x2", 1.6)):
+        yield Bar(
+            f"{load}, of the fastest peer",
+            ">=",
+            limit,
+            _ratio(figures.rate(OURS, load), _fastest(figures, load)),
+        )
+    yield Bar(
+        "database broker, tiny, of procrastinate",
+        ">=",
+        1.5,
+        _ratio(
+            figures.rate(DATABASE, "tiny"), figures.rate(PROCRASTINATE.name, "tiny")
+        ),
+    )
+
+
+def _calls(figures: Figures) -> Iterator[Bar]:
+    calls = figures.calls(OURS, "tiny")
+    yield Bar("SQS calls a task, worker", "<=", 0.25, calls)
+    sending = figures.results.sending.get(f"{OURS}, background")
+    if calls is not None and sending is not None:
+        yield Bar(
+            "SQS calls a task, in all, background sender", "<=", 0.4, calls + sending
+        )
+    idle = figures.results.idle.get(OURS)
+    if idle is not None:
+        # Of two processes one polls, so it is one process's bar for both.
+        yield Bar("SQS calls a minute, two idle processes", "<=", 3, sum(idle.values()))
+
+
+def _latency(figures: Figures) -> Iterator[Bar]:
+    yield Bar(
+        "start p50 from the commit on, of bare boto3",
+        "<=",
+        1.3,
+        _ratio(figures.from_send_p50_ms(OURS), figures.p50_ms(BARE_BOTO3.name)),
+    )
+    yield Bar(
+        "database broker, start p50, of procrastinate",
+        "<=",
+        1,
+        _ratio(figures.p50_ms(DATABASE), figures.p50_ms(PROCRASTINATE.name)),
+    )
+
+
+def _memory(figures: Figures) -> Iterator[Bar]:
+    ours = figures.results.memory[OURS]
+    bare = figures.results.memory[BARE_POOL.name][1]
+    yield Bar("MB of one process beyond bare pool and client", "<=", 20, ours[1] - bare)
+    last = max(ours)
+    if last > 1:
+        yield Bar(
+            "MB of each further process", "<=", 15, (ours[last] - ours[1]) / (last - 1)
+        )
+
+
+def _requests(figures: Figures) -> Iterator[Bar]:
+    one_ms = {name: it.one_ms for name, it in figures.requests.items()}
+    yield Bar(
+        "one deferral, of dramatiq's send()",
+        "<=",
+        1,
+        one_ms[OURS] / one_ms["dramatiq send()"],
+    )
+    yield Bar(
+        "one deferral, background, of procrastinate's",
+        "<=",
+        1,
+        one_ms[f"{OURS}, background"] / one_ms["procrastinate defer()"],
+    )
+
+
+def _polls(figures: Figures) -> Iterator[Bar]:
+    view_rate = figures.results.polls["an empty Nereid view"][0]
+    for name, (rate, begun, asked) in figures.results.polls.items():
+        if name.startswith("poll, "):
+            yield Bar(f"{name}: per empty Nereid view", ">=", 5, rate / view_rate)
+            yield Bar(f"{name}: transactions", "<=", 0, begun)
+            reads = 0 if "bare" in name else 1
+            # The log of the server is not cut off to the request.
+            yield Bar(f"{name}: statements", "<=", reads + 0.05, asked)
+
+
+def _growth(figures: Figures) -> Iterator[Bar]:
+    medians = figures.results.growth["medians_ms"]
+    few, most = medians["1000"], medians[max(medians, key=int)]
+    for name in few:
+        yield Bar(
+            f"{name}: most rows, of 1,000", "<=", _FLAT, _ratio(most[name], few[name])
+        )

@@ -1,0 +1,165 @@
+"""Goes through a plan."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from benchmarks.field import CELERY, DRAMATIQ, OURS_DATABASE, OURS_SQS
+from benchmarks.latency import Latency, latency
+from benchmarks.plan import Plan
+from benchmarks.requests import ASKERS, Price, calls_a_task, price
+from benchmarks.resources import BARE_POOL, idle_calls, pss_mb
+from benchmarks.services import Services
+from benchmarks.throughput import LOADS, Load, Throughput, throughput
+from tests.processes import run
+
+T = TypeVar("T")
+PROJECT = Path(__file__).parent.parent
+_ASKING_THREADS = 8
+_ASKING_TASKS = 800
+
+
+@dataclass
+class Results:
+    """What came of a run; lists have one entry a round."""
+
+    plan: Plan
+    throughput: dict[tuple[str, str], list[Throughput]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    latency: dict[str, list[Latency]] = field(default_factory=lambda: defaultdict(list))
+    requests: dict[str, list[Price]] = field(default_factory=lambda: defaultdict(list))
+    views: dict[str, Price] = field(default_factory=dict)
+    sending: dict[str, float] = field(default_factory=dict)
+    idle: dict[str, dict[str, float]] = field(default_factory=dict)
+    memory: dict[str, dict[int, float]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+    polls: dict[str, list[float]] = field(default_factory=dict)
+    growth: dict[str, Any] = field(default_factory=dict)
+    processes: dict[str, dict[int, float]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+
+
+def measure(services: Services, plan: Plan) -> Results:
+    """Measure all that the plan says; tells on the way what it does."""
+    results = Results(plan)
+    for _ in range(plan.rounds):
+        _loads(services, plan, results)
+        for contender in plan.contenders:
+            if contender.transport != "none":
+                results.latency[contender.name].append(
+                    _told(
+                        f"latency: {contender.name}",
+                        lambda c=contender: latency(services, c, plan.latencies),
+                    )
+                )
+        for asker in ASKERS:
+            results.requests[asker.name].append(
+                _told(
+                    f"a request: {asker.name}",
+                    lambda a=asker: price(services, a, plan.requests),
+                )
+            )
+    _costs_of_asking(services, plan, results)
+    _resources(services, plan, results)
+    _the_rest(services, plan, results)
+    return results
+
+
+def _loads(services: Services, plan: Plan, results: Results) -> None:
+    for load in LOADS.values():
+        for contender in plan.contenders:
+            if load.name in contender.works:
+                results.throughput[contender.name, load.name].append(
+                    _told(
+                        f"{load.name}: {contender.name}",
+                        lambda c=contender, it=load: throughput(
+                            services, c, it, plan.tasks[it.name], plan.limit_s
+                        ),
+                    )
+                )
+
+
+def _costs_of_asking(services: Services, plan: Plan, results: Results) -> None:
+    for asker in ASKERS:
+        if plan.views and asker.name.startswith(("nereid_async", "Celery")):
+            results.views[asker.name] = _told(
+                f"a Nereid view: {asker.name}",
+                lambda a=asker: price(services, a, plan.views, nereid=True),
+            )
+        if asker.contender is OURS_SQS:
+            results.sending[asker.name] = _told(
+                f"calls of senders: {asker.name}",
+                lambda a=asker: calls_a_task(
+                    services, a, _ASKING_TASKS, _ASKING_THREADS
+                ),
+            )
+
+
+def _resources(services: Services, plan: Plan, results: Results) -> None:
+    for contender in (BARE_POOL, OURS_SQS, OURS_DATABASE, CELERY, DRAMATIQ):
+        for number in plan.memory:
+            if contender is not BARE_POOL or number == 1:
+                results.memory[contender.name][number] = _told(
+                    f"memory of {number}: {contender.name}",
+                    lambda c=contender, n=number: pss_mb(services, c, n),
+                )
+    for contender in plan.idle:
+        results.idle[contender.name] = _told(
+            f"idle, 2 processes: {contender.name}",
+            lambda c=contender: idle_calls(services, c, 2, plan.idle_s),
+        )
+
+
+def _the_rest(services: Services, plan: Plan, results: Results) -> None:
+    results.polls = _told(
+        "polls",
+        lambda: _apart(
+            services, "polling", str(plan.polls_s), str(services.databases.log)
+        ),
+    )
+    results.growth = _told(
+        "growth", lambda: _apart(services, "growing", *map(str, plan.rows))
+    )
+    for contender in (OURS_SQS, OURS_DATABASE):
+        for number in plan.processes:
+            load = Load(f"tiny x{number}", "tiny", number, 1)
+            results.processes[contender.name][number] = _told(
+                f"{load.name}: {contender.name}",
+                lambda c=contender, it=load: throughput(
+                    services, c, it, plan.tasks["tiny x2"], plan.limit_s
+                ),
+            ).rate
+
+
+def _apart(services: Services, module: str, *arguments: str) -> dict[str, Any]:
+    """Let a module measure in a process of its own; what it wrote."""
+    with services.place(8, broker="database") as place:
+        result = place.folder / f"{module}.json"
+        run(
+            [sys.executable, "-m", f"benchmarks.{module}", str(result), *arguments],
+            place.folder / f"{module}.log",
+            timeout_s=600,
+            env={**os.environ, **place.env},
+            cwd=PROJECT,
+        )
+        measured: dict[str, Any] = json.loads(result.read_text())
+        return measured
+
+
+def _told(what: str, measure: Callable[[], T]) -> T:
+    started_s = time.monotonic()
+    print(f"{what} ...", end=" ", flush=True)
+    value = measure()
+    print(f"{time.monotonic() - started_s:.0f} s", flush=True)
+    return value

@@ -52,19 +52,21 @@ def workers(
     command = expanded(contender.worker(processes, threads), place)
     env = {**place.env, **contender.env}
     with ExitStack() as stack:
-        yield Workers(
-            [
-                stack.enter_context(
-                    Process(
-                        command,
-                        place.folder / f"{place.database}-worker-{i}.log",
-                        env=env,
-                        cwd=PROJECT,
-                    )
+        started = [
+            stack.enter_context(
+                Process(
+                    command,
+                    place.folder / f"{place.database}-worker-{i}.log",
+                    env=env,
+                    cwd=PROJECT,
                 )
-                for i in range(contender.commands(processes))
-            ]
-        )
+            )
+            for i in range(contender.commands(processes))
+        ]
+        yield Workers(started)
+        for process in started:
+            # Nobody waits for the last poll of a queue that is not used any more.
+            process.kill()
 
 
 def expanded(command: Command, place: Place) -> Command:

@@ -45,6 +45,8 @@ RETENTION_MIN_S = 60
 RECEIVES_MAX = 1_000
 
 _CONNECT_TIMEOUT_S = 2.0
+#: In place of a process: the client has no connections.
+_NOBODY = -1
 
 _MISSING = {"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"}
 _DENIED = {
@@ -108,6 +110,15 @@ class Sqs:
         self._client: SQSClient | None = None
         self._urls: dict[str, str] = {}
 
+    def hang_up(self) -> None:
+        """Close all connections: after a fork each process goes on with the client.
+
+        Not while another thread makes a call.
+        """
+        if self._client is not None and self._pid == os.getpid():
+            self._client.close()
+            self._pid = _NOBODY
+
     def call(self, operation: str, **parameters: Any) -> dict[str, Any]:
         """Make one call, such as ``call("send_message", QueueUrl=…)``.
 
@@ -166,9 +177,9 @@ class Sqs:
         if client is None or self._pid != os.getpid():
             with self._lock:
                 # Connections do not survive a fork.
-                if self._client is None or self._pid != os.getpid():
+                if self._client is None or self._pid not in (os.getpid(), _NOBODY):
                     self._client = self._new_client()
-                    self._pid = os.getpid()
+                self._pid = os.getpid()
                 client = self._client
         return client
 

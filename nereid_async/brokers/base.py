@@ -101,6 +101,12 @@ class Broker(Protocol):
     def consumer(self, queues: Sequence[str]) -> Consumer:
         """Start to receive from the queues of these short names."""
 
+    def prepare(self, queues: Sequence[str]) -> None:
+        """Make, before a fork, what consumers of these queues can share.
+
+        :raises TransportError: the service could not be asked.
+        """
+
     def warnings(self, queues: Sequence[str]) -> list[str]:
         """What about these queues will make trouble; asked at a worker's start.
 

@@ -44,6 +44,9 @@ class DatabaseBroker:
         """Start to take rows."""
         return DatabaseConsumer(self._rows, queues, self._lease_s, self._web)
 
+    def prepare(self, queues: Sequence[str]) -> None:
+        """Nothing to do; see :class:`.base.Broker`."""
+
     def warnings(self, queues: Sequence[str]) -> list[str]:
         """None: a queue is but a column."""
         return []

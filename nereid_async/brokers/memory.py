@@ -48,6 +48,9 @@ class MemoryBroker:
         """Start to receive."""
         return MemoryConsumer(self, queues)
 
+    def prepare(self, queues: Sequence[str]) -> None:
+        """Nothing to do; see :class:`.base.Broker`."""
+
     def warnings(self, queues: Sequence[str]) -> list[str]:
         """None: nobody else sees to these queues."""
         return []

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from ..circuit import Circuit
-from ..errors import TransportError, TransportUnavailable
+from ..errors import (
+    AccessDenied,
+    QueueMissing,
+    TransportError,
+    TransportUnavailable,
+)
 from ..names import QueueNames
 from ..settings import Settings
 from ..sqs import BATCH_MAX_BYTES, BATCH_MAX_ENTRIES, DELAY_MAX_S, Sqs
 from .base import Parcel
-from .sqs_consumer import SqsConsumer
+from .sqs_consumer import RECEIVE_TIMEOUT_S, SqsConsumer
 from .sqs_queues import TaskQueues
 
 logger = logging.getLogger(__name__)
@@ -36,6 +42,7 @@ class SqsBroker:
         self._circuit = Circuit()
         sqs = Sqs(settings, settings.send_timeout, 1 if settings.outbox else 3)
         self._queues = TaskQueues(self._names, settings, sqs)
+        self._receiving = Sqs(settings, RECEIVE_TIMEOUT_S, attempts=3)
 
     def send(self, parcels: Sequence[Parcel]) -> list[str]:
         """Send in as few calls as SQS allows; see :class:`..base.Broker`."""
@@ -59,11 +66,22 @@ class SqsBroker:
 
     def consumer(self, queues: Sequence[str]) -> SqsConsumer:
         """Start to receive; creates the queues that are missing."""
-        return SqsConsumer(self._names, self._settings, queues)
+        return SqsConsumer(self._names, self._settings, queues, self._receiving)
+
+    def prepare(self, queues: Sequence[str]) -> None:
+        """Make a client that has been used: consumers share it, as it is then."""
+        for queue in queues:
+            # Where it does not exist, the first consumer makes it.
+            with suppress(QueueMissing, AccessDenied):
+                self._receiving.url(self._names.task(queue))
+        self._receiving.hang_up()
 
     def warnings(self, queues: Sequence[str]) -> list[str]:
         """Redrive policies that would take messages from their workers."""
-        return [text for queue in queues for text in self._queues.warnings(queue)]
+        # With a client of its own: what a process has used it cannot hand on.
+        sqs = Sqs(self._settings, self._settings.send_timeout, attempts=1)
+        asked = TaskQueues(self._names, self._settings, sqs)
+        return [text for queue in queues for text in asked.warnings(queue)]
 
 
 def _batches(parcels: Sequence[Parcel]) -> Iterator[tuple[str, list[Parcel]]]:

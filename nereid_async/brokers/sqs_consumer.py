@@ -17,7 +17,7 @@ from .sqs_queues import TaskQueues
 logger = logging.getLogger(__name__)
 
 #: A long poll answers after 20 s at the latest.
-_RECEIVE_TIMEOUT_S = LONG_POLL_MAX_S + 10.0
+RECEIVE_TIMEOUT_S = LONG_POLL_MAX_S + 10.0
 #: For how long acknowledgements are collected into one call.
 _DELETE_PAUSE_S = 0.2
 
@@ -47,9 +47,12 @@ class SqsConsumer:
     polls_are_billed = True
 
     def __init__(
-        self, names: QueueNames, settings: Settings, queues: Sequence[str]
+        self,
+        names: QueueNames,
+        settings: Settings,
+        queues: Sequence[str],
+        sqs: Sqs,
     ) -> None:
-        sqs = Sqs(settings, _RECEIVE_TIMEOUT_S, attempts=3)
         self._queues = TaskQueues(names, settings, sqs)
         self._names = list(queues)
         self._visibility_s = settings.visibility_timeout

@@ -55,7 +55,7 @@ def work(runtime: Runtime, options: WorkerOptions) -> int:
     """
     for queue in options.queues:
         checked_queue(queue)
-    _warn(runtime, options)
+    _look_at_queues(runtime, options)
     _load_pool(runtime)
     # What is there now stays: its pages remain shared, for no collection writes to
     # them, and each one is shorter.
@@ -64,11 +64,12 @@ def work(runtime: Runtime, options: WorkerOptions) -> int:
     return _Supervisor(runtime, options).run()
 
 
-def _warn(runtime: Runtime, options: WorkerOptions) -> None:
+def _look_at_queues(runtime: Runtime, options: WorkerOptions) -> None:
     queues = options.queues_or_default(runtime.settings)
     try:
         for text in runtime.broker.warnings(queues):
             logger.warning("%s", text)
+        runtime.broker.prepare(queues)
     except TransportError as error:
         logger.warning("the queues cannot be looked at: %s", error)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from benchmarks.field import (
     ALL,
@@ -12,7 +12,6 @@ from benchmarks.field import (
     CELERY,
     DRAMATIQ,
     OURS,
-    OURS_SQS,
     PROCRASTINATE,
     Contender,
 )
@@ -22,7 +21,7 @@ from benchmarks.field import (
 class Plan:
     """How much of everything.
 
-    :ivar tasks: how many of each workload.
+    :ivar tasks: how many of each workload; those without are left out.
     :ivar limit_s: for how long a slow contender is watched.
     :ivar processes: numbers of worker processes of ours.
     :ivar rows: numbers of rows in async.task.
@@ -40,36 +39,37 @@ class Plan:
     rows: Sequence[int]
     processes: Sequence[int]
     memory: Sequence[int]
-    idle: Sequence[Contender] = field(default=(OURS_SQS, CELERY, DRAMATIQ))
+    #: Whose memory and idle calls are measured besides ours.
+    others: Sequence[Contender] = ()
 
 
 FULL = Plan(
     rounds=3,
     contenders=ALL,
-    tasks={"tiny": 1_200, "tiny x2": 1_800, "nothing": 1_500, "long": 800},
+    tasks={"tiny": 1_000, "tiny x2": 1_500, "nothing": 1_200, "long": 600},
     limit_s=8,
-    latencies=120,
+    latencies=100,
     idle_s=60,
-    requests=60,
+    requests=40,
     views=20,
     polls_s=3,
     rows=(1, 10, 100, 1_000, 100_000, 1_000_000),
     processes=(1, 2, 3, 4, 6, 8),
     memory=(1, 2, 3),
+    others=(CELERY, DRAMATIQ),
 )
 
 QUICK = Plan(
     rounds=1,
     contenders=(BARE_LOOP, BARE_BOTO3, *OURS, CELERY, DRAMATIQ, PROCRASTINATE),
-    tasks={"tiny": 600, "tiny x2": 600, "nothing": 600, "long": 200},
+    tasks={"tiny": 400, "tiny x2": 600},
     limit_s=5,
-    latencies=50,
+    latencies=30,
     idle_s=20,
-    requests=20,
+    requests=12,
     views=0,
     polls_s=1,
     rows=(1_000, 10_000),
     processes=(),
     memory=(1, 2),
-    idle=(OURS_SQS,),
 )

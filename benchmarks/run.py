@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchmarks.field import CELERY, DRAMATIQ, OURS_DATABASE, OURS_SQS
+from benchmarks.field import OURS_DATABASE, OURS_SQS
 from benchmarks.latency import Latency, latency
 from benchmarks.plan import Plan
 from benchmarks.requests import ASKERS, Price, calls_a_task, price
@@ -79,7 +79,7 @@ def measure(services: Services, plan: Plan) -> Results:
 def _loads(services: Services, plan: Plan, results: Results) -> None:
     for load in LOADS.values():
         for contender in plan.contenders:
-            if load.name in contender.works:
+            if load.name in contender.works and load.name in plan.tasks:
                 results.throughput[contender.name, load.name].append(
                     _told(
                         f"{load.name}: {contender.name}",
@@ -107,14 +107,14 @@ def _costs_of_asking(services: Services, plan: Plan, results: Results) -> None:
 
 
 def _resources(services: Services, plan: Plan, results: Results) -> None:
-    for contender in (BARE_POOL, OURS_SQS, OURS_DATABASE, CELERY, DRAMATIQ):
+    for contender in (BARE_POOL, OURS_SQS, OURS_DATABASE, *plan.others):
         for number in plan.memory:
             if contender is not BARE_POOL or number == 1:
                 results.memory[contender.name][number] = _told(
                     f"memory of {number}: {contender.name}",
                     lambda c=contender, n=number: pss_mb(services, c, n),
                 )
-    for contender in plan.idle:
+    for contender in (OURS_SQS, *plan.others):
         results.idle[contender.name] = _told(
             f"idle, 2 processes: {contender.name}",
             lambda c=contender: idle_calls(services, c, 2, plan.idle_s),

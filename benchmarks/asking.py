@@ -11,12 +11,13 @@ everybody's. The medians are written in milliseconds.
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib
 import json
 import statistics
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,11 @@ def main() -> None:
     if options.threads:
         result = {"tasks": _many(options.rounds, options.threads)}
     else:
-        ask = _view(options) if options.nereid else _transaction
-        result = _medians_ms(ask, options.rounds)
+        ask = _view(options, options.contender == "ours")
+        requests = {str(n): functools.partial(ask, n) for n in NUMBERS}
+        if options.nereid and options.contender == "ours":
+            requests["without"] = functools.partial(_view(options, False), 0)
+        result = _medians_ms(requests, options.rounds)
     contender.close()
     options.result.write_text(json.dumps(result))
 
@@ -59,7 +63,10 @@ def _transaction(number: int) -> None:
     work.in_transaction(ask)
 
 
-def _view(options: Any) -> Callable[[int], None]:
+def _view(options: Any, extended: bool) -> Callable[[int], None]:
+    """What asks for so many; of Nereid, with our extension or without."""
+    if not options.nereid:
+        return _transaction
     from example_app import libmagic
 
     libmagic.provide()
@@ -68,7 +75,7 @@ def _view(options: Any) -> Callable[[int], None]:
     from tests.helpers import Browser
 
     app = bare_app(work.database(), options.result.parent)
-    if options.contender == "ours":
+    if extended:
         NereidAsync().init_app(app)
     app.initialise()
     browser = Browser(app)
@@ -80,16 +87,18 @@ def _view(options: Any) -> Callable[[int], None]:
     return ask
 
 
-def _medians_ms(ask: Callable[[int], None], rounds: int) -> dict[str, float]:
-    taken_ms: dict[int, list[float]] = {number: [] for number in NUMBERS}
+def _medians_ms(
+    requests: Mapping[str, Callable[[], None]], rounds: int
+) -> dict[str, float]:
+    taken_ms: dict[str, list[float]] = {name: [] for name in requests}
     for _ in range(rounds + _WARM_UP):
-        for number in NUMBERS:
+        for name, request in requests.items():
             started_s = time.perf_counter()
-            ask(number)
-            taken_ms[number].append((time.perf_counter() - started_s) * 1_000)
+            request()
+            taken_ms[name].append((time.perf_counter() - started_s) * 1_000)
             # A visitor reads before he asks again.
             time.sleep(_PAUSE_S)
-    return {str(n): statistics.median(taken_ms[n][_WARM_UP:]) for n in NUMBERS}
+    return {name: statistics.median(it[_WARM_UP:]) for name, it in taken_ms.items()}
 
 
 def _many(tasks: int, threads: int) -> int:

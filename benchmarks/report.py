@@ -157,10 +157,11 @@ def _requests(figures: Figures) -> str:
     ) + table(heads, rows)
     if figures.results.views:
         text += "\n\nThe same in a Nereid view.\n\n" + table(
-            heads,
+            ["milliseconds", "no extension", *heads[1:]],
             [
                 [
                     name,
+                    number(it.without_ms, 1),
                     number(it.none_ms, 1),
                     number(it.one_ms - it.none_ms, 1),
                     number(it.ten_ms - it.none_ms, 1),

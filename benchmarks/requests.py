@@ -59,11 +59,13 @@ class Price:
 
     :ivar none_ms: of a request that writes a row and enqueues nothing.
     :ivar one_ms: of one that enqueues one task besides.
+    :ivar without_ms: of one that enqueues nothing, to an app without the extension.
     """
 
     none_ms: float
     one_ms: float
     ten_ms: float
+    without_ms: float | None = None
 
 
 def price(
@@ -73,7 +75,9 @@ def price(
     with services.place(8, **asker.options) as place:
         options = ["--nereid"] if nereid else []
         medians_ms = _ask(place, asker, rounds, *options)
-    return Price(medians_ms["0"], medians_ms["1"], medians_ms["10"])
+    return Price(
+        medians_ms["0"], medians_ms["1"], medians_ms["10"], medians_ms.get("without")
+    )
 
 
 def calls_a_task(services: Services, asker: Asker, tasks: int, threads: int) -> float:

@@ -11,12 +11,17 @@ import pytest
 from trytond import backend
 from trytond.transaction import Transaction
 
+from nereid_async.brokers.base import Delivery
 from nereid_async.errors import LeaseLost
 from nereid_async.message import Message, Target
 from nereid_async.results.base import Failure, Outcome, Progress
 from nereid_async.rows import Claim, Row, TaskRows
+from nereid_async.runtime import of_database
 from nereid_async.states import State
+from nereid_async.worker.execution import _mark_start
+from nereid_async.worker.job import Job
 from tests.databases import Databases
+from tests.fixtures.scripts import ConfWriter
 from tests.helpers import query, states, wait_until
 
 LONG_S, OVER_S = 60, 0
@@ -184,6 +189,46 @@ def test_signs_of_life_do_not_disturb_the_tasks_transaction(
         rows.finish(cursor, held, Outcome(), 60)
     assert effects(rows) == 1
     assert states(rows.database) == ["done"]
+
+
+@pytest.mark.backends("postgresql")
+def test_a_start_survives_the_rollback_of_its_transaction(
+    rows: TaskRows, task_id: str
+) -> None:
+    held = claim(rows, task_id)
+    with Transaction().start(rows.database, 1) as transaction:
+        cursor = transaction.connection.cursor()
+        rows.start_first(cursor, held, "worker")
+        cursor.execute("SHOW transaction_isolation")
+        assert cursor.fetchone() == ("repeatable read",)
+        cursor.execute("SHOW synchronous_commit")
+        assert cursor.fetchone() == ("on",)
+        cursor.execute("INSERT INTO async_test_entry (label) VALUES ('effect')")
+        transaction.rollback()
+    assert effects(rows) == 0
+    attempts = "SELECT attempt, worker FROM async_run WHERE uuid = %s"
+    assert query(rows.database, attempts, task_id) == [(1, "worker")]
+
+
+@pytest.mark.backends("postgresql")
+def test_a_start_is_marked_though_a_sign_of_life_comes_between(
+    tryton_conf: ConfWriter, rows: TaskRows, task_id: str
+) -> None:
+    tryton_conf(signing_key="k")
+    runtime = of_database(rows.database)
+    held = claim(rows, task_id)
+    job = Job(Delivery("text", None, "q", claim=held), message(), held)
+    with Transaction().start(rows.database, 1) as transaction:
+        # The transaction has seen the row as it was before.
+        assert rows.extend([held], LONG_S) == {task_id}
+        assert _mark_start(transaction, job, runtime, "worker")
+        cursor = transaction.connection.cursor()
+        cursor.execute("INSERT INTO async_test_entry (label) VALUES ('effect')")
+        rows.finish(cursor, held, Outcome(), 60)
+        transaction.commit()
+    assert effects(rows) == 1
+    attempts = "SELECT attempt, worker FROM async_run WHERE uuid = %s"
+    assert query(rows.database, attempts, task_id) == [(1, "worker")]
 
 
 def test_a_lease_that_is_extended_holds(rows: TaskRows, task_id: str) -> None:

@@ -74,3 +74,21 @@ def test_a_connection_that_the_server_has_closed_is_not_used(
     with side.autocommit(database) as cursor:
         cursor.execute("SELECT 2")
         assert cursor.fetchone() == (2,)
+
+
+@pytest.mark.backends("postgresql")
+def test_not_to_wait_for_the_disk_ends_with_the_transaction(database: str) -> None:
+    def setting(cursor: side.Cursor) -> str:
+        cursor.execute("SHOW synchronous_commit")
+        return str(cursor.fetchone()[0])
+
+    with side.transaction(database) as cursor:
+        assert setting(cursor) == "on"
+    with side.transaction(database, durable=False) as cursor:
+        assert setting(cursor) == "off"
+    with side.autocommit(database) as cursor:
+        assert setting(cursor) == "on"
+        # One statement by itself, as the rows are written.
+        cursor.execute(f"{side.NOT_DURABLE}; SHOW synchronous_commit")
+        assert cursor.fetchone() == ("off",)
+        assert setting(cursor) == "on"

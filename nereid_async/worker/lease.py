@@ -19,9 +19,8 @@ logger = logging.getLogger(__name__)
 _BEATS_A_LEASE = 3
 #: How often one is tried that fails, until the next one.
 _TRIES_A_BEAT = 10
-_NEVER_S = float("inf")
-#: Longest wait that a condition takes.
-_LONGEST_S = threading.TIMEOUT_MAX
+#: It looks so often anyway, so as not to be woken for each job that begins.
+_LOOK_S = 5.0
 
 
 class LeaseKeeper(threading.Thread):
@@ -35,7 +34,7 @@ class LeaseKeeper(threading.Thread):
         self._changed = threading.Condition()
         self._due_at_s: dict[str, float] = {}
         self._jobs: dict[str, Job] = {}
-        self._wakes_at_s = _NEVER_S
+        self._wakes_at_s = 0.0
         self._stopped = False
 
     def hold(self, job: Job) -> None:
@@ -74,9 +73,9 @@ class LeaseKeeper(threading.Thread):
                 now_s = time.monotonic()
                 due = [id for id, at_s in self._due_at_s.items() if at_s <= now_s]
                 if not due:
-                    # Not woken for a job that has ended: there are many, and short.
-                    self._wakes_at_s = min(self._due_at_s.values(), default=_NEVER_S)
-                    self._changed.wait(min(self._wakes_at_s - now_s, _LONGEST_S))
+                    at_s = min(self._due_at_s.values(), default=now_s + _LOOK_S)
+                    self._wakes_at_s = min(at_s, now_s + _LOOK_S)
+                    self._changed.wait(self._wakes_at_s - now_s)
                     continue
                 jobs = [self._jobs[id] for id in due]
                 for job in jobs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from trytond import backend
@@ -64,10 +65,15 @@ class ClaimRows(Statements):
             attempts = dict(cursor.fetchall())
             return self._take_over(cursor, attempts, token)
 
-    def claim_ids(self, ids: Sequence[str], lease_s: float) -> dict[str, Claim]:
+    def claim_ids(
+        self, ids: Sequence[str], lease_s: float, started_by: str | None = None
+    ) -> dict[str, Claim]:
         """Take the tasks of messages that were received; those that can be taken.
 
         A task can be taken while nobody runs it, or if its run's lease is over.
+
+        :param started_by: the worker, where the runs begin at once: the claim is the
+            mark of their start then, and saves it (but not that of a task taken over).
         """
         claims = self._take(
             "",
@@ -75,6 +81,7 @@ class ClaimRows(Statements):
             [],
             ids,
             lease_s,
+            started_by,
         )
         taken = {claim.id for claim in claims}
         rest = [uuid for uuid in ids if uuid not in taken]
@@ -101,6 +108,7 @@ class ClaimRows(Statements):
         before: Sequence[Any],
         after: Sequence[Any],
         lease_s: float,
+        started_by: str | None = None,
     ) -> list[Claim]:
         """Take rows and open a run for each.
 
@@ -108,15 +116,15 @@ class ClaimRows(Statements):
         :param before: parameters of ``chosen``.
         :param after: parameters of ``condition``.
         """
-        token = secrets.token_hex(16)
+        opening = _Opening(secrets.token_hex(16), lease_s, started_by)
         take = (
             "UPDATE async_task SET state = 'running', token = {p} "
             f"WHERE {condition} RETURNING uuid, queue, message"
         )
-        parameters = [*before, token, *after]
+        parameters = [*before, opening.token, *after]
         if backend.name == "postgresql":
             # One statement, one round trip.
-            opened = _open("SELECT uuid, {p}, 0, {later}, {now} FROM taken")
+            opened = opening.insert(f"SELECT uuid, {opening.values} FROM taken")
             expressions = [f"taken AS ({take})", f"opened AS ({opened})"]
             if chosen:
                 expressions.insert(0, chosen)
@@ -126,13 +134,10 @@ class ClaimRows(Statements):
                     f"WITH {', '.join(expressions)} "
                     "SELECT t.uuid, t.queue, t.message, o.attempt "
                     "FROM taken t JOIN opened o ON o.uuid = t.uuid",
-                    [*parameters, token, lease_s],
+                    [*parameters, *opening.parameters],
                     durable=False,
                 )
-                return [
-                    Claim(uuid, token, attempt, queue, text)
-                    for uuid, queue, text, attempt in cursor.fetchall()
-                ]
+                return [opening.claim(*row) for row in cursor.fetchall()]
         with side.transaction(self.database) as cursor:
             self._execute(
                 cursor, f"WITH {chosen} {take}" if chosen else take, parameters
@@ -140,13 +145,17 @@ class ClaimRows(Statements):
             taken = cursor.fetchall()
             if not taken:
                 return []
-            values = ", ".join(["({p}, {p}, 0, {later}, {now})"] * len(taken))
+            values = ", ".join([f"({{p}}, {opening.values})"] * len(taken))
             self._execute(
                 cursor,
-                _open(f"VALUES {values}"),
-                [value for uuid, _, _ in taken for value in (uuid, token, lease_s)],
+                opening.insert(f"VALUES {values}"),
+                [it for uuid, _, _ in taken for it in (uuid, *opening.parameters)],
             )
-            return _claims(taken, token, dict(cursor.fetchall()))
+            attempts = dict(cursor.fetchall())
+            return [
+                opening.claim(uuid, queue, text, attempts[uuid])
+                for uuid, queue, text in taken
+            ]
 
     def _take_over(
         self, cursor: side.Cursor, attempts: dict[str, int], token: str
@@ -162,7 +171,10 @@ class ClaimRows(Statements):
             [token, *ids],
         )
         # Those that finished in between stay as they are.
-        return _claims(cursor.fetchall(), token, attempts)
+        return [
+            Claim(uuid, token, attempts[uuid], queue, text)
+            for uuid, queue, text in cursor.fetchall()
+        ]
 
     def end_leases(self, limit: int = _LEASES_A_STATEMENT) -> int:
         """Let go of leases that are over since their task is; returns how many.
@@ -196,18 +208,50 @@ class ClaimRows(Statements):
         return None if value is None else max(0.0, float(value))
 
 
-def _open(rows: str) -> str:
-    return (
-        "INSERT INTO async_run (uuid, token, attempt, lease_until, create_date) "
-        f"{rows} ON CONFLICT (uuid) DO UPDATE SET "
-        "token = excluded.token, lease_until = excluded.lease_until "
-        "RETURNING uuid, attempt"
-    )
+@dataclass(frozen=True)
+class _Opening:
+    """How runs are opened: claimed, or claimed and started."""
 
+    token: str
+    lease_s: float
+    worker: str | None
 
-def _claims(
-    taken: Sequence[tuple[str, str, str]], token: str, attempts: dict[str, int]
-) -> list[Claim]:
-    return [
-        Claim(uuid, token, attempts[uuid], queue, text) for uuid, queue, text in taken
-    ]
+    @property
+    def values(self) -> str:
+        """What follows the task's id in a row of :meth:`insert`."""
+        if self.worker is None:
+            return "{p}, {later}, {now}, 0"
+        return "{p}, {later}, {now}, 1, {p}, {now}"
+
+    @property
+    def parameters(self) -> list[Any]:
+        """Those of :attr:`values`."""
+        started = [] if self.worker is None else [self.worker]
+        return [self.token, self.lease_s, *started]
+
+    def insert(self, rows: str) -> str:
+        """The statement, for rows of ids and :attr:`values`; returns what was before.
+
+        There is a run already if the task has been given back.
+        """
+        columns = "uuid, token, lease_until, create_date, attempt"
+        changes = "token = excluded.token, lease_until = excluded.lease_until"
+        before = "attempt"
+        if self.worker is not None:
+            columns += ", worker, started_at"
+            changes += (
+                ", attempt = async_run.attempt + 1, worker = excluded.worker, "
+                "started_at = excluded.started_at, progress_done = NULL, "
+                "progress_total = NULL, progress_message = NULL"
+            )
+            before = "attempt - 1"
+        return (
+            f"INSERT INTO async_run ({columns}) {rows} "
+            f"ON CONFLICT (uuid) DO UPDATE SET {changes} RETURNING uuid, {before}"
+            " AS attempt"
+        )
+
+    def claim(self, uuid: str, queue: str, text: str, attempt: int) -> Claim:
+        """The claim on a row that was taken."""
+        started = self.worker is not None
+        return Claim(uuid, self.token, attempt, queue, text, started)

@@ -31,6 +31,7 @@ class Claim:
 
     :ivar token: guards the finish.
     :ivar attempt: how many runs were started before.
+    :ivar started: whether the run counts as started already.
     """
 
     id: str
@@ -38,3 +39,4 @@ class Claim:
     attempt: int
     queue: str = ""
     text: str = ""
+    started: bool = False

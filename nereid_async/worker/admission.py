@@ -20,11 +20,16 @@ logger = logging.getLogger(__name__)
 
 
 def admit(
-    deliveries: Sequence[Delivery], runtime: Runtime, consumer: Consumer
+    deliveries: Sequence[Delivery],
+    runtime: Runtime,
+    consumer: Consumer,
+    started_by: str | None = None,
 ) -> list[Job]:
     """Turn deliveries into jobs; see to those that are none.
 
     What cannot be read or is wrongly signed is put aside at once, and never runs.
+
+    :param started_by: this worker, where a thread is free for each of them.
     """
     readable = []
     for delivery in deliveries:
@@ -34,7 +39,7 @@ def admit(
             _put_back(delivery, error, runtime, consumer)
         except BadMessage as error:
             _quarantine(delivery, error, runtime, consumer)
-    return _claimed(readable, runtime, consumer)
+    return _claimed(readable, runtime, consumer, started_by)
 
 
 def _read(delivery: Delivery, runtime: Runtime) -> Message:
@@ -47,7 +52,10 @@ def _read(delivery: Delivery, runtime: Runtime) -> Message:
 
 
 def _claimed(
-    readable: Sequence[tuple[Delivery, Message]], runtime: Runtime, consumer: Consumer
+    readable: Sequence[tuple[Delivery, Message]],
+    runtime: Runtime,
+    consumer: Consumer,
+    started_by: str | None,
 ) -> list[Job]:
     rows = runtime.rows
     wanted = [
@@ -57,7 +65,7 @@ def _claimed(
     ]
     claims = {}
     if wanted and rows is not None:
-        claims = rows.claim_ids(wanted, runtime.settings.visibility_timeout)
+        claims = rows.claim_ids(wanted, runtime.settings.visibility_timeout, started_by)
     jobs = []
     for delivery, message in readable:
         claim = delivery.claim or claims.pop(message.id, None)

@@ -80,7 +80,7 @@ def execute(job: Job, runtime: Runtime, worker: str) -> Outcome:
 
 def _mark_start_apart(job: Job, runtime: Runtime, worker: str) -> bool:
     """Note that the run starts, before its transaction does; whether that was done."""
-    if job.claim is None or runtime.rows is None:
+    if job.claim is None or job.claim.started or runtime.rows is None:
         return True
     if backend.name == "postgresql":
         return False

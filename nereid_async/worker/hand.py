@@ -34,6 +34,11 @@ class Hand:
         """Whether nothing runs and nothing waits."""
         return self._jobs == 0
 
+    @property
+    def free(self) -> int:
+        """How many threads have nothing to do."""
+        return max(0, self._threads - self._jobs)
+
     def room(self, timeout_s: float) -> int:
         """How many jobs to receive now, waiting until a call is worth it; 0 for none.
 

@@ -183,7 +183,13 @@ class WorkerProcess:
         deliveries = self._receive(room, wait_s)
         if deliveries is None:
             return -1
-        jobs = admit(deliveries, self._runtime, self._consumer)
+        at_once = len(deliveries) <= self._hand.free
+        jobs = admit(
+            deliveries,
+            self._runtime,
+            self._consumer,
+            self.name if at_once else None,
+        )
         self._taken += len(jobs)
         self._hand.take(len(jobs))
         for job in jobs:

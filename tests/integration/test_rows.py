@@ -191,6 +191,31 @@ def test_signs_of_life_do_not_disturb_the_tasks_transaction(
     assert states(rows.database) == ["done"]
 
 
+def test_a_claim_can_be_the_start(rows: TaskRows, task_id: str) -> None:
+    marks = "SELECT attempt, worker, progress_done FROM async_run WHERE uuid = %s"
+    for attempt in range(2):
+        held = rows.claim_ids([task_id], LONG_S, "worker")[task_id]
+        assert held.started
+        assert held.attempt == attempt
+        assert query(rows.database, marks, task_id) == [(attempt + 1, "worker", None)]
+        rows.report(held, Progress(1, 2, "half"))
+        rows.release(held, State.SENT, 0, attempt + 1)
+    # What has not begun after all is given back as it was.
+    held = rows.claim_ids([task_id], LONG_S, "worker")[task_id]
+    rows.release(held, State.SENT, 0, held.attempt)
+    assert claim(rows, task_id).attempt == 2
+
+
+def test_taking_over_is_no_start(rows: TaskRows, task_id: str) -> None:
+    lost = rows.claim_ids([task_id], OVER_S, "worker")[task_id]
+    (taken,) = wait_until(
+        lambda: list(rows.claim_ids([task_id], LONG_S, "another").values())
+    )
+    assert lost.started
+    assert not taken.started
+    assert taken.attempt == 1
+
+
 @pytest.mark.backends("postgresql")
 def test_a_start_survives_the_rollback_of_its_transaction(
     rows: TaskRows, task_id: str

@@ -36,11 +36,14 @@ def main() -> None:
 
     plan = QUICK if options.quick else FULL
     with tempfile.TemporaryDirectory() as folder, services(Path(folder)) as servers:
-        results = measure(servers, plan)
-    if options.quick:
-        print_report(results)
-    else:
-        write_report(results, options.target)
+        results = measure(
+            servers,
+            plan,
+            lambda so_far: (
+                None if options.quick else write_report(so_far, options.target)
+            ),
+        )
+    print_report(results)
 
 
 if __name__ == "__main__":

@@ -22,19 +22,18 @@ def print_report(results: Results) -> None:
 
 
 def write_report(results: Results, target: Path) -> None:
-    """Write tables and charts into a folder, and print the tables."""
+    """Write tables and charts into a folder."""
     target.mkdir(parents=True, exist_ok=True)
-    text = _text(results)
-    (target / "figures.rst").write_text(text)
+    (target / "figures.rst").write_text(_text(results))
     draw(Figures(results), target)
-    print(text)
 
 
 def _text(results: Results) -> str:
     figures = Figures(results)
     parts = [
         "Figures\n=======",
-        "Written by ``make bench``; only figures of one run can be compared.",
+        "Written by ``make bench``; only figures of one run can be compared. "
+        f"Medians of {results.rounds} round(s).",
         _section("Machine", "\n".join(f"- {line}" for line in machine())),
         _section("What was asked for", _bars(figures)),
         _section("Workers", _workers(figures)),

@@ -103,6 +103,16 @@ OURS_SQS = Contender(
     options={"broker": "sqs"},
     ours=True,
 )
+OURS_SQS_8 = Contender(
+    "nereid_async, sqs, 8 threads",
+    "ours",
+    lambda processes, threads: _ours(processes, 8),
+    "sqs",
+    "as before, with --threads 8 for all workloads",
+    options={"broker": "sqs"},
+    works=("tiny", "tiny x2", "nothing"),
+    ours=True,
+)
 OURS_DATABASE = Contender(
     "nereid_async, database",
     "ours",
@@ -175,5 +185,5 @@ TRYTOND = Contender(
 )
 
 PEERS = (CELERY_DEFAULT, CELERY, DRAMATIQ, DRAMATIQ_8, PROCRASTINATE, TRYTOND)
-OURS = (OURS_SQS, OURS_DATABASE)
+OURS = (OURS_SQS, OURS_SQS_8, OURS_DATABASE)
 ALL = (BARE_LOOP, BARE_BOTO3, *OURS, *PEERS)

@@ -13,9 +13,12 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.contenders import ours, work
+
+if TYPE_CHECKING:
+    from nereid_async.rows import TaskRows
 
 _ROUNDS = 40
 _BATCH = 10
@@ -33,38 +36,23 @@ def main() -> None:
     for number in options.numbers:
         _fill(number)
         medians_ms[number] = _medians_ms()
-    plans = {name: _plan(ask) for name, ask in _questions().items()}
+    plans = _plans()
     options.result.write_text(json.dumps({"medians_ms": medians_ms, "plans": plans}))
 
 
 def _fill(number: int) -> None:
     """Leave so many rows of tasks that are done, as a month of work does."""
     from nereid_async import side
+    from tests.plans import add_done
 
     with side.autocommit(work.database()) as cursor:
         cursor.execute("TRUNCATE async_task, async_run")
-        cursor.execute(
-            "INSERT INTO async_task (uuid, name, queue, web, state, "
-            '"user", create_date, deferred_at, due_at, finished_at, expires_at, '
-            "message) SELECT gen_random_uuid(), 'some.model.method', 'default', "
-            "false, 'done', 1, at, at, at, at, at, repeat('x', 300) FROM "
-            "(SELECT now() - n * INTERVAL '1 second' AS at "
-            "FROM generate_series(1, %s) n) done",
-            [number],
-        )
-        cursor.execute(
-            "INSERT INTO async_run (uuid, token, attempt, create_date) "
-            "SELECT uuid, 'token', 1, create_date FROM async_task"
-        )
+        add_done(cursor, number, "default")
         cursor.execute("VACUUM ANALYZE async_task")
         cursor.execute("VACUUM ANALYZE async_run")
 
 
-def _questions() -> dict[str, Callable[[], Any]]:
-    from nereid_async.runtime import of_database
-
-    rows = of_database(work.database()).rows
-    assert rows is not None
+def _questions(rows: TaskRows) -> dict[str, Callable[[], Any]]:
     return {
         "claim by id": lambda: rows.claim_ids(_ids("pending", _BATCH), 60),
         "claim what is due": lambda: rows.claim_due(["default"], _BATCH, 60, True),
@@ -99,7 +87,9 @@ def _choose() -> None:
 
 
 def _medians_ms() -> dict[str, float]:
-    questions = _questions()
+    from nereid_async.rows import TaskRows
+
+    questions = _questions(TaskRows(work.database()))
     taken_ms: dict[str, list[float]] = {name: [] for name in questions}
     for _ in range(_ROUNDS):
         for name, ask in questions.items():
@@ -123,34 +113,19 @@ def _clear() -> None:
             )
 
 
-def _plan(ask: Callable[[], Any]) -> str:
-    """What PostgreSQL says it does; the statement is seen on its way."""
-    from nereid_async.rows.statements import Statements
+def _plans() -> dict[str, str]:
+    """What PostgreSQL says it does, of the first statement that each asks."""
+    from tests.plans import ExplainedRows
 
-    _choose()
-    plans: list[str] = []
-    execute = Statements._execute
-
-    def explain(
-        self: Statements,
-        cursor: Any,
-        statement: str,
-        parameters: Sequence[Any],
-        *,
-        durable: bool = True,
-    ) -> None:
-        explained = f"EXPLAIN (COSTS OFF) {statement}"
-        execute(self, cursor, explained, parameters)
-        plans.append("\n".join(line for (line,) in cursor.fetchall()))
-        execute(self, cursor, statement, parameters, durable=durable)
-
-    Statements._execute = explain  # type: ignore[method-assign]
-    try:
+    rows = ExplainedRows(work.database())
+    plans = {}
+    for name, ask in _questions(rows).items():
+        _choose()
+        rows.plans.clear()
         ask()
-    finally:
-        Statements._execute = execute  # type: ignore[method-assign]
+        plans[name] = rows.plans[0]
         _clear()
-    return plans[0]
+    return plans
 
 
 if __name__ == "__main__":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from nereid_async import side
 from nereid_async.rows import TaskRows
+from tests.plans import ExplainedRows, add_done
 
 DONE = 5_000
 ID = "00000000-0000-4000-8000-000000000000"
@@ -26,41 +27,10 @@ STATEMENTS: dict[str, Callable[[TaskRows], Any]] = {
 }
 
 
-class ExplainedRows(TaskRows):
-    """Keeps the plans of its statements besides."""
-
-    def __init__(self, database: str) -> None:
-        super().__init__(database)
-        self.plans: list[str] = []
-
-    def _execute(
-        self,
-        cursor: side.Cursor,
-        statement: str,
-        parameters: Sequence[Any],
-        *,
-        durable: bool = True,
-    ) -> None:
-        super()._execute(cursor, f"EXPLAIN {statement}", parameters)
-        self.plans.append("\n".join(line for (line,) in cursor.fetchall()))
-        super()._execute(cursor, statement, parameters, durable=durable)
-
-
 @pytest.fixture
 def done_database(cloned_database: str) -> str:
     with side.autocommit(cloned_database) as cursor:
-        cursor.execute(
-            'INSERT INTO async_task (uuid, name, queue, web, state, "user", '
-            "create_date, deferred_at, due_at, finished_at, expires_at, message) "
-            "SELECT gen_random_uuid(), 'task', 'q', false, 'done', 1, at, at, at, at, "
-            "at, repeat('x', 300) FROM (SELECT now() - n * INTERVAL '1 second' AS at "
-            "FROM generate_series(1, %s) n) done",
-            [DONE],
-        )
-        cursor.execute(
-            "INSERT INTO async_run (uuid, token, attempt, create_date) "
-            "SELECT uuid, 'token', 1, create_date FROM async_task"
-        )
+        add_done(cursor, DONE, "q")
         cursor.execute("ANALYZE async_task")
         cursor.execute("ANALYZE async_run")
     return cloned_database

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from example_app import libmagic
 from tests.databases import PostgreSQLDatabases, postgresql_databases, write_config
-from tests.processes import Process, free_port
-from tests.servers import answers
+from tests.servers import ministack
 
 PROJECT = Path(__file__).parent.parent
 CACHE = Path(".pytest_cache/d/nereid_async")
@@ -114,30 +113,13 @@ def services(folder: Path) -> Iterator[Services]:
     """Start the servers."""
     libmagic.provide()
     CACHE.mkdir(parents=True, exist_ok=True)
+    calls = folder / "calls.log"
     with (
         postgresql_databases(folder, CACHE, durable=True) as databases,
-        _ministack(folder) as (sqs, calls),
+        ministack(
+            folder,
+            [sys.executable, "-m", "benchmarks.counting_ministack"],
+            BENCH_CALLS=str(calls),
+        ) as sqs,
     ):
         yield Services(databases, sqs, calls, folder)
-
-
-@contextmanager
-def _ministack(folder: Path) -> Iterator[tuple[str, Path]]:
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    calls = folder / "calls.log"
-    with Process(
-        [sys.executable, "-m", "benchmarks.counting_ministack"],
-        folder / "ministack.log",
-        env={
-            "BENCH_CALLS": str(calls),
-            "GATEWAY_PORT": str(port),
-            "BIND_HOST": "127.0.0.1",
-            "SERVICES": "sqs",
-            "IOT_MTLS_ENABLED": "0",
-            "SFTP_ENABLED": "0",
-            "STATE_DIR": str(folder / "ministack"),
-        },
-    ) as process:
-        process.wait_until(answers(f"{url}/_ministack/health"), "it answers")
-        yield url, calls

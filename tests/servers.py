@@ -12,7 +12,7 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -191,26 +191,31 @@ def _own(folder: Path) -> None:
 
 
 @contextmanager
-def ministack(folder: Path) -> Iterator[str]:
+def ministack(
+    folder: Path, command: Sequence[str | Path] = (), **env: str
+) -> Iterator[str]:
     """Start ministack with SQS only.
 
     :param folder: for its log and state.
+    :param command: what starts it; its own script by default.
     :return: the endpoint's URL.
     """
     if importlib.util.find_spec("ministack") is None:
         missing("ministack; pip install ministack")
     for attempt in range(1, PORT_ATTEMPTS + 1):
         port = free_port()
-        with _start_ministack(folder, port) as it:
+        with _start_ministack(folder, port, command, **env) as it:
             url = f"http://127.0.0.1:{port}"
             if _ready(it, port, attempt, answers(f"{url}/_ministack/health")):
                 yield url
                 return
 
 
-def _start_ministack(folder: Path, port: int, **env: str) -> Process:
+def _start_ministack(
+    folder: Path, port: int, command: Sequence[str | Path] = (), **env: str
+) -> Process:
     return Process(
-        [script("ministack")],
+        command or [script("ministack")],
         folder / "ministack.log",
         env={
             "GATEWAY_PORT": str(port),

@@ -69,11 +69,12 @@ class SqsBroker:
         return SqsConsumer(self._names, self._settings, queues, self._receiving)
 
     def prepare(self, queues: Sequence[str]) -> None:
-        """Make a client that has been used: consumers share it, as it is then."""
+        """Find the queues, with a client that consumers share as it is then."""
+        task_queues = TaskQueues(self._names, self._settings, self._receiving)
         for queue in queues:
-            # Where it does not exist, the first consumer makes it.
+            # What cannot be had is told by the consumers, again and again.
             with suppress(QueueMissing, AccessDenied):
-                self._receiving.url(self._names.task(queue))
+                task_queues.find_or_make(queue)
         self._receiving.hang_up()
 
     def warnings(self, queues: Sequence[str]) -> list[str]:

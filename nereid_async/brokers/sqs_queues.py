@@ -26,6 +26,19 @@ class TaskQueues:
         self._creates = settings.sqs_create_queues
         self._sqs = sqs
 
+    def find_or_make(self, queue: str) -> None:
+        """See that the queue of that short name is there, before a call needs it.
+
+        :raises QueueMissing: it does not exist, and is not to be created.
+        :raises TransportError: as :meth:`..sqs.Sqs.call`.
+        """
+        try:
+            self._sqs.url(self._names.task(queue))
+        except QueueMissing:
+            if not self._creates:
+                raise
+            self._create(queue)
+
     def call(self, operation: str, queue: str, **parameters: Any) -> dict[str, Any]:
         """Make a call on the queue of that short name, which is made if missing.
 

@@ -52,6 +52,7 @@ class WorkerProcess:
     :param beat: called after each successful poll, and while all threads are busy.
     :param parent_pid: who has to live for this process to go on.
     :param turn: shared with other processes that poll the same queues.
+    :param keeps_house: whether this process relays and reaps besides.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class WorkerProcess:
         beat: Callable[[], None] = lambda: None,
         parent_pid: int | None = None,
         turn: Turn | None = None,
+        keeps_house: bool = True,
     ) -> None:
         self._runtime = runtime
         self._options = options

@@ -55,13 +55,26 @@ def work(runtime: Runtime, options: WorkerOptions) -> int:
     """
     for queue in options.queues:
         checked_queue(queue)
-    _look_at_queues(runtime, options)
-    _load_pool(runtime)
-    # What is there now stays: its pages remain shared, for no collection writes to
-    # them, and each one is shorter.
-    gc.collect()
-    gc.freeze()
+    with _shared_with_children():
+        _look_at_queues(runtime, options)
+        _load_pool(runtime)
     return _Supervisor(runtime, options).run()
+
+
+@contextmanager
+def _shared_with_children() -> Iterator[None]:
+    """Let the memory that is filled here be shared with the processes that fork.
+
+    As Python's documentation of :func:`gc.freeze` has it: what a collection frees
+    leaves holes, which each process would fill for itself, and a collection writes to
+    the objects it looks at. Those of the processes get shorter by it, too.
+    """
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 def _look_at_queues(runtime: Runtime, options: WorkerOptions) -> None:
@@ -161,6 +174,8 @@ class _Supervisor:
             lambda: self._pulses.beat(slot),
             self._pid,
             self._turn,
+            # One relay and one reaper work at a time, whoever else has some.
+            keeps_house=slot == 0,
         )
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(_FINISH, lambda signum, frame: process.stop())

@@ -47,8 +47,8 @@ def _worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option(
                 "--threads",
-                default=1,
-                show_default=True,
+                default=None,
+                show_default="2, on SQLite 1",
                 type=click.IntRange(1, 256),
                 help="Tasks at a time in each process.",
             ),
@@ -103,10 +103,12 @@ def _worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _run_worker(runtime: Runtime, verbose: bool, **options: Any) -> None:
+def _run_worker(
+    runtime: Runtime, verbose: bool, threads: int | None, **options: Any
+) -> None:
     """Run tasks until Ctrl-C or SIGTERM."""
     from . import versions
-    from .worker.options import WorkerOptions
+    from .worker.options import WorkerOptions, usual_threads
     from .worker.supervisor import work
 
     _log_to_stderr(verbose)
@@ -119,7 +121,8 @@ def _run_worker(runtime: Runtime, verbose: bool, **options: Any) -> None:
             "no web app: tasks deferred by web requests are left for a worker that "
             "has it (--app, or `flask async worker`)"
         )
-    sys.exit(work(runtime, WorkerOptions(**options)))
+    threads = usual_threads() if threads is None else threads
+    sys.exit(work(runtime, WorkerOptions(threads=threads, **options)))
 
 
 def _import(modules: Sequence[str]) -> None:
@@ -180,10 +183,13 @@ def _runtime_of_app(info: ScriptInfo) -> Runtime:
 
     The worker opens a context for each task that needs one.
     """
+    from .web import templates
+
     app: Any = info.load_app()
     with app.app_context():
         if not app.initialised:
             app.initialise()
+        templates.find(app)
     state: Runtime = app.extensions["nereid_async"]
     return state
 

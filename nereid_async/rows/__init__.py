@@ -12,11 +12,11 @@ from __future__ import annotations
 from .asker import AskerRows
 from .claims import ClaimRows
 from .reader import ReaderRows
-from .records import Claim, Row, UnsentRow
+from .records import Claim, Row, Starts, UnsentRow
 from .runs import RunRows, outcome_text
 from .statements import CHANNEL
 
-__all__ = ["CHANNEL", "Claim", "Row", "TaskRows", "UnsentRow", "outcome_text"]
+__all__ = ["CHANNEL", "Claim", "Row", "Starts", "TaskRows", "UnsentRow", "outcome_text"]
 
 
 class TaskRows(AskerRows, ClaimRows, RunRows, ReaderRows):

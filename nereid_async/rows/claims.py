@@ -10,7 +10,7 @@ from typing import Any
 from trytond import backend
 
 from .. import side
-from .records import Claim
+from .records import Claim, Starts
 from .statements import Statements, params
 
 #: How many leases of finished tasks are let go at a time.
@@ -41,7 +41,6 @@ class ClaimRows(Statements):
             "ORDER BY due_at, id LIMIT {p} {skip_locked})",
             "id IN (SELECT id FROM due)",
             [*queues, limit],
-            [],
             lease_s,
         )
 
@@ -66,22 +65,24 @@ class ClaimRows(Statements):
             return self._take_over(cursor, attempts, token)
 
     def claim_ids(
-        self, ids: Sequence[str], lease_s: float, started_by: str | None = None
+        self,
+        ids: Sequence[str],
+        lease_s: float,
+        starts: Starts | None = None,
     ) -> dict[str, Claim]:
         """Take the tasks of messages that were received; those that can be taken.
 
         A task can be taken while nobody runs it, or if its run's lease is over.
 
-        :param started_by: the worker, where the runs begin at once: the claim is the
-            mark of their start then, and saves it (but not that of a task taken over).
+        :param starts: which of the claims are the mark of the start as well, and save
+            it (but not that of a task taken over).
         """
         claims = self._take(
             "",
             f"uuid IN ({params(ids)}) AND state IN ('pending', 'sent')",
-            [],
             ids,
             lease_s,
-            started_by,
+            starts,
         )
         taken = {claim.id for claim in claims}
         rest = [uuid for uuid in ids if uuid not in taken]
@@ -105,23 +106,22 @@ class ClaimRows(Statements):
         self,
         chosen: str,
         condition: str,
-        before: Sequence[Any],
-        after: Sequence[Any],
+        parameters: Sequence[Any],
         lease_s: float,
-        started_by: str | None = None,
+        starts: Starts | None = None,
     ) -> list[Claim]:
         """Take rows and open a run for each.
 
         :param chosen: a common table expression that the condition refers to, or none.
-        :param before: parameters of ``chosen``.
-        :param after: parameters of ``condition``.
+        :param parameters: of ``chosen``, or of the condition if there is none.
         """
-        opening = _Opening(secrets.token_hex(16), lease_s, started_by)
+        opening = _Opening(secrets.token_hex(16), lease_s, starts)
         take = (
             "UPDATE async_task SET state = 'running', token = {p} "
             f"WHERE {condition} RETURNING uuid, queue, message"
         )
-        parameters = [*before, opening.token, *after]
+        token = [opening.token]
+        parameters = [*parameters, *token] if chosen else [*token, *parameters]
         if backend.name == "postgresql":
             # One statement, one round trip.
             opened = opening.insert(f"SELECT uuid, {opening.values} FROM taken")
@@ -132,7 +132,7 @@ class ClaimRows(Statements):
                 self._execute(
                     cursor,
                     f"WITH {', '.join(expressions)} "
-                    "SELECT t.uuid, t.queue, t.message, o.attempt "
+                    "SELECT t.uuid, t.queue, t.message, o.attempt, o.started "
                     "FROM taken t JOIN opened o ON o.uuid = t.uuid",
                     [*parameters, *opening.parameters],
                     durable=False,
@@ -151,9 +151,9 @@ class ClaimRows(Statements):
                 opening.insert(f"VALUES {values}"),
                 [it for uuid, _, _ in taken for it in (uuid, *opening.parameters)],
             )
-            attempts = dict(cursor.fetchall())
+            runs = {uuid: run for uuid, *run in cursor.fetchall()}
             return [
-                opening.claim(uuid, queue, text, attempts[uuid])
+                opening.claim(uuid, queue, text, *runs[uuid])
                 for uuid, queue, text in taken
             ]
 
@@ -214,44 +214,50 @@ class _Opening:
 
     token: str
     lease_s: float
-    worker: str | None
+    starts: Starts | None
 
     @property
     def values(self) -> str:
         """What follows the task's id in a row of :meth:`insert`."""
-        if self.worker is None:
-            return "{p}, {later}, {now}, 0"
+        if self.starts is None:
+            return "{p}, {later}, {now}, 0, NULL, NULL"
         return "{p}, {later}, {now}, 1, {p}, {now}"
 
     @property
     def parameters(self) -> list[Any]:
         """Those of :attr:`values`."""
-        started = [] if self.worker is None else [self.worker]
-        return [self.token, self.lease_s, *started]
+        worker = [] if self.starts is None else [self.starts.worker]
+        return [self.token, self.lease_s, *worker]
 
     def insert(self, rows: str) -> str:
-        """The statement, for rows of ids and :attr:`values`; returns what was before.
+        """The statement, for rows of ids and :attr:`values`; returns attempts.
 
         There is a run already if the task has been given back.
         """
-        columns = "uuid, token, lease_until, create_date, attempt"
-        changes = "token = excluded.token, lease_until = excluded.lease_until"
-        before = "attempt"
-        if self.worker is not None:
-            columns += ", worker, started_at"
+        changes = (
+            "token = excluded.token, lease_until = excluded.lease_until, "
+            "progress_done = NULL, progress_total = NULL, progress_message = NULL, "
+        )
+        if self.starts is not None and self.starts.again:
             changes += (
-                ", attempt = async_run.attempt + 1, worker = excluded.worker, "
-                "started_at = excluded.started_at, progress_done = NULL, "
-                "progress_total = NULL, progress_message = NULL"
+                "attempt = async_run.attempt + 1, worker = excluded.worker, "
+                "started_at = excluded.started_at"
             )
-            before = "attempt - 1"
+        else:
+            changes += "worker = NULL, started_at = NULL"
         return (
-            f"INSERT INTO async_run ({columns}) {rows} "
-            f"ON CONFLICT (uuid) DO UPDATE SET {changes} RETURNING uuid, {before}"
-            " AS attempt"
+            "INSERT INTO async_run "
+            "(uuid, token, lease_until, create_date, attempt, worker, started_at) "
+            f"{rows} ON CONFLICT (uuid) DO UPDATE SET {changes} "
+            "RETURNING uuid, attempt, started_at IS NOT NULL AS started"
         )
 
-    def claim(self, uuid: str, queue: str, text: str, attempt: int) -> Claim:
-        """The claim on a row that was taken."""
-        started = self.worker is not None
-        return Claim(uuid, self.token, attempt, queue, text, started)
+    def claim(
+        self, uuid: str, queue: str, text: str, attempt: int, started: bool
+    ) -> Claim:
+        """The claim on a row that was taken.
+
+        :param attempt: how many runs were started, this one included if it is.
+        """
+        before = attempt - 1 if started else attempt
+        return Claim(uuid, self.token, before, queue, text, bool(started))

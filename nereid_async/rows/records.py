@@ -40,3 +40,15 @@ class Claim:
     queue: str = ""
     text: str = ""
     started: bool = False
+
+
+@dataclass(frozen=True)
+class Starts:
+    """Which claims are the mark of a start as well: of tasks that have not run yet.
+
+    :ivar worker: who starts them.
+    :ivar again: whether those of tasks that have run before are, too.
+    """
+
+    worker: str
+    again: bool = False

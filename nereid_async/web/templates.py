@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flask import g
 from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup
+from trytond.transaction import Transaction
 
 from ..result import AsyncResult
 from .routes import CLIENT_URL
@@ -75,3 +76,14 @@ def register(app: Nereid) -> None:
         return {"async_client": async_client, "async_result": async_result}
 
     app.context_processor(helpers)
+
+
+def find(app: Nereid) -> None:
+    """Let Nereid look for its modules' templates now, while there is one thread.
+
+    It does so at the first mail or page otherwise, and another thread that comes
+    meanwhile is told that there are none.
+    """
+    with Transaction().start(app.database_name, 0, readonly=True):
+        # A property, which finds them when it is read.
+        _ = app.jinja_loader.loaders

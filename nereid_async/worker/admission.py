@@ -10,7 +10,7 @@ from ..brokers.base import Consumer, Delivery
 from ..errors import BadMessage, LeaseLost, MessageError, UnknownFormat
 from ..message import Message
 from ..results.base import Failure
-from ..rows import TaskRows
+from ..rows import Claim, Starts, TaskRows
 from ..runtime import Runtime
 from . import giving_back
 from .job import Job
@@ -18,18 +18,24 @@ from .replies import reply
 
 logger = logging.getLogger(__name__)
 
+#: Of a task that may be tried so often, one attempt may go by unused.
+_ATTEMPTS_TO_SPARE = 3
+
 
 def admit(
     deliveries: Sequence[Delivery],
     runtime: Runtime,
     consumer: Consumer,
-    started_by: str | None = None,
+    worker: str,
+    *,
+    at_once: bool,
 ) -> list[Job]:
     """Turn deliveries into jobs; see to those that are none.
 
     What cannot be read or is wrongly signed is put aside at once, and never runs.
 
-    :param started_by: this worker, where a thread is free for each of them.
+    :param worker: how rows name this worker.
+    :param at_once: whether a thread is free for each of them.
     """
     readable = []
     for delivery in deliveries:
@@ -39,7 +45,9 @@ def admit(
             _put_back(delivery, error, runtime, consumer)
         except BadMessage as error:
             _quarantine(delivery, error, runtime, consumer)
-    return _claimed(readable, runtime, consumer, started_by)
+    unclaimed = [message for delivery, message in readable if delivery.claim is None]
+    claims = _claims(unclaimed, runtime, worker, at_once)
+    return _jobs(readable, claims, runtime, consumer)
 
 
 def _read(delivery: Delivery, runtime: Runtime) -> Message:
@@ -51,21 +59,42 @@ def _read(delivery: Delivery, runtime: Runtime) -> Message:
     return message
 
 
-def _claimed(
+def _claims(
+    messages: Sequence[Message], runtime: Runtime, worker: str, at_once: bool
+) -> dict[str, Claim]:
+    """Claim the rows of messages; those that have one, and that can be claimed.
+
+    A claim saves the mark of the start, where an attempt that a kill takes from what
+    has not begun can be spared: a task loses one that way at most, as what has been
+    claimed before is marked when it begins.
+    """
+    rows, lease_s = runtime.rows, runtime.settings.visibility_timeout
+    waiting = [message for message in messages if message.outbox]
+    if rows is None or not waiting:
+        return {}
+    if at_once:
+        return rows.claim_ids(_ids(waiting), lease_s, Starts(worker, again=True))
+    claims = {}
+    spares = [it for it in waiting if it.max_attempts >= _ATTEMPTS_TO_SPARE]
+    if spares:
+        claims = rows.claim_ids(_ids(spares), lease_s, Starts(worker))
+    rest = [it for it in waiting if it.max_attempts < _ATTEMPTS_TO_SPARE]
+    if rest:
+        claims |= rows.claim_ids(_ids(rest), lease_s)
+    return claims
+
+
+def _ids(messages: Sequence[Message]) -> list[str]:
+    return [message.id for message in messages]
+
+
+def _jobs(
     readable: Sequence[tuple[Delivery, Message]],
+    claims: dict[str, Claim],
     runtime: Runtime,
     consumer: Consumer,
-    started_by: str | None,
 ) -> list[Job]:
     rows = runtime.rows
-    wanted = [
-        message.id
-        for delivery, message in readable
-        if message.outbox and delivery.claim is None
-    ]
-    claims = {}
-    if wanted and rows is not None:
-        claims = rows.claim_ids(wanted, runtime.settings.visibility_timeout, started_by)
     jobs = []
     for delivery, message in readable:
         claim = delivery.claim or claims.pop(message.id, None)

@@ -49,30 +49,25 @@ def execute(job: Job, runtime: Runtime, worker: str) -> Outcome:
     for count in itertools.count():
         if count:
             time.sleep(_RETRY_PAUSE_S * count)
-        with Transaction().start(
-            runtime.database, job.message.user, **extras
-        ) as transaction:
-            # The list belongs to the thread, and survives a rollback.
-            transaction.tasks.clear()
-            try:
+        try:
+            # Left without an error, it commits.
+            with Transaction().start(
+                runtime.database, job.message.user, **extras
+            ) as transaction:
+                # The list belongs to the thread, and survives a rollback.
+                transaction.tasks.clear()
                 if not marked:
                     marked = _mark_start(transaction, job, runtime, worker)
                 outcome = _run(job, runtime)
-                transaction.commit()
-            except TransactionError as error:
-                _roll_back(transaction)
-                if count >= _retries():
-                    raise
-                error.fix(extras)
-                continue
-            except backend.DatabaseOperationalError:
-                _roll_back(transaction)
-                if count >= _retries():
-                    raise
-                continue
-            except BaseException:
-                _roll_back(transaction)
+        except TransactionError as error:
+            if count >= _retries():
                 raise
+            error.fix(extras)
+            continue
+        except backend.DatabaseOperationalError:
+            if count >= _retries():
+                raise
+            continue
         _run_own_queue(runtime.database)
         return outcome
     raise AssertionError("itertools.count() ended")
@@ -108,11 +103,6 @@ def _mark_start(transaction: Any, job: Job, runtime: Runtime, worker: str) -> bo
 
 def _retries() -> int:
     return int(config.getint("database", "retry"))
-
-
-def _roll_back(transaction: Any) -> None:
-    transaction.rollback()
-    transaction.tasks.clear()
 
 
 def _run_own_queue(database: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from trytond import backend
+
 from ..settings import Settings
 
 
@@ -41,3 +43,13 @@ class WorkerOptions:
     def queues_or_default(self, settings: Settings) -> tuple[str, ...]:
         """The queues to work on."""
         return self.queues or (settings.sqs_queue,)
+
+
+def usual_threads() -> int:
+    """How many tasks run at a time in a process of which nothing else was said.
+
+    While one waits for its database, or for a mail server, another one goes on; more
+    than two make little difference to tasks that do not wait. A SQLite file takes one
+    transaction that writes, and the others would wait for it, and fail.
+    """
+    return 1 if backend.name == "sqlite" else 2

@@ -70,7 +70,7 @@ class WorkerProcess:
         queues = options.queues_or_default(runtime.settings)
         self._consumer = runtime.broker.consumer(queues)
         self._keeper = LeaseKeeper(runtime, self._consumer)
-        self._helpers = _helpers(runtime)
+        self._helpers = _helpers(runtime) if keeps_house else []
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._hand = Hand(options.threads)
         self._stopping = threading.Event()
@@ -185,12 +185,12 @@ class WorkerProcess:
         deliveries = self._receive(room, wait_s)
         if deliveries is None:
             return -1
-        at_once = len(deliveries) <= self._hand.free
         jobs = admit(
             deliveries,
             self._runtime,
             self._consumer,
-            self.name if at_once else None,
+            self.name,
+            at_once=len(deliveries) <= self._hand.free,
         )
         self._taken += len(jobs)
         self._hand.take(len(jobs))

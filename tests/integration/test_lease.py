@@ -49,7 +49,7 @@ def test_a_beat_that_fails_is_repeated_at_once(
     assert runtime.rows is not None
     consumer = runtime.broker.consumer((runtime.settings.sqs_queue,))
     keeper = LeaseKeeper(runtime, consumer)
-    (job,) = admit(consumer.receive(1, 1), runtime, consumer)
+    (job,) = admit(consumer.receive(1, 1), runtime, consumer, "worker", at_once=False)
     lease = "SELECT lease_until FROM async_run WHERE uuid = %s"
     keeper.start()
     try:

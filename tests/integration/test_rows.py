@@ -15,7 +15,7 @@ from nereid_async.brokers.base import Delivery
 from nereid_async.errors import LeaseLost
 from nereid_async.message import Message, Target
 from nereid_async.results.base import Failure, Outcome, Progress
-from nereid_async.rows import Claim, Row, TaskRows
+from nereid_async.rows import Claim, Row, Starts, TaskRows
 from nereid_async.runtime import of_database
 from nereid_async.states import State
 from nereid_async.worker.execution import _mark_start
@@ -25,6 +25,7 @@ from tests.fixtures.scripts import ConfWriter
 from tests.helpers import query, states, wait_until
 
 LONG_S, OVER_S = 60, 0
+AT_ONCE = Starts("worker", again=True)
 
 
 @pytest.fixture
@@ -194,22 +195,38 @@ def test_signs_of_life_do_not_disturb_the_tasks_transaction(
 def test_a_claim_can_be_the_start(rows: TaskRows, task_id: str) -> None:
     marks = "SELECT attempt, worker, progress_done FROM async_run WHERE uuid = %s"
     for attempt in range(2):
-        held = rows.claim_ids([task_id], LONG_S, "worker")[task_id]
+        held = rows.claim_ids([task_id], LONG_S, AT_ONCE)[task_id]
         assert held.started
         assert held.attempt == attempt
         assert query(rows.database, marks, task_id) == [(attempt + 1, "worker", None)]
         rows.report(held, Progress(1, 2, "half"))
         rows.release(held, State.SENT, 0, attempt + 1)
     # What has not begun after all is given back as it was.
-    held = rows.claim_ids([task_id], LONG_S, "worker")[task_id]
+    held = rows.claim_ids([task_id], LONG_S, AT_ONCE)[task_id]
     rows.release(held, State.SENT, 0, held.attempt)
     assert claim(rows, task_id).attempt == 2
 
 
+def test_a_claim_ahead_is_the_start_of_what_has_not_run(
+    rows: TaskRows, task_id: str
+) -> None:
+    marks = "SELECT attempt, worker FROM async_run WHERE uuid = %s"
+    first = rows.claim_ids([task_id], LONG_S, Starts("worker"))[task_id]
+    assert (first.started, first.attempt) == (True, 0)
+    assert query(rows.database, marks, task_id) == [(1, "worker")]
+    rows.release(first, State.SENT, 0, 1)
+    # It counts one attempt: the next one counts when it begins, and not before.
+    second = rows.claim_ids([task_id], LONG_S, Starts("worker"))[task_id]
+    assert (second.started, second.attempt) == (False, 1)
+    assert query(rows.database, marks, task_id) == [(1, None)]
+    rows.start(second, "worker")
+    assert query(rows.database, marks, task_id) == [(2, "worker")]
+
+
 def test_taking_over_is_no_start(rows: TaskRows, task_id: str) -> None:
-    lost = rows.claim_ids([task_id], OVER_S, "worker")[task_id]
+    lost = rows.claim_ids([task_id], OVER_S, AT_ONCE)[task_id]
     (taken,) = wait_until(
-        lambda: list(rows.claim_ids([task_id], LONG_S, "another").values())
+        lambda: list(rows.claim_ids([task_id], LONG_S, AT_ONCE).values())
     )
     assert lost.started
     assert not taken.started

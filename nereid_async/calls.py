@@ -42,5 +42,5 @@ class Deferred:
             self.message.queue,
             self.text,
             self.message.delay_s,
-            self.message.attributes,
+            self.message.sqs_attributes,
         )

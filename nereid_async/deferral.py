@@ -10,13 +10,14 @@ from typing import Any
 from trytond.transaction import Transaction
 
 from . import pending
+from .attributes import check as check_attributes
 from .calls import Deferred
 from .errors import ConfigurationError, DelayTooLong, NoTransaction
 from .message import Message, Target, argument_name
 from .names import checked_queue
 from .result import AsyncResult
 from .runtime import Asker, Runtime, current
-from .serialization import encode
+from .serialization import Json, encode
 
 #: trytond's own limit of a timestamp is far away; this is ten years.
 MAX_DELAY_S = 10 * 365 * 86_400
@@ -80,6 +81,8 @@ class TaskOptions:
             )
         if self.queue is not None:
             checked_queue(self.queue)
+        if self.attributes is not None:
+            check_attributes(self.attributes)
 
 
 def _within(value: Any, low: float, high: float) -> bool:
@@ -177,8 +180,14 @@ def _message(
         for_browser=audience.kind != "nobody",
         outbox=runtime.rows is not None,
         web=asker.web,
-        attributes=options.attributes,
+        attributes=_encoded(options.attributes, f"{where}: attributes"),
     )
+
+
+def _encoded(attributes: dict[str, Any] | None, path: str) -> dict[str, Json] | None:
+    if attributes is None:
+        return None
+    return {name: encode(value, path) for name, value in attributes.items()}
 
 
 def _given(option: int | None, setting: int) -> int:

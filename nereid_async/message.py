@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from .attributes import size_bytes as attributes_bytes
 from .errors import (
     BadMessage,
     MessageTooLarge,
@@ -18,7 +19,7 @@ from .errors import (
     UnknownFormat,
 )
 from .seal import Seal
-from .serialization import Json, dumps, loads
+from .serialization import Json, decode, dumps, loads
 
 FORMAT = 1
 
@@ -81,7 +82,7 @@ class Message:
     :ivar outbox: whether it has a row; if it has none then, it must not run.
     :ivar web: the web request it belongs to, if any.
     :ivar deferred_at_s: when it was deferred, in seconds since 1970 (UTC).
-    :ivar attributes: SQS message attributes asked for through ``async.async``.
+    :ivar attributes: encoded SQS message attributes.
     """
 
     id: str
@@ -101,6 +102,13 @@ class Message:
     outbox: bool = True
     web: WebRequest | None = None
     attributes: dict[str, Json] | None = None
+
+    @property
+    def sqs_attributes(self) -> dict[str, Any] | None:
+        """SQS message attributes as boto3 takes them."""
+        if self.attributes is None:
+            return None
+        return {name: decode(value) for name, value in self.attributes.items()}
 
 
 _MESSAGE_FIELDS = {field.name for field in fields(Message)}
@@ -125,12 +133,14 @@ class MessageCodec:
         """
         payload = dumps({"format": FORMAT, **_as_json(message)})
         text = self._seal.sign(payload)
-        if len(text) > self.limit_bytes:
+        # SQS takes them beside the text, and counts them.
+        size_bytes = len(text) + attributes_bytes(message.sqs_attributes)
+        if size_bytes > self.limit_bytes:
             raise MessageTooLarge(
-                f"{message.target.name}: the message is {len(text)} bytes, the limit "
+                f"{message.target.name}: the message is {size_bytes} bytes, the limit "
                 f"{self.limit_bytes}; the largest argument is "
                 f"{_largest_argument(message, names)}. Pass a record or an id instead",
-                size_bytes=len(text),
+                size_bytes=size_bytes,
                 limit_bytes=self.limit_bytes,
             )
         return text

@@ -190,6 +190,9 @@ class Sqs:
             read_timeout=self._timeout_s,
             retries={"mode": "standard", "total_max_attempts": self._attempts},
             max_pool_connections=32,
+            # What we give is right, or was checked when it was asked for: this saves
+            # a fifteenth of what a call costs here.
+            parameter_validation=False,
             # What boto3 says by default it puts together anew for each call, which
             # is a sixth of what a call costs here.
             user_agent=f"Boto3/{boto3.__version__} nereid_async/{__version__}",

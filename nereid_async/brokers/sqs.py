@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
+from ..attributes import size_bytes as attributes_bytes
 from ..circuit import Circuit
 from ..errors import (
     AccessDenied,
@@ -93,7 +94,7 @@ def _batches(parcels: Sequence[Parcel]) -> Iterator[tuple[str, list[Parcel]]]:
         batch: list[Parcel] = []
         size_bytes = 0
         for parcel in group:
-            parcel_bytes = _size_bytes(parcel)
+            parcel_bytes = len(parcel.text) + attributes_bytes(parcel.attributes)
             full = len(batch) == BATCH_MAX_ENTRIES
             if batch and (full or size_bytes + parcel_bytes > BATCH_MAX_BYTES):
                 yield queue, batch
@@ -101,18 +102,6 @@ def _batches(parcels: Sequence[Parcel]) -> Iterator[tuple[str, list[Parcel]]]:
             batch.append(parcel)
             size_bytes += parcel_bytes
         yield queue, batch
-
-
-def _size_bytes(parcel: Parcel) -> int:
-    # Attributes count with their names, types and values.
-    size = len(parcel.text)
-    for name, attribute in (parcel.attributes or {}).items():
-        size += len(name.encode())
-        size += sum(
-            len(v if isinstance(v, bytes) else str(v).encode())
-            for v in attribute.values()
-        )
-    return size
 
 
 def _send_batch(queues: TaskQueues, queue: str, parcels: list[Parcel]) -> list[str]:

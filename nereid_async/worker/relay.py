@@ -10,8 +10,9 @@ from typing import Any
 from trytond import backend
 
 from .. import side
+from ..attributes import check as check_attributes
 from ..brokers.base import Parcel
-from ..errors import MessageError, TransportError
+from ..errors import ConfigurationError, MessageError, TransportError
 from ..rows import TaskRows, UnsentRow
 from ..runtime import Runtime
 
@@ -49,6 +50,9 @@ class Relay(threading.Thread):
                         self._go_round()
             except (TransportError, backend.DatabaseOperationalError) as error:
                 logger.warning("relay: %s; the rows wait", error)
+            except Exception:
+                # Without a relay nothing that was left over is ever sent.
+                logger.exception("the relay failed, and goes on; the rows wait")
             self._stopping.wait(_PAUSE_S)
 
     def _go_round(self) -> None:
@@ -91,8 +95,12 @@ class Relay(threading.Thread):
 
     def _attributes(self, row: UnsentRow) -> dict[str, Any] | None:
         try:
-            return self._runtime.codec.decode(row.text).attributes
-        except MessageError as error:
+            attributes = self._runtime.codec.decode(row.text).sqs_attributes
+            if attributes is not None:
+                # An earlier release did not look at them when they were given.
+                check_attributes(attributes)
+            return attributes
+        except (MessageError, ConfigurationError) as error:
             # Sent as it is: the worker puts aside what cannot be read.
             logger.error("relay: row of task %s: %s", row.id, error)
             return None

@@ -71,7 +71,10 @@ class TestSqsBroker(QueueSuite):
     def test_attributes_reach_the_queue(
         self, carrier: Carrier, client: Any, prefix: str
     ) -> None:
-        attributes = {"kind": {"DataType": "String", "StringValue": "mail"}}
+        attributes = {
+            "kind": {"DataType": "String", "StringValue": "mail"},
+            "image": {"DataType": "Binary", "BinaryValue": b"\x89PNG"},
+        }
         carrier.post([parcel(attributes=attributes)])
         url = client.get_queue_url(QueueName=f"{prefix}-shop-q")["QueueUrl"]
         (message,) = client.receive_message(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from nereid_async.runtime import of_database
@@ -29,6 +31,10 @@ def relay(database: str) -> Relay:
     return Relay(runtime, runtime.rows)
 
 
+def _outage(tryton_conf: ConfWriter) -> None:
+    tryton_conf(sqs_endpoint_url=f"http://127.0.0.1:{free_port()}", send_timeout="0.5")
+
+
 def hour_ago() -> str:
     from trytond import backend
 
@@ -41,7 +47,7 @@ def test_rows_of_an_outage_are_sent(
     tryton_conf: ConfWriter,
     broker_settings: dict[str, str],
 ) -> None:
-    tryton_conf(sqs_endpoint_url=f"http://127.0.0.1:{free_port()}", send_timeout="0.5")
+    _outage(tryton_conf)
     with script.transaction():
         for number in range(12):
             script.record.write_entry.defer(str(number))
@@ -58,7 +64,7 @@ def test_rows_of_an_outage_are_sent(
 def test_young_rows_are_left_to_their_own_process(
     script: Script, database: str, tryton_conf: ConfWriter
 ) -> None:
-    tryton_conf(sqs_endpoint_url=f"http://127.0.0.1:{free_port()}", send_timeout="0.5")
+    _outage(tryton_conf)
     with script.transaction():
         script.record.write_entry.defer("young")
     assert relay(database).send_round(10) == 0
@@ -68,7 +74,7 @@ def test_young_rows_are_left_to_their_own_process(
 def test_an_outage_opens_the_circuit(
     script: Script, tryton_conf: ConfWriter, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tryton_conf(sqs_endpoint_url=f"http://127.0.0.1:{free_port()}", send_timeout="0.5")
+    _outage(tryton_conf)
     for number in range(4):
         caplog.clear()
         with script.transaction():
@@ -135,7 +141,7 @@ def test_a_row_that_cannot_be_read_does_not_hold_up_the_others(
     tryton_conf: ConfWriter,
     broker_settings: dict[str, str],
 ) -> None:
-    tryton_conf(sqs_endpoint_url=f"http://127.0.0.1:{free_port()}", send_timeout="0.5")
+    _outage(tryton_conf)
     with script.transaction():
         bad = script.record.write_entry.defer("bad")
         script.record.write_entry.defer("good")
@@ -144,3 +150,53 @@ def test_a_row_that_cannot_be_read_does_not_hold_up_the_others(
     assert relay(database).send_round(0) == 2
     script.burst()
     assert labels(database) == ["good"]
+
+
+def test_attributes_are_in_what_is_sent_later(
+    script: Script,
+    database: str,
+    tryton_conf: ConfWriter,
+    broker_settings: dict[str, str],
+) -> None:
+    attributes = {
+        "kind": {"DataType": "String", "StringValue": "mail"},
+        "image": {"DataType": "Binary", "BinaryValue": b"\x89PNG"},
+    }
+    _outage(tryton_conf)
+    with script.transaction():
+        script.record.write_entry.configure(attributes=attributes).defer("x")
+    tryton_conf(send_timeout="10", **broker_settings)
+    assert relay(database).send_round(0) == 1
+    client = sqs_client(broker_settings["sqs_endpoint_url"])
+    name = f"{broker_settings['sqs_queue_prefix']}-{database}-trytond-async"
+    url = client.get_queue_url(QueueName=name)["QueueUrl"]
+    (message,) = client.receive_message(
+        QueueUrl=url, MessageAttributeNames=["All"], WaitTimeSeconds=2
+    )["Messages"]
+    assert message["MessageAttributes"] == attributes
+
+
+def test_attributes_of_an_earlier_release_do_not_hold_up_the_others(
+    script: Script,
+    database: str,
+    tryton_conf: ConfWriter,
+    broker_settings: dict[str, str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    _outage(tryton_conf)
+    with script.transaction():
+        bad = script.record.write_entry.defer("bad")
+        script.record.write_entry.defer("good")
+    codec = of_database(database).codec
+    query(
+        database,
+        "UPDATE async_task SET message = %s WHERE uuid = %s",
+        # It did not check them when they were given.
+        codec.encode(replace(bad._deferred.message, attributes={"kind": {"a": "b"}})),
+        bad.id,
+    )
+    tryton_conf(send_timeout="10", **broker_settings)
+    assert relay(database).send_round(0) == 2
+    assert f"row of task {bad.id}: attribute 'kind'" in caplog.text
+    script.burst()
+    assert sorted(labels(database)) == ["bad", "good"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from nereid_async.errors import BadMessage, MessageTooLarge, UnknownFormat
 from nereid_async.message import FORMAT, Message, MessageCodec, Target, WebRequest
 from nereid_async.seal import Seal
-from nereid_async.serialization import dumps, loads
+from nereid_async.serialization import Json, dumps, loads
 
 MESSAGE = Message(
     id="00000000-0000-8000-8000-000000000001",
@@ -107,6 +107,17 @@ def test_key_rotation() -> None:
         CODEC.decode(rotated.encode(MESSAGE))
 
 
+def test_attributes_count() -> None:
+    attribute: Json = {"DataType": "String", "StringValue": "x" * 600}
+    heavy = replace(MESSAGE, attributes={"a": attribute})
+    # They stand in the text, and beside it.
+    limit_bytes = len(CODEC.encode(heavy)) + len("aString") + 600
+    assert MessageCodec([b"the key"], limit_bytes).encode(heavy)
+    with pytest.raises(MessageTooLarge) as raised:
+        MessageCodec([b"the key"], limit_bytes - 1).encode(heavy)
+    assert raised.value.size_bytes == limit_bytes
+
+
 def test_errors_do_not_repeat_the_content() -> None:
     with pytest.raises(BadMessage) as caught:
         CODEC.decode("a password." + "x" * 43)
@@ -128,11 +139,15 @@ def test_too_large_names_the_largest_argument() -> None:
         codec.encode(replace(MESSAGE, kwargs={"body": "x" * 3_000}))
 
 
+#: Without attributes, which count besides.
+PLAIN = replace(MESSAGE, attributes=None)
+
+
 def test_the_limit_is_exact() -> None:
-    size = len(CODEC.encode(MESSAGE))
-    assert MessageCodec([b"the key"], size).encode(MESSAGE)
+    size = len(CODEC.encode(PLAIN))
+    assert MessageCodec([b"the key"], size).encode(PLAIN)
     with pytest.raises(MessageTooLarge):
-        MessageCodec([b"the key"], size - 1).encode(MESSAGE)
+        MessageCodec([b"the key"], size - 1).encode(PLAIN)
 
 
 def test_too_large_to_read() -> None:

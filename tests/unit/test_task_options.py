@@ -9,6 +9,7 @@ import pytest
 from nereid_async.errors import ConfigurationError, DeferralError, NoTransaction
 from nereid_async.task import async_task
 
+TEXT = {"DataType": "String", "StringValue": "mail"}
 CALLS: list[tuple[Any, ...]] = []
 
 
@@ -69,12 +70,59 @@ def test_configure_changes_a_copy() -> None:
         ("queue", ""),
         ("queue", "a b"),
         ("queue", "q" * 81),
+        ("attributes", "kind=mail"),
+        ("attributes", {str(i): TEXT for i in range(11)}),
         ("dealy", 3),
     ],
 )
 def test_a_bad_option_is_named(option: str, value: Any) -> None:
     with pytest.raises(ConfigurationError, match=option):
         bare.configure(**{option: value})
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {},
+        {"a-b_c.D9": TEXT},
+        {"count": {"DataType": "Number.int", "StringValue": "3"}},
+        {"image": {"DataType": "Binary.png", "BinaryValue": b"\x89PNG"}},
+    ],
+)
+def test_attributes_as_boto3_takes_them(attributes: dict[str, Any]) -> None:
+    changed = bare.configure(attributes=attributes)
+    assert changed.task_options.attributes == attributes
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute"),
+    [
+        ("", TEXT),
+        (7, TEXT),
+        ("a b", TEXT),
+        ("a..b", TEXT),
+        (".a", TEXT),
+        ("a.", TEXT),
+        ("AWS.trace", TEXT),
+        ("amazon.trace", TEXT),
+        ("n" * 257, TEXT),
+        ("kind", "mail"),
+        ("kind", {}),
+        ("kind", {"StringValue": "mail"}),
+        ("kind", {"DataType": "Text", "StringValue": "mail"}),
+        ("kind", {"DataType": ["String"], "StringValue": "mail"}),
+        ("kind", {"DataType": "String", "StringValue": ""}),
+        ("kind", {"DataType": "String", "StringValue": "\0"}),
+        ("kind", {"DataType": "String", "StringValue": 3}),
+        ("kind", {"DataType": "String", "BinaryValue": b"mail"}),
+        ("kind", {"DataType": "Binary", "BinaryValue": "mail"}),
+        ("kind", {"DataType": "Binary", "BinaryValue": b""}),
+        ("kind", {**TEXT, "StringListValues": ["mail"]}),
+    ],
+)
+def test_a_bad_attribute_is_named(name: Any, attribute: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"attribute {name!r}"):
+        bare.configure(attributes={name: attribute})
 
 
 @pytest.mark.parametrize("option", ["visibility_timeout", "max_attempts", "queue"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tests.processes import script
 
@@ -16,7 +16,8 @@ class Contender:
     """One who takes part.
 
     :ivar module: below :mod:`benchmarks.contenders`; sends its tasks.
-    :ivar worker: its command, for so many processes of so many threads.
+    :ivar worker: its command, for so many processes of so many threads; None for as
+        many as it is known with.
     :ivar transport: what carries its messages.
     :ivar configuration: what was set, for the reader.
     :ivar commands: how many times the command is started for n processes.
@@ -25,13 +26,13 @@ class Contender:
 
     name: str
     module: str
-    worker: Callable[[int, int], Command]
+    worker: Callable[[int, int | None], Command]
     transport: str
     configuration: str
     commands: Callable[[int], int] = lambda processes: 1
     options: Mapping[str, str] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
-    works: tuple[str, ...] = ("tiny", "tiny x2", "nothing", "long")
+    works: tuple[str, ...] = ("tiny", "tiny x2", "nothing", "long", "latency")
     minconn: int = 1
     ours: bool = False
 
@@ -40,15 +41,15 @@ def _python(*words: str) -> Command:
     return [sys.executable, "-m", *words]
 
 
-def _celery(processes: int, threads: int) -> Command:
-    pool = ["--pool=threads"] if threads > 1 else ["--pool=prefork"]
+def _celery(processes: int, threads: int | None) -> Command:
+    pool = ["--pool=threads"] if threads else ["--pool=prefork"]
     return [
         str(script("celery")),
         "-A",
         "benchmarks.contenders.celery_app",
         "worker",
         *pool,
-        f"--concurrency={max(processes, threads)}",
+        f"--concurrency={threads or processes}",
         "--loglevel=WARNING",
         "--without-gossip",
         "--without-mingle",
@@ -56,16 +57,22 @@ def _celery(processes: int, threads: int) -> Command:
     ]
 
 
-def _dramatiq(processes: int, threads: int) -> Command:
+def _dramatiq(processes: int, threads: int | None) -> Command:
     return [
         str(script("dramatiq")),
         "benchmarks.contenders.dramatiq_app",
         f"--processes={processes}",
-        f"--threads={threads}",
+        f"--threads={threads or 1}",
     ]
 
 
-def _ours(processes: int, threads: int) -> Command:
+def _procrastinate(processes: int, threads: int | None) -> Command:
+    return _python(
+        "benchmarks.contenders.procrastinate_worker", f"--concurrency={threads or 1}"
+    )
+
+
+def _ours(processes: int, threads: int | None) -> Command:
     # Its configuration is found by TRYTOND_CONFIG.
     return [
         str(script("nereid-async")),
@@ -73,9 +80,12 @@ def _ours(processes: int, threads: int) -> Command:
         "-d",
         "$BENCH_DATABASE",
         f"--processes={processes}",
-        f"--threads={threads}",
+        *([f"--threads={threads}"] if threads else []),
     ]
 
+
+#: Those that are there to be compared in one thing only.
+_TINY = ("tiny", "tiny x2")
 
 BARE_LOOP = Contender(
     "bare loop of Tryton transactions",
@@ -84,7 +94,7 @@ BARE_LOOP = Contender(
     "none",
     "one transaction after the other; nothing is received",
     commands=lambda processes: processes,
-    works=("tiny", "tiny x2"),
+    works=_TINY,
 )
 BARE_BOTO3 = Contender(
     "bare boto3",
@@ -92,35 +102,46 @@ BARE_BOTO3 = Contender(
     lambda processes, threads: _python("benchmarks.contenders.bare", "messages"),
     "sqs",
     "receive 10 (long poll), delete 10; no Tryton",
-    works=("nothing",),
+    works=("nothing", "latency"),
 )
 OURS_SQS = Contender(
     "nereid_async, sqs",
     "ours",
     _ours,
     "sqs",
-    "as it comes: outbox on, broker = sqs",
+    "as it comes: outbox on, broker = sqs, 2 threads a process",
     options={"broker": "sqs"},
     ours=True,
 )
-OURS_SQS_8 = Contender(
-    "nereid_async, sqs, 8 threads",
-    "ours",
-    lambda processes, threads: _ours(processes, 8),
-    "sqs",
-    "as before, with --threads 8 for all workloads",
-    options={"broker": "sqs"},
-    works=("tiny", "tiny x2", "nothing"),
-    ours=True,
+OURS_SQS_1 = replace(
+    OURS_SQS,
+    name="nereid_async, sqs, 1 thread",
+    worker=lambda processes, threads: _ours(processes, 1),
+    configuration="as before, with --threads 1",
+    works=_TINY,
+)
+OURS_SQS_8 = replace(
+    OURS_SQS,
+    name="nereid_async, sqs, 8 threads",
+    worker=lambda processes, threads: _ours(processes, 8),
+    configuration="as before, with --threads 8",
+    works=_TINY,
 )
 OURS_DATABASE = Contender(
     "nereid_async, database",
     "ours",
     _ours,
     "postgresql",
-    "as it comes: outbox on, broker = database",
+    "as it comes: outbox on, broker = database, 2 threads a process",
     options={"broker": "database"},
     ours=True,
+)
+OURS_DATABASE_1 = replace(
+    OURS_DATABASE,
+    name="nereid_async, database, 1 thread",
+    worker=lambda processes, threads: _ours(processes, 1),
+    configuration="as before, with --threads 1",
+    works=_TINY,
 )
 CELERY_DEFAULT = Contender(
     "Celery as it comes",
@@ -128,7 +149,7 @@ CELERY_DEFAULT = Contender(
     _celery,
     "sqs",
     "prefork; acks_late, no remote control, prefetch multiplier 4, predefined queue",
-    works=("tiny", "tiny x2", "nothing"),
+    works=("tiny", "tiny x2", "nothing", "latency"),
 )
 CELERY = Contender(
     "Celery, tuned",
@@ -139,6 +160,15 @@ CELERY = Contender(
     "--pool=threads and [database] minconn 8",
     env={"BENCH_TUNED": "1"},
 )
+CELERY_8 = replace(
+    CELERY,
+    name="Celery, 8 threads",
+    worker=lambda processes, threads: _celery(processes, 8),
+    configuration="as before, with --pool=threads and [database] minconn 8",
+    commands=lambda processes: processes,
+    works=_TINY,
+    minconn=8,
+)
 DRAMATIQ = Contender(
     "dramatiq",
     "dramatiq_app",
@@ -147,25 +177,30 @@ DRAMATIQ = Contender(
     "dramatiq-sqs, its own middleware without Prometheus; 1 thread a process; 8 "
     "threads: [database] minconn 8",
 )
-DRAMATIQ_8 = Contender(
-    "dramatiq, 8 threads",
-    "dramatiq_app",
-    lambda processes, threads: _dramatiq(processes, 8),
-    "sqs",
-    "as before, with --threads 8 and [database] minconn 8 for all workloads",
-    works=("tiny", "tiny x2", "nothing"),
+DRAMATIQ_8 = replace(
+    DRAMATIQ,
+    name="dramatiq, 8 threads",
+    worker=lambda processes, threads: _dramatiq(processes, 8),
+    configuration="as before, with --threads 8 and [database] minconn 8",
+    works=_TINY,
     minconn=8,
 )
 PROCRASTINATE = Contender(
     "procrastinate",
     "procrastinate_app",
-    lambda processes, threads: _python(
-        "benchmarks.contenders.procrastinate_worker", f"--concurrency={threads}"
-    ),
+    _procrastinate,
     "postgresql",
     "a worker a process, concurrency 1, LISTEN/NOTIFY on, jobs deleted when done; 8 "
     "threads: concurrency 8 and [database] minconn 8",
     commands=lambda processes: processes,
+)
+PROCRASTINATE_8 = replace(
+    PROCRASTINATE,
+    name="procrastinate, 8 at a time",
+    worker=lambda processes, threads: _procrastinate(processes, 8),
+    configuration="as before, with concurrency 8 and [database] minconn 8",
+    works=_TINY,
+    minconn=8,
 )
 TRYTOND = Contender(
     "trytond-worker",
@@ -181,9 +216,18 @@ TRYTOND = Contender(
     ],
     "postgresql",
     "as it comes; a task is a process, there are no threads",
-    works=("tiny", "tiny x2", "nothing"),
+    works=("tiny", "tiny x2", "nothing", "latency"),
 )
 
-PEERS = (CELERY_DEFAULT, CELERY, DRAMATIQ, DRAMATIQ_8, PROCRASTINATE, TRYTOND)
-OURS = (OURS_SQS, OURS_SQS_8, OURS_DATABASE)
+PEERS = (
+    CELERY_DEFAULT,
+    CELERY,
+    CELERY_8,
+    DRAMATIQ,
+    DRAMATIQ_8,
+    PROCRASTINATE,
+    PROCRASTINATE_8,
+    TRYTOND,
+)
+OURS = (OURS_SQS, OURS_SQS_1, OURS_SQS_8, OURS_DATABASE, OURS_DATABASE_1)
 ALL = (BARE_LOOP, BARE_BOTO3, *OURS, *PEERS)

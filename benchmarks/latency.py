@@ -31,7 +31,7 @@ class Latency:
 def latency(services: Services, contender: Contender, number: int) -> Latency:
     """Send one task after the other, each when the one before has started."""
     with services.place(contender.minconn, **contender.options) as place:
-        with workers(contender, place, 1, 1) as its:
+        with workers(contender, place, 1) as its:
             send(contender, place, "nothing", number + _WARM_UP, "--one", timeout_s=600)
             its.check()
         marks = Marks.read(place.marks)

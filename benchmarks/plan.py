@@ -11,8 +11,12 @@ from benchmarks.field import (
     BARE_LOOP,
     CELERY,
     DRAMATIQ,
-    OURS,
+    DRAMATIQ_8,
+    OURS_DATABASE,
+    OURS_SQS,
+    OURS_SQS_1,
     PROCRASTINATE,
+    PROCRASTINATE_8,
     Contender,
 )
 
@@ -46,7 +50,7 @@ class Plan:
 FULL = Plan(
     rounds=3,
     contenders=ALL,
-    tasks={"tiny": 600, "tiny x2": 800, "nothing": 600, "long": 300},
+    tasks={"tiny": 1_000, "tiny x2": 1_500, "nothing": 600, "long": 300},
     limit_s=5,
     latencies=60,
     idle_s=60,
@@ -61,7 +65,17 @@ FULL = Plan(
 
 QUICK = Plan(
     rounds=1,
-    contenders=(BARE_LOOP, BARE_BOTO3, *OURS, CELERY, DRAMATIQ, PROCRASTINATE),
+    contenders=(
+        BARE_LOOP,
+        BARE_BOTO3,
+        OURS_SQS,
+        OURS_SQS_1,
+        OURS_DATABASE,
+        CELERY,
+        DRAMATIQ_8,
+        PROCRASTINATE,
+        PROCRASTINATE_8,
+    ),
     tasks={"tiny": 400, "tiny x2": 600},
     limit_s=5,
     latencies=30,

@@ -113,11 +113,12 @@ def _workers(figures: Figures) -> str:
             ]
         )
     return (
-        "Tasks a second of one process of one thread, and of two; SQS calls on the "
-        "worker's side;\nmilliseconds from sending to the start of a task, while "
-        "nothing else is to be done; memory\nunder load (PSS). *tiny* writes a row, "
-        "*nothing* does nothing, *long* takes 20 ms and writes\na row, in one process "
-        "of 8 threads.\n\n"
+        "Tasks a second of one process, and of two, each with the threads that its "
+        "name says, or that\nit comes with (the last section has them); SQS calls on "
+        "the worker's side; milliseconds from\nsending to the start of a task, while "
+        "nothing else is to be done; memory under load (PSS).\n*tiny* writes a row, "
+        "*nothing* does nothing, *long* takes 20 ms and writes a row, in one\nprocess "
+        "of 8 threads, whoever it is.\n\n"
     ) + table(
         [
             "contender",

@@ -32,7 +32,7 @@ def pss_mb(services: Services, contender: Contender, processes: int) -> float:
     """Memory of the workers when they have done a few tasks each, in 10^6 bytes."""
     tasks = _TASKS * processes if contender.transport != "none" else 1
     with services.place(contender.minconn, **contender.options) as place:
-        with workers(contender, place, processes, 1) as its:
+        with workers(contender, place, processes) as its:
             if contender.transport != "none":
                 send(contender, place, "tiny", tasks)
             until(lambda: count(place.marks) >= tasks, _PATIENCE_S)
@@ -45,7 +45,7 @@ def idle_calls(
 ) -> dict[str, float]:
     """Calls of SQS a minute by operation, when the last task is done."""
     with services.place(contender.minconn, **contender.options) as place:
-        with workers(contender, place, processes, 1) as its:
+        with workers(contender, place, processes) as its:
             send(contender, place, "nothing", processes)
             until(lambda: count(place.marks) >= processes, _PATIENCE_S)
             its.check()

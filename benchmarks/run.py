@@ -71,7 +71,7 @@ def measure(services: Services, plan: Plan, keep: Callable[[Results], None]) -> 
 
 def _latencies(services: Services, plan: Plan, results: Results) -> None:
     for contender in plan.contenders:
-        if contender.transport == "none":
+        if "latency" not in contender.works:
             continue
         try:
             measured = _told(
@@ -152,7 +152,7 @@ def _the_rest(services: Services, plan: Plan, results: Results) -> None:
     )
     for contender in (OURS_SQS, OURS_DATABASE):
         for number in plan.processes:
-            load = Load(f"tiny x{number}", "tiny", number, 1)
+            load = Load(f"tiny x{number}", "tiny", number)
             results.processes[contender.name][number] = _told(
                 f"{load.name}: {contender.name}",
                 lambda c=contender, it=load: throughput(

@@ -21,20 +21,21 @@ class Load:
     """One workload.
 
     :ivar work: what its tasks do.
+    :ivar threads: of each process; None for what the contender is known with.
     """
 
     name: str
     work: str
     processes: int
-    threads: int
+    threads: int | None = None
 
 
 LOADS = {
     load.name: load
     for load in (
-        Load("tiny", "tiny", 1, 1),
-        Load("tiny x2", "tiny", 2, 1),
-        Load("nothing", "nothing", 1, 1),
+        Load("tiny", "tiny", 1),
+        Load("tiny x2", "tiny", 2),
+        Load("nothing", "nothing", 1),
         Load("long", "long", 1, LONG_THREADS),
     )
 }
@@ -64,7 +65,7 @@ def throughput(
     :param number: how many tasks; a slow contender is stopped before they are done.
     :param limit_s: for how long it is watched from the first task on.
     """
-    minconn = load.threads if load.threads > 1 and not contender.ours else 1
+    minconn = 1 if load.threads is None or contender.ours else load.threads
     with services.place(max(minconn, contender.minconn), **contender.options) as place:
         before_sending = services.calls()
         fed = contender.transport != "none"

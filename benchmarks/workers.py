@@ -46,9 +46,12 @@ class Workers:
 
 @contextmanager
 def workers(
-    contender: Contender, place: Place, processes: int, threads: int
+    contender: Contender, place: Place, processes: int, threads: int | None = None
 ) -> Iterator[Workers]:
-    """Start a contender's workers."""
+    """Start a contender's workers.
+
+    :param threads: of each process; None for what the contender is known with.
+    """
     command = expanded(contender.worker(processes, threads), place)
     env = {**place.env, **contender.env}
     with ExitStack() as stack:

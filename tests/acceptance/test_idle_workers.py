@@ -87,6 +87,8 @@ def test_the_others_poll_while_one_is_busy(
 def test_a_process_that_is_killed_takes_no_turn_along(
     polls: Polls, script: Script, commands: Commands
 ) -> None:
+    # A poll of the dead may take the message along, for as long as it is held.
+    commands.hold_for_a_second()
     worker = commands.worker("--processes", "2")
     worker.wait_until(lambda: polls.ended >= 1, "it polls", 60)
     for pid in children(worker):

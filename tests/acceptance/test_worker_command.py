@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from trytond import backend
 
 from tests.acceptance.conftest import Commands
 from tests.fixtures.apps import AppFactory
@@ -56,7 +57,7 @@ def test_a_signal_lets_the_running_task_finish(
     started, go = tmp_path / "started", tmp_path / "go"
     with script.transaction():
         result = script.record.wait_for_file.defer(str(started), str(go))
-    worker = commands.worker()
+    worker = commands.worker("--threads", "1")
     worker.wait_until(started.exists, "the task runs")
     with script.transaction():
         script.record.write_entry.defer("not started any more")
@@ -143,6 +144,48 @@ def test_processes_and_threads_work_side_by_side(
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(25) == 0, worker.output
     assert len(lines(started)) == 4
+
+
+def test_how_many_run_at_a_time_unless_told(
+    script: Script, commands: Commands, database: str, tmp_path: Path
+) -> None:
+    # A SQLite file takes one transaction that writes.
+    usual = {"sqlite": 1, "postgresql": 2}[backend.name]
+    started, go = tmp_path / "started", tmp_path / "go"
+    with script.transaction():
+        for _ in range(3):
+            script.record.wait_for_file.defer(str(started), str(go))
+    worker = commands.worker()
+    worker.wait_until(lambda: len(lines(started)) == usual, "they run")
+    assert states(database).count("running") == usual
+    go.touch()
+    worker.wait_until(lambda: states(database) == ["done"] * 3, "done")
+
+
+def test_the_first_process_keeps_house_for_all(
+    commands: Commands, broker_settings: dict[str, str]
+) -> None:
+    worker = commands.worker("--processes", "3", "--threads", "1")
+    # A reaper; and a relay, where there is something to send.
+    helpers = 1 if broker_settings["broker"] == "database" else 2
+
+    def more_than_the_least() -> list[int]:
+        counts = sorted(threads_of(pid) for pid in children_of(worker.pid))
+        return [count - counts[0] for count in counts]
+
+    worker.wait_until(
+        lambda: more_than_the_least() == [0, 0, helpers], "one process has them"
+    )
+
+
+def children_of(pid: int) -> list[int]:
+    return [
+        int(it) for it in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    ]
+
+
+def threads_of(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/task").iterdir()))
 
 
 def test_two_workers_share_without_doubling(

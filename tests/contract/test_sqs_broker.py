@@ -47,6 +47,19 @@ class TestSqsBroker(QueueSuite):
         )["Attributes"]
         assert attributes == {"MessageRetentionPeriod": "1209600"}
 
+    def test_queues_can_be_made_before_they_are_needed(
+        self, carrier: Carrier, client: Any, prefix: str
+    ) -> None:
+        carrier.broker.prepare(["q"])
+        made = client.get_queue_url(QueueName=f"{prefix}-shop-q")["QueueUrl"]
+        # Once is enough, and what is there is left alone.
+        sent = parcel()
+        carrier.post([sent])
+        carrier.broker.prepare(["q"])
+        with consuming(carrier) as consumer:
+            assert texts(receive_all(consumer, 1)) == [sent.text]
+        assert client.get_queue_url(QueueName=f"{prefix}-shop-q")["QueueUrl"] == made
+
     def test_a_queue_that_is_there_is_taken_as_it_is(
         self, carrier: Carrier, client: Any, prefix: str
     ) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from nereid_async.cli import _runtime_of_app
 from tests.helpers import Browser
 
 ID = "00000000-0000-8000-8000-000000000001"
@@ -64,3 +65,11 @@ def test_a_handle_as_well_as_its_id(render: Any) -> None:
 
     page = render("{{ async_result(result) }}", result=AsyncResult(ID))
     assert f'uuid="{ID}"' in page
+
+
+def test_a_worker_finds_the_templates_before_it_has_threads(app: Any) -> None:
+    from flask.cli import ScriptInfo
+
+    assert app.jinja_loader._loaders is None
+    _runtime_of_app(ScriptInfo(create_app=lambda: app))
+    assert app.jinja_loader._loaders

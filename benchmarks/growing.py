@@ -1,8 +1,10 @@
 """How long the row protocol takes beside ever more rows, in a process of its own.
 
-    python -m benchmarks.growing growing.json 1 10 100 1000
+    python -m benchmarks.growing growing.json 1=few 1000=more
 
-Medians in milliseconds go into the file, and the plans beside the most rows.
+Each number of rows has a database of its own, and all of them are asked in turn, so
+that a slow moment of the machine is everybody's. Medians in milliseconds go into the
+file, and the plans beside the most rows.
 """
 
 from __future__ import annotations
@@ -11,14 +13,15 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from benchmarks.contenders import ours, work
-
-if TYPE_CHECKING:
-    from nereid_async.rows import TaskRows
+from nereid_async import side
+from nereid_async.message import Message, Target
+from nereid_async.rows import Row, TaskRows
+from tests.plans import ExplainedRows, add_done
 
 _ROUNDS = 40
 _BATCH = 10
@@ -29,102 +32,113 @@ def main() -> None:
     """Measure, and write what came of it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("result", type=Path)
-    parser.add_argument("numbers", type=int, nargs="+")
+    parser.add_argument("databases", nargs="+", metavar="ROWS=DATABASE")
     options = parser.parse_args()
-    work.load_pool()
-    medians_ms = {}
-    for number in options.numbers:
-        _fill(number)
-        medians_ms[number] = _medians_ms()
-    plans = _plans()
-    options.result.write_text(json.dumps({"medians_ms": medians_ms, "plans": plans}))
+    grown = {}
+    for number, _, database in (it.partition("=") for it in options.databases):
+        _fill(database, int(number))
+        grown[number] = Asked(TaskRows(database))
+    for _ in range(_ROUNDS):
+        for asked in grown.values():
+            asked.ask()
+    medians_ms = {number: asked.medians_ms() for number, asked in grown.items()}
+    most = grown[max(grown, key=int)].rows.database
+    result = {"medians_ms": medians_ms, "plans": _plans(most)}
+    options.result.write_text(json.dumps(result))
 
 
-def _fill(number: int) -> None:
+def _fill(database: str, number: int) -> None:
     """Leave so many rows of tasks that are done, as a month of work does."""
-    from nereid_async import side
-    from tests.plans import add_done
-
-    with side.autocommit(work.database()) as cursor:
-        cursor.execute("TRUNCATE async_task, async_run")
+    with side.autocommit(database) as cursor:
         add_done(cursor, number, "default")
         cursor.execute("VACUUM ANALYZE async_task")
         cursor.execute("VACUUM ANALYZE async_run")
 
 
-def _questions(rows: TaskRows) -> dict[str, Callable[[], Any]]:
-    return {
-        "claim by id": lambda: rows.claim_ids(_ids("pending", _BATCH), 60),
-        "claim what is due": lambda: rows.claim_due(["default"], _BATCH, 60, True),
-        "look for dead workers": lambda: rows.claim_expired(
-            ["default"], _BATCH, 60, True
-        ),
-        "end leases": lambda: rows.end_leases(),
-        "relay: unsent": lambda: rows.unsent(100, 10, 900),
-        "relay: forgotten": lambda: rows.forgotten(100, _WEEK_S),
-        "poll": lambda: rows.status(_ids("done", 1)[0]),
-    }
+class Asked:
+    """The rows of one database, and what was asked of them."""
 
+    def __init__(self, rows: TaskRows) -> None:
+        self.rows = rows
+        #: Chosen before the watch runs.
+        self._pending: list[str] = []
+        self._done = ""
+        self._taken_ms: dict[str, list[float]] = {}
 
-def _ids(state: str, limit: int) -> Sequence[str]:
-    return _chosen[state][:limit]
+    @property
+    def questions(self) -> dict[str, Callable[[], Any]]:
+        """By what figures call them."""
+        rows = self.rows
+        return {
+            "claim by id": lambda: rows.claim_ids(self._pending, 60),
+            "claim what is due": lambda: rows.claim_due(["default"], _BATCH, 60, True),
+            "look for dead workers": lambda: rows.claim_expired(
+                ["default"], _BATCH, 60, True
+            ),
+            "end leases": lambda: rows.end_leases(),
+            "relay: unsent": lambda: rows.unsent(100, 10, 900),
+            "relay: forgotten": lambda: rows.forgotten(100, _WEEK_S),
+            "poll": lambda: rows.status(self._done),
+        }
 
-
-#: Chosen before the watch runs.
-_chosen: dict[str, list[str]] = {"pending": [], "done": []}
-
-
-def _choose() -> None:
-    from nereid_async import side
-
-    ours.send_many("nothing", _BATCH)
-    with side.autocommit(work.database()) as cursor:
-        for state in _chosen:
-            cursor.execute(
-                "SELECT uuid FROM async_task WHERE state = %s LIMIT %s", [state, _BATCH]
-            )
-            _chosen[state] = [uuid for (uuid,) in cursor.fetchall()]
-
-
-def _medians_ms() -> dict[str, float]:
-    from nereid_async.rows import TaskRows
-
-    questions = _questions(TaskRows(work.database()))
-    taken_ms: dict[str, list[float]] = {name: [] for name in questions}
-    for _ in range(_ROUNDS):
-        for name, ask in questions.items():
-            if "claim" in name:
-                _choose()
+    def ask(self) -> None:
+        """Ask each question once."""
+        for name, question in self.questions.items():
+            self.prepare()
             started_s = time.perf_counter()
-            ask()
-            taken_ms[name].append((time.perf_counter() - started_s) * 1_000)
-            _clear()
-    return {name: statistics.median(taken) for name, taken in taken_ms.items()}
+            question()
+            taken_ms = (time.perf_counter() - started_s) * 1_000
+            self._taken_ms.setdefault(name, []).append(taken_ms)
+            self.clear()
+
+    def prepare(self) -> None:
+        """Add tasks that wait."""
+        messages = [_message() for _ in range(_BATCH)]
+        self._pending = [message.id for message in messages]
+        self.rows.insert_apart([Row(it, "a message") for it in messages], notify=False)
+        with side.autocommit(self.rows.database) as cursor:
+            cursor.execute("SELECT uuid FROM async_task WHERE state = 'done' LIMIT 1")
+            (self._done,) = cursor.fetchone()
+
+    def clear(self) -> None:
+        """Remove what was added."""
+        with side.autocommit(self.rows.database) as cursor:
+            # By their ids: to look for them would read all the others.
+            for table in ("async_task", "async_run"):
+                cursor.execute(
+                    f"DELETE FROM {table} WHERE uuid = ANY(%s)", [self._pending]
+                )
+
+    def medians_ms(self) -> dict[str, float]:
+        """How long the answers took."""
+        return {name: statistics.median(it) for name, it in self._taken_ms.items()}
 
 
-def _clear() -> None:
-    from nereid_async import side
+def _message() -> Message:
+    return Message(
+        id=str(uuid.uuid4()),
+        database="",
+        target=Target("function", "benchmarks.contenders.ours_tasks", "nothing"),
+        args=[],
+        kwargs={},
+        user=1,
+        context={},
+        queue="default",
+        deferred_at_s=0,
+    )
 
-    with side.autocommit(work.database()) as cursor:
-        # By their ids: to look for them would read all the others.
-        for table in ("async_task", "async_run"):
-            cursor.execute(
-                f"DELETE FROM {table} WHERE uuid = ANY(%s)", [_chosen["pending"]]
-            )
 
-
-def _plans() -> dict[str, str]:
+def _plans(database: str) -> dict[str, str]:
     """What PostgreSQL says it does, of the first statement that each asks."""
-    from tests.plans import ExplainedRows
-
-    rows = ExplainedRows(work.database())
+    rows = ExplainedRows(database)
+    asked = Asked(rows)
     plans = {}
-    for name, ask in _questions(rows).items():
-        _choose()
+    for name, question in asked.questions.items():
+        asked.prepare()
         rows.plans.clear()
-        ask()
+        question()
         plans[name] = rows.plans[0]
-        _clear()
+        asked.clear()
     return plans
 
 

@@ -7,7 +7,8 @@ import os
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -147,9 +148,7 @@ def _the_rest(services: Services, plan: Plan, results: Results) -> None:
             services, "polling", str(plan.polls_s), str(services.databases.log)
         ),
     )
-    results.growth = _told(
-        "growth", lambda: _apart(services, "growing", *map(str, plan.rows))
-    )
+    results.growth = _told("growth", lambda: _growth(services, plan.rows))
     for contender in (OURS_SQS, OURS_DATABASE):
         for number in plan.processes:
             load = Load(f"tiny x{number}", "tiny", number)
@@ -159,6 +158,18 @@ def _the_rest(services: Services, plan: Plan, results: Results) -> None:
                     services, c, it, plan.tasks["tiny x2"], plan.limit_s
                 ),
             ).rate
+
+
+def _growth(services: Services, numbers: Sequence[int]) -> dict[str, Any]:
+    with ExitStack() as stack:
+        places = [
+            stack.enter_context(services.place(8, broker="database")) for _ in numbers
+        ]
+        databases = (
+            f"{number}={place.database}"
+            for number, place in zip(numbers, places, strict=True)
+        )
+        return _apart(services, "growing", *databases)
 
 
 def _apart(services: Services, module: str, *arguments: str) -> dict[str, Any]:

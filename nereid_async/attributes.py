@@ -15,8 +15,9 @@ _MOST = 10
 _NAME = re.compile(r"(?!(?i:aws|amazon)\.)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _NAME_MAX_CHARS = 256
 #: A type of Amazon's, and maybe a label of one's own.
-_TYPE = re.compile(r"(String|Number|Binary)(\..+)?")
+_TYPE = re.compile(r"(String|Number|Binary)(\.[A-Za-z0-9_.-]+)?")
 _TYPE_MAX_CHARS = 256
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 #: Amazon takes from a text what XML 1.0 takes.
 _TEXT = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
 
@@ -61,6 +62,8 @@ def _fault(name: Any, attribute: Any) -> str | None:
         return None if isinstance(value, bytes) and value else "no bytes"
     if not (isinstance(value, str) and _TEXT.fullmatch(value)):
         return "StringValue is empty, no text, or has characters that SQS refuses"
+    if matched_type[1] == "Number" and not _NUMBER.fullmatch(value):
+        return f"{value!r} is no number"
     return None
 
 

@@ -86,6 +86,7 @@ def test_a_bad_option_is_named(option: str, value: Any) -> None:
         {},
         {"a-b_c.D9": TEXT},
         {"count": {"DataType": "Number.int", "StringValue": "3"}},
+        {"price": {"DataType": "Number", "StringValue": "-1.5e3"}},
         {"image": {"DataType": "Binary.png", "BinaryValue": b"\x89PNG"}},
     ],
 )
@@ -111,6 +112,9 @@ def test_attributes_as_boto3_takes_them(attributes: dict[str, Any]) -> None:
         ("kind", {"StringValue": "mail"}),
         ("kind", {"DataType": "Text", "StringValue": "mail"}),
         ("kind", {"DataType": ["String"], "StringValue": "mail"}),
+        ("kind", {"DataType": "String.a b", "StringValue": "mail"}),
+        ("kind", {"DataType": "Number", "StringValue": "three"}),
+        ("kind", {"DataType": "Number", "StringValue": "NaN"}),
         ("kind", {"DataType": "String", "StringValue": ""}),
         ("kind", {"DataType": "String", "StringValue": "\0"}),
         ("kind", {"DataType": "String", "StringValue": 3}),

@@ -74,7 +74,14 @@ def _lines(
     axes.set_ylim(bottom=0)
     axes.set_title(title, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize="small", ncols=2)
+    # Below: above it would lie on the lines.
+    axes.legend(
+        frameon=False,
+        fontsize="small",
+        ncols=4,
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.1),
+    )
     _save(figure, path)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from tests.processes import script
 
@@ -87,6 +88,21 @@ def _ours(processes: int, threads: int | None) -> Command:
 #: Those that are there to be compared in one thing only.
 _TINY = ("tiny", "tiny x2")
 
+
+def _with_threads(
+    contender: Contender, threads: int, name: str, configuration: str, **changes: Any
+) -> Contender:
+    """The same, with so many threads a process whatever the load."""
+    return replace(
+        contender,
+        name=name,
+        worker=lambda processes, _: contender.worker(processes, threads),
+        configuration=configuration,
+        works=_TINY,
+        **changes,
+    )
+
+
 BARE_LOOP = Contender(
     "bare loop of Tryton transactions",
     "bare",
@@ -113,19 +129,17 @@ OURS_SQS = Contender(
     options={"broker": "sqs"},
     ours=True,
 )
-OURS_SQS_1 = replace(
+OURS_SQS_1 = _with_threads(
     OURS_SQS,
-    name="nereid_async, sqs, 1 thread",
-    worker=lambda processes, threads: _ours(processes, 1),
-    configuration="as before, with --threads 1",
-    works=_TINY,
+    1,
+    "nereid_async, sqs, 1 thread",
+    "as before, with --threads 1",
 )
-OURS_SQS_8 = replace(
+OURS_SQS_8 = _with_threads(
     OURS_SQS,
-    name="nereid_async, sqs, 8 threads",
-    worker=lambda processes, threads: _ours(processes, 8),
-    configuration="as before, with --threads 8",
-    works=_TINY,
+    8,
+    "nereid_async, sqs, 8 threads",
+    "as before, with --threads 8",
 )
 OURS_DATABASE = Contender(
     "nereid_async, database",
@@ -136,12 +150,11 @@ OURS_DATABASE = Contender(
     options={"broker": "database"},
     ours=True,
 )
-OURS_DATABASE_1 = replace(
+OURS_DATABASE_1 = _with_threads(
     OURS_DATABASE,
-    name="nereid_async, database, 1 thread",
-    worker=lambda processes, threads: _ours(processes, 1),
-    configuration="as before, with --threads 1",
-    works=_TINY,
+    1,
+    "nereid_async, database, 1 thread",
+    "as before, with --threads 1",
 )
 CELERY_DEFAULT = Contender(
     "Celery as it comes",
@@ -160,13 +173,12 @@ CELERY = Contender(
     "--pool=threads and [database] minconn 8",
     env={"BENCH_TUNED": "1"},
 )
-CELERY_8 = replace(
+CELERY_8 = _with_threads(
     CELERY,
-    name="Celery, 8 threads",
-    worker=lambda processes, threads: _celery(processes, 8),
-    configuration="as before, with --pool=threads and [database] minconn 8",
+    8,
+    "Celery, 8 threads",
+    "as before, with --pool=threads and [database] minconn 8",
     commands=lambda processes: processes,
-    works=_TINY,
     minconn=8,
 )
 DRAMATIQ = Contender(
@@ -177,12 +189,11 @@ DRAMATIQ = Contender(
     "dramatiq-sqs, its own middleware without Prometheus; 1 thread a process; 8 "
     "threads: [database] minconn 8",
 )
-DRAMATIQ_8 = replace(
+DRAMATIQ_8 = _with_threads(
     DRAMATIQ,
-    name="dramatiq, 8 threads",
-    worker=lambda processes, threads: _dramatiq(processes, 8),
-    configuration="as before, with --threads 8 and [database] minconn 8",
-    works=_TINY,
+    8,
+    "dramatiq, 8 threads",
+    "as before, with --threads 8 and [database] minconn 8",
     minconn=8,
 )
 PROCRASTINATE = Contender(
@@ -194,12 +205,11 @@ PROCRASTINATE = Contender(
     "threads: concurrency 8 and [database] minconn 8",
     commands=lambda processes: processes,
 )
-PROCRASTINATE_8 = replace(
+PROCRASTINATE_8 = _with_threads(
     PROCRASTINATE,
-    name="procrastinate, 8 at a time",
-    worker=lambda processes, threads: _procrastinate(processes, 8),
-    configuration="as before, with concurrency 8 and [database] minconn 8",
-    works=_TINY,
+    8,
+    "procrastinate, 8 at a time",
+    "as before, with concurrency 8 and [database] minconn 8",
     minconn=8,
 )
 TRYTOND = Contender(

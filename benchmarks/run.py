@@ -18,7 +18,7 @@ from benchmarks.latency import Latency, latency
 from benchmarks.plan import Plan
 from benchmarks.requests import ASKERS, Price, calls_a_task, price
 from benchmarks.resources import BARE_POOL, idle_calls, pss_mb
-from benchmarks.services import Services
+from benchmarks.services import Place, Services
 from benchmarks.throughput import LOADS, Load, Throughput, throughput
 from tests.processes import ProcessFailed, run
 
@@ -144,9 +144,7 @@ def _resources(services: Services, plan: Plan, results: Results) -> None:
 def _the_rest(services: Services, plan: Plan, results: Results) -> None:
     results.polls = _told(
         "polls",
-        lambda: _apart(
-            services, "polling", str(plan.polls_s), str(services.databases.log)
-        ),
+        lambda: _polls(services, plan.polls_s),
     )
     results.growth = _told("growth", lambda: _growth(services, plan.rows))
     for contender in (OURS_SQS, OURS_DATABASE):
@@ -160,6 +158,11 @@ def _the_rest(services: Services, plan: Plan, results: Results) -> None:
             ).rate
 
 
+def _polls(services: Services, seconds: float) -> dict[str, Any]:
+    with services.place(8, broker="database") as place:
+        return _apart(place, "polling", str(seconds), str(services.databases.log))
+
+
 def _growth(services: Services, numbers: Sequence[int]) -> dict[str, Any]:
     with ExitStack() as stack:
         places = [
@@ -169,22 +172,21 @@ def _growth(services: Services, numbers: Sequence[int]) -> dict[str, Any]:
             f"{number}={place.database}"
             for number, place in zip(numbers, places, strict=True)
         )
-        return _apart(services, "growing", *databases)
+        return _apart(places[0], "growing", *databases)
 
 
-def _apart(services: Services, module: str, *arguments: str) -> dict[str, Any]:
+def _apart(place: Place, module: str, *arguments: str) -> dict[str, Any]:
     """Let a module measure in a process of its own; what it wrote."""
-    with services.place(8, broker="database") as place:
-        result = place.folder / f"{module}.json"
-        run(
-            [sys.executable, "-m", f"benchmarks.{module}", str(result), *arguments],
-            place.folder / f"{module}.log",
-            timeout_s=600,
-            env={**os.environ, **place.env},
-            cwd=PROJECT,
-        )
-        measured: dict[str, Any] = json.loads(result.read_text())
-        return measured
+    result = place.folder / f"{module}.json"
+    run(
+        [sys.executable, "-m", f"benchmarks.{module}", str(result), *arguments],
+        place.folder / f"{module}.log",
+        timeout_s=600,
+        env={**os.environ, **place.env},
+        cwd=PROJECT,
+    )
+    measured: dict[str, Any] = json.loads(result.read_text())
+    return measured
 
 
 def _told(what: str, measure: Callable[[], T]) -> T:

@@ -50,11 +50,11 @@ def _fault(name: Any, attribute: Any) -> str | None:
     if not isinstance(attribute, dict):
         return "a dict of DataType and StringValue or BinaryValue"
     kind = attribute.get("DataType")
-    matched = isinstance(kind, str) and len(kind) <= _TYPE_MAX_CHARS
-    matched_type = _TYPE.fullmatch(str(kind)) if matched else None
-    if matched_type is None:
+    is_short = isinstance(kind, str) and len(kind) <= _TYPE_MAX_CHARS
+    typed = _TYPE.fullmatch(str(kind))
+    if not is_short or typed is None:
         return f"DataType {kind!r} is none of String, Number and Binary"
-    wanted = "BinaryValue" if matched_type[1] == "Binary" else "StringValue"
+    wanted = "BinaryValue" if typed[1] == "Binary" else "StringValue"
     if set(attribute) != {"DataType", wanted}:
         return f"a {kind} has DataType and {wanted}, and nothing else"
     value = attribute[wanted]
@@ -62,7 +62,7 @@ def _fault(name: Any, attribute: Any) -> str | None:
         return None if isinstance(value, bytes) and value else "no bytes"
     if not (isinstance(value, str) and _TEXT.fullmatch(value)):
         return "StringValue is empty, no text, or has characters that SQS refuses"
-    if matched_type[1] == "Number" and not _NUMBER.fullmatch(value):
+    if typed[1] == "Number" and not _NUMBER.fullmatch(value):
         return f"{value!r} is no number"
     return None
 

@@ -74,6 +74,12 @@ class Process:
         return self._popen.pid
 
     @property
+    def children(self) -> list[int]:
+        """The numbers of the processes it has started; of Linux only."""
+        text = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+        return [int(pid) for pid in text.split()]
+
+    @property
     def exit_status(self) -> int | None:
         """The exit status, or None as long as it runs."""
         return self._popen.poll()

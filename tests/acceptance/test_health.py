@@ -75,8 +75,7 @@ def test_a_process_that_hangs_is_killed(commands: Commands, health: Path) -> Non
         *WATCHED, "--give-up-after", "4", "--health-file", str(health)
     )
     says(worker, health, "ok")
-    children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children")
-    (child,) = children.read_text().split()
-    os.kill(int(child), signal.SIGSTOP)
+    (child,) = worker.children
+    os.kill(child, signal.SIGSTOP)
     assert worker.wait(60) == 1, worker.output
-    assert not Path("/proc", child).exists()
+    assert not Path("/proc", str(child)).exists()

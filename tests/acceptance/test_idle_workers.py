@@ -14,7 +14,6 @@ from tests.acceptance.conftest import Commands
 from tests.fixtures.scripts import Script
 from tests.fixtures.services import sqs_settings
 from tests.helpers import labels, states, wait_until
-from tests.processes import Process
 from tests.proxy import Call, Proxy
 
 PROCESSES = 3
@@ -55,15 +54,10 @@ def polls(proxy: Proxy) -> Polls:
     return polls
 
 
-def children(worker: Process) -> list[int]:
-    text = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text()
-    return [int(pid) for pid in text.split()]
-
-
 def test_one_of_several_polls(polls: Polls, commands: Commands) -> None:
     worker = commands.worker("--processes", str(PROCESSES))
     worker.wait_until(lambda: polls.ended >= 5, "it polls", 60)
-    assert len(children(worker)) == PROCESSES
+    assert len(worker.children) == PROCESSES
     assert polls.most == 1
 
 
@@ -91,7 +85,7 @@ def test_a_process_that_is_killed_takes_no_turn_along(
     commands.hold_for_a_second()
     worker = commands.worker("--processes", "2")
     worker.wait_until(lambda: polls.ended >= 1, "it polls", 60)
-    for pid in children(worker):
+    for pid in worker.children:
         os.kill(pid, signal.SIGKILL)
     with script.transaction():
         script.record.write_entry.defer("after the kill")

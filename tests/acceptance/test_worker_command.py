@@ -170,18 +170,12 @@ def test_the_first_process_keeps_house_for_all(
     helpers = 1 if broker_settings["broker"] == "database" else 2
 
     def more_than_the_least() -> list[int]:
-        counts = sorted(threads_of(pid) for pid in children_of(worker.pid))
+        counts = sorted(threads_of(pid) for pid in worker.children)
         return [count - counts[0] for count in counts]
 
     worker.wait_until(
         lambda: more_than_the_least() == [0, 0, helpers], "one process has them"
     )
-
-
-def children_of(pid: int) -> list[int]:
-    return [
-        int(it) for it in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    ]
 
 
 def threads_of(pid: int) -> int:

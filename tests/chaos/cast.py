@@ -79,9 +79,10 @@ class WorkerRole(Role):
         return "worker process"
 
     def _children(self) -> list[int]:
-        pid = self.process.pid
-        words = _read(Path(f"/proc/{pid}/task/{pid}/children")).split()
-        return [int(word) for word in words if is_alive(int(word))]
+        try:
+            return [pid for pid in self.process.children if is_alive(pid)]
+        except (FileNotFoundError, ProcessLookupError):
+            return []
 
 
 def is_alive(pid: int) -> bool:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import pytest
 
 from nereid_async.runtime import of_database
+from nereid_async.worker import relay as relays
 from nereid_async.worker.relay import Relay
 from tests.fixtures.scripts import ConfWriter, Script
-from tests.fixtures.services import sqs_client, sqs_settings
+from tests.fixtures.services import TaskQueue, sqs_settings
 from tests.helpers import labels, query, states, wait_until
 from tests.processes import free_port
 
@@ -105,10 +107,8 @@ def test_a_message_that_was_lost_is_sent_again(
     with script.transaction():
         script.record.write_entry.defer("lost")
     wait_until(lambda: states(database) == ["sent"])
-    client = sqs_client(broker_settings["sqs_endpoint_url"])
-    name = f"{broker_settings['sqs_queue_prefix']}-{database}-trytond-async"
-    url = client.get_queue_url(QueueName=name)["QueueUrl"]
-    client.purge_queue(QueueUrl=url)
+    queue = TaskQueue(broker_settings, database)
+    queue.client.purge_queue(QueueUrl=queue.url())
     assert relay(database).resend_round(60) == 0
 
     query(database, f"UPDATE async_task SET due_at = {hour_ago()}")
@@ -167,11 +167,9 @@ def test_attributes_are_in_what_is_sent_later(
         script.record.write_entry.configure(attributes=attributes).defer("x")
     tryton_conf(send_timeout="10", **broker_settings)
     assert relay(database).send_round(0) == 1
-    client = sqs_client(broker_settings["sqs_endpoint_url"])
-    name = f"{broker_settings['sqs_queue_prefix']}-{database}-trytond-async"
-    url = client.get_queue_url(QueueName=name)["QueueUrl"]
-    (message,) = client.receive_message(
-        QueueUrl=url, MessageAttributeNames=["All"], WaitTimeSeconds=2
+    queue = TaskQueue(broker_settings, database)
+    (message,) = queue.client.receive_message(
+        QueueUrl=queue.url(), MessageAttributeNames=["All"], WaitTimeSeconds=2
     )["Messages"]
     assert message["MessageAttributes"] == attributes
 
@@ -200,3 +198,35 @@ def test_attributes_of_an_earlier_release_do_not_hold_up_the_others(
     assert f"row of task {bad.id}: attribute 'kind'" in caplog.text
     script.burst()
     assert sorted(labels(database)) == ["bad", "good"]
+
+
+class _Stumbling(Relay):
+    """Meets something that nobody thought of, in its first round."""
+
+    went_on: threading.Event
+
+    def send_round(self, patience_s: float) -> int:
+        if not hasattr(self, "went_on"):
+            self.went_on = threading.Event()
+            raise KeyError("unforeseen")
+        self.went_on.set()
+        return super().send_round(patience_s)
+
+
+def test_a_relay_goes_on_after_what_nobody_thought_of(
+    script: Script,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(relays, "_PAUSE_S", 0.01)
+    runtime = of_database(database)
+    assert runtime.rows is not None
+    it = _Stumbling(runtime, runtime.rows)
+    it.start()
+    try:
+        wait_until(lambda: hasattr(it, "went_on") and it.went_on.is_set())
+    finally:
+        it.stop()
+        it.join(10)
+    assert "the relay failed, and goes on" in caplog.text

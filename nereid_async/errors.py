@@ -101,6 +101,11 @@ class TransportUnavailable(TransportError):
     """A passing failure: network, throttling, a service error. Try again."""
 
 
+class DatabaseUnavailable(TransportUnavailable):
+    """The database does not answer, or not as it does otherwise: it fails over,
+    restarts, is read-only, or out of connections or disk. Try again."""
+
+
 class AccessDenied(TransportError):
     """The credentials do not allow the call, or there are none."""
 

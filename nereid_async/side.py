@@ -24,6 +24,8 @@ from typing import Any, TextIO, TypeAlias
 from trytond import backend
 from trytond.config import config
 
+from .database_errors import is_passing, translated
+
 Cursor: TypeAlias = Any
 
 #: What Python's sqlite3 sets, and trytond leaves.
@@ -45,8 +47,9 @@ def transaction(database_name: str, *, durable: bool = True) -> Iterator[Cursor]
     """A short transaction of its own; committed at the end, rolled back on error.
 
     :param durable: whether to wait until it survives a crash of the server.
+    :raises DatabaseUnavailable: the database does not do it now.
     """
-    with _connection(database_name) as connection:
+    with translated(database_name), _connection(database_name) as connection:
         cursor = connection.cursor()
         if is_memory(database_name):
             # The one connection there is, in the middle of somebody's transaction.
@@ -72,10 +75,11 @@ def autocommit(database_name: str, *, wait: bool = True) -> Iterator[Cursor]:
     """A cursor of which every statement commits by itself.
 
     :param wait: whether to wait for a lock on a SQLite file; without, a statement
-        that meets one fails at once with DatabaseOperationalError. (A task that has
+        that meets one fails at once with DatabaseUnavailable. (A task that has
         written holds the whole file: waiting for it would be waiting for oneself.)
+    :raises DatabaseUnavailable: the database does not do it now.
     """
-    with _connection(database_name) as connection:
+    with translated(database_name), _connection(database_name) as connection:
         cursor = connection.cursor()
         if wait or backend.name != "sqlite":
             yield cursor
@@ -102,7 +106,7 @@ def alone(database_name: str, role: str) -> Iterator[bool]:
         with open(f"{path}.{role}", "a") as file:
             yield _locked(file)
     else:
-        with _connection(database_name) as connection:
+        with translated(database_name), _connection(database_name) as connection:
             key = zlib.crc32(f"nereid_async.{role}".encode())
             cursor = connection.cursor()
             cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])
@@ -110,9 +114,11 @@ def alone(database_name: str, role: str) -> Iterator[bool]:
             try:
                 yield is_alone
             finally:
-                # The connection goes back to a pool: it must not take it along.
+                # The connection goes back to a pool: it must not take it along. On
+                # one that is gone the server has let go of it.
                 if is_alone:
-                    cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
+                    with suppress(Exception):
+                        cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
 
 
 def _locked(file: TextIO) -> bool:
@@ -181,8 +187,10 @@ def _awake(idle: _Idle) -> Any:
         try:
             connection.cursor().execute("SELECT 1")
             return connection
-        except backend.DatabaseOperationalError:
+        except Exception as error:
             connection.close()
+            if not is_passing(error):
+                raise
 
 
 def _connect(database_name: str) -> Any:

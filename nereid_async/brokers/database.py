@@ -10,7 +10,7 @@ from typing import Any
 
 from trytond import backend
 
-from ..errors import TransportUnavailable
+from ..database_errors import translated
 from ..rows import CHANNEL, Claim, TaskRows
 from .base import Delivery, Parcel
 
@@ -70,24 +70,22 @@ class DatabaseConsumer:
     def receive(self, limit: int, wait_s: float) -> list[Delivery]:
         """Claim rows, waiting for the first to fall due."""
         deadline_s = time.monotonic() + wait_s
-        try:
-            while True:
-                claims = self._claim(limit)
-                left_s = deadline_s - time.monotonic()
-                if claims or left_s <= 0:
-                    return [
-                        Delivery(c.text, c.token, c.queue, c.attempt + 1, claim=c)
-                        for c in claims
-                    ]
-                # Another worker may die meanwhile.
-                left_s = min(left_s, max(0.0, self._expired_at_s - time.monotonic()))
-                due_s = self._rows.next_due_s(self._queues, self._web)
-                if due_s is not None:
-                    left_s = min(left_s, max(due_s, _SHORTEST_PAUSE_S))
+        while True:
+            claims = self._claim(limit)
+            left_s = deadline_s - time.monotonic()
+            if claims or left_s <= 0:
+                return [
+                    Delivery(c.text, c.token, c.queue, c.attempt + 1, claim=c)
+                    for c in claims
+                ]
+            # Another worker may die meanwhile.
+            left_s = min(left_s, max(0.0, self._expired_at_s - time.monotonic()))
+            due_s = self._rows.next_due_s(self._queues, self._web)
+            if due_s is not None:
+                left_s = min(left_s, max(due_s, _SHORTEST_PAUSE_S))
+            with translated(self._rows.database):
                 if self._alarm.wait(left_s):
                     return []
-        except backend.DatabaseOperationalError as error:
-            raise TransportUnavailable(f"database: {error}") from error
 
     def _claim(self, limit: int) -> list[Claim]:
         now_s = time.monotonic()
@@ -155,19 +153,19 @@ class _ListeningAlarm(_Alarm):
         self._connection: Any = None
 
     def wait(self, seconds: float) -> bool:
-        if self._connection is None:
-            self._connection = self._database.get_connection(autocommit=True)
-            self._connection.cursor().execute(f'LISTEN "{CHANNEL}"')
-            # What was announced before is not told: look again at once.
-            return False
         try:
+            if self._connection is None:
+                self._connection = self._database.get_connection(autocommit=True)
+                self._connection.cursor().execute(f'LISTEN "{CHANNEL}"')
+                # What was announced before is not told: look again at once.
+                return False
             ready, _, _ = select.select(
                 [self._read_fd, self._connection], [], [], seconds
             )
             if self._connection in ready:
                 self._connection.poll()
                 self._connection.notifies.clear()
-        except backend.DatabaseOperationalError:
+        except Exception:
             self._let_go()
             raise
         return self._read_fd in ready

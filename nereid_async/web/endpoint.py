@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from trytond import backend
-
 from ..errors import TransportError
 from ..results.base import Status
 from ..runtime import Runtime
@@ -71,7 +69,7 @@ def read(
             if status is None or status.state.finished or left_s <= 0:
                 return _answer(task_id, status, runtime)
             time.sleep(min(_HELD_POLL_PAUSE_S, left_s))
-    except (TransportError, backend.DatabaseOperationalError):
+    except TransportError:
         return _unreachable(task_id)
 
 
@@ -88,7 +86,7 @@ def acknowledge(
         if not status.state.finished:
             return _problem(409, "Not finished", "There is no result to remove yet.")
         runtime.results.forget(task_id)
-    except (TransportError, backend.DatabaseOperationalError):
+    except TransportError:
         return _unreachable(task_id)
     return Answer(204)
 

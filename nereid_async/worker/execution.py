@@ -14,7 +14,7 @@ from trytond.pool import Pool
 from trytond.transaction import Transaction, TransactionError
 from trytond.worker import run_task
 
-from ..errors import LeaseLost, MessageTooLarge, WebAppNeeded
+from ..errors import DatabaseUnavailable, LeaseLost, MessageTooLarge, WebAppNeeded
 from ..message import Message
 from ..results.base import Outcome, Progress
 from ..rows import Claim, outcome_text
@@ -81,7 +81,7 @@ def _mark_start_apart(job: Job, runtime: Runtime, worker: str) -> bool:
         return False
     try:
         runtime.rows.start(job.claim, worker)
-    except backend.DatabaseOperationalError as error:
+    except DatabaseUnavailable as error:
         # Losing the mark costs a second run at most.
         logger.info("%s: start not marked: %s", job, error)
     return True
@@ -188,5 +188,5 @@ class _Reporter:
         self._next_at_s = now_s + _PROGRESS_PAUSE_S
         try:
             self._rows.report(self._claim, progress)
-        except backend.DatabaseOperationalError as error:
+        except DatabaseUnavailable as error:
             logger.debug("progress dropped, the database is busy: %s", error)

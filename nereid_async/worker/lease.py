@@ -6,8 +6,6 @@ import logging
 import threading
 import time
 
-from trytond import backend
-
 from ..brokers.base import Consumer
 from ..errors import TransportError
 from ..runtime import Runtime
@@ -90,7 +88,7 @@ class LeaseKeeper(threading.Thread):
             for extend in (self._extend_claims, self._extend_deliveries):
                 try:
                     extend(timeout_s, group)
-                except (TransportError, backend.DatabaseOperationalError) as error:
+                except TransportError as error:
                     logger.warning("leases of %d task(s): %s", len(group), error)
                     self._try_again(group)
 

@@ -6,8 +6,6 @@ import logging
 import random
 import threading
 
-from trytond import backend
-
 from .. import side
 from ..errors import TransportError
 from ..runtime import Runtime
@@ -53,5 +51,5 @@ class Reaper(threading.Thread):
                     if alone:
                         reaped = reap(self._runtime)
                         logger.info("reaper: %d row(s) or queue(s) removed", reaped)
-            except (TransportError, backend.DatabaseOperationalError) as error:
+            except TransportError as error:
                 logger.warning("reaper: %s", error)

@@ -7,8 +7,6 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from trytond import backend
-
 from .. import side
 from ..attributes import check as check_attributes
 from ..brokers.base import Parcel
@@ -48,7 +46,7 @@ class Relay(threading.Thread):
                 with side.alone(self._runtime.database, "relay") as alone:
                     if alone:
                         self._go_round()
-            except (TransportError, backend.DatabaseOperationalError) as error:
+            except TransportError as error:
                 logger.warning("relay: %s; the rows wait", error)
             except Exception:
                 # Without a relay nothing that was left over is ever sent.

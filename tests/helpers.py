@@ -141,6 +141,14 @@ def burst_database(database: str, *queues: str) -> None:
     _run_worker(of_database(database), queues)
 
 
+def admission(runtime: Any, consumer: Any) -> Any:
+    """What a worker called ``worker`` makes jobs with of what a consumer received."""
+    from nereid_async.worker.admission import Admission
+    from nereid_async.worker.settlement import Settlement
+
+    return Admission(runtime, Settlement(runtime, consumer), "worker")
+
+
 def _run_worker(runtime: Any, queues: tuple[str, ...]) -> None:
     import importlib
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from ..brokers.base import Delivery
 from ..message import Message
@@ -28,6 +29,44 @@ class Lease:
     def over(self) -> bool:
         """Whether it was lost, or ended without having been extended in time."""
         return time.monotonic() >= self._ends_at_s
+
+
+class Held(Protocol):
+    """What is to be settled: a job, or what did not become one."""
+
+    @property
+    def delivery(self) -> Delivery:
+        """How it came."""
+
+    @property
+    def claim(self) -> Claim | None:
+        """The claim on its row, if it has one and was claimed."""
+
+    @property
+    def reply_to(self) -> str | None:
+        """The task's id, where its asker waits for an outcome."""
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A delivery that is no message, or none that this worker can read."""
+
+    delivery: Delivery
+
+    @property
+    def claim(self) -> Claim | None:
+        """The claim, where the broker hands out claimed rows."""
+        return self.delivery.claim
+
+    @property
+    def reply_to(self) -> None:
+        """Nobody: what was not read is not believed."""
+        return None
+
+    def __str__(self) -> str:
+        row = "" if self.claim is None else f" (task {self.claim.id})"
+        size_bytes = len(self.delivery.text)
+        return f"message of {size_bytes} bytes in queue {self.delivery.queue}{row}"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from ..brokers.base import Consumer, Delivery
 from ..errors import NereidAsyncError, TransportError
 from ..runtime import Runtime
-from .admission import admit
+from .admission import Admission
 from .hand import Hand
 from .job import Job
 from .lease import LeaseKeeper
@@ -38,7 +38,6 @@ class Poller:
     :param beat: called after each successful poll, and while all threads are busy.
     :param may_go_on: asked before each poll.
     :param turn: shared with other processes that poll the same queues.
-    :param name: how rows name this worker.
     """
 
     def __init__(
@@ -46,23 +45,23 @@ class Poller:
         runtime: Runtime,
         options: WorkerOptions,
         consumer: Consumer,
+        admission: Admission,
         keeper: LeaseKeeper,
         hand: Hand,
         jobs: queue.SimpleQueue[Job | None],
         beat: Callable[[], None],
         may_go_on: Callable[[], bool],
         turn: Turn | None,
-        name: str,
     ) -> None:
         self._runtime = runtime
         self._options = options
         self._consumer = consumer
+        self._admission = admission
         self._keeper = keeper
         self._hand = hand
         self._jobs = jobs
         self._beat = beat
         self._may_go_on = may_go_on
-        self._name = name
         self._turn = turn if consumer.polls_are_billed else None
         self._stopping = threading.Event()
         self._quiet = True
@@ -116,13 +115,8 @@ class Poller:
         deliveries = self._receive(room, wait_s)
         if deliveries is None:
             return -1
-        jobs = admit(
-            deliveries,
-            self._runtime,
-            self._consumer,
-            self._name,
-            at_once=len(deliveries) <= self._hand.free,
-        )
+        at_once = len(deliveries) <= self._hand.free
+        jobs = self._admission.admit(deliveries, at_once=at_once)
         self.taken += len(jobs)
         self._hand.take(len(jobs))
         for job in jobs:

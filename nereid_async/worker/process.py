@@ -16,7 +16,7 @@ from trytond import backend
 from .. import runtime as runtimes
 from ..errors import NereidAsyncError
 from ..runtime import Runtime
-from .giving_back import release
+from .admission import Admission
 from .hand import Hand
 from .job import Job
 from .lease import LeaseKeeper
@@ -25,6 +25,7 @@ from .poller import Poller
 from .reaper import Reaper
 from .relay import Relay
 from .runner import Runner
+from .settlement import Settlement
 from .turn import Turn
 
 logger = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ class WorkerProcess:
         self._options = options
         queues = options.queues_or_default(runtime.settings)
         self._consumer = runtime.broker.consumer(queues)
+        self._settlement = Settlement(runtime, self._consumer)
         self._keeper = LeaseKeeper(runtime, self._consumer)
         self._helpers = _helpers(runtime) if keeps_house else []
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
@@ -69,13 +71,13 @@ class WorkerProcess:
             runtime,
             options,
             self._consumer,
+            Admission(runtime, self._settlement, self.name),
             self._keeper,
             self._hand,
             self._jobs,
             beat,
             self._may_poll,
             turn,
-            self.name,
         )
 
     def stop(self) -> None:
@@ -148,7 +150,7 @@ class WorkerProcess:
 
     def _run_jobs(self) -> None:
         runtimes.activate(self._runtime)
-        runner = Runner(self._runtime, self._consumer, self.name)
+        runner = Runner(self._runtime, self._settlement, self.name)
         while (job := self._jobs.get()) is not None:
             started_s = time.monotonic()
             try:
@@ -171,10 +173,8 @@ class WorkerProcess:
                 self._give_back(job)
 
     def _give_back(self, job: Job) -> None:
-        """Let another worker have at once what has not started here."""
-        attempts = job.attempt - 1
         try:
-            release(job.delivery, job.claim, 0, attempts, self._runtime, self._consumer)
+            self._settlement.hand_back(job)
         except NereidAsyncError as error:
             logger.warning("%s not given back: %s", job, error)
 

@@ -10,15 +10,14 @@ from trytond import backend
 from trytond.transaction import Transaction
 
 from .. import signals
-from ..brokers.base import Consumer
 from ..errors import LeaseLost, TransportError, UnknownTask, WebAppNeeded
 from ..results.base import Failure, Outcome
 from ..runtime import Runtime
 from ..targets import find
-from . import giving_back, retry
+from . import retry
 from .execution import execute
 from .job import Job
-from .replies import reply
+from .settlement import Settlement
 
 logger = logging.getLogger(__name__)
 
@@ -29,9 +28,9 @@ class Runner:
     :param name: how rows and logs name this worker.
     """
 
-    def __init__(self, runtime: Runtime, consumer: Consumer, name: str) -> None:
+    def __init__(self, runtime: Runtime, settlement: Settlement, name: str) -> None:
         self._runtime = runtime
-        self._consumer = consumer
+        self._settlement = settlement
         self._name = name
 
     def run(self, job: Job) -> None:
@@ -70,7 +69,8 @@ class Runner:
         except LeaseLost:
             raise
         except (UnknownTask, WebAppNeeded) as error:
-            giving_back.give_back(job, error, self._runtime, self._consumer)
+            if self._settlement.unknown(job, error):
+                self._emit_failed(job, error)
         except (Exception, SystemExit) as error:
             # sys.exit() in a task ends the task, not the worker.
             self._failed(job, error)
@@ -79,9 +79,7 @@ class Runner:
             self._succeeded(job, outcome)
 
     def _succeeded(self, job: Job, outcome: Outcome) -> None:
-        if job.reply_to is not None:
-            reply(self._runtime, job.reply_to, outcome)
-        self._consumer.acknowledge([job.delivery])
+        self._settlement.succeed(job, outcome)
         signals.emit(
             signals.task_succeeded,
             self._runtime.database,
@@ -106,14 +104,7 @@ class Runner:
             decision.delay_s,
             exc_info=error,
         )
-        giving_back.release(
-            job.delivery,
-            job.claim,
-            decision.delay_s,
-            job.attempt,
-            self._runtime,
-            self._consumer,
-        )
+        self._settlement.retry(job, decision.delay_s)
         signals.emit(
             signals.task_retried,
             self._runtime.database,
@@ -129,15 +120,10 @@ class Runner:
         return (Exception,) if options is None else options.retry_on
 
     def _give_up(self, job: Job, failure: Failure, error: BaseException | None) -> None:
-        giving_back.put_aside(
-            job.delivery,
-            job.claim,
-            failure,
-            failure.text,
-            self._runtime,
-            self._consumer,
-            reply_to=job.reply_to,
-        )
+        self._settlement.fail(job, failure)
+        self._emit_failed(job, error)
+
+    def _emit_failed(self, job: Job, error: BaseException | None) -> None:
         signals.emit(
             signals.task_failed,
             self._runtime.database,

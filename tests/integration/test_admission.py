@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 from nereid_async.runtime import of_database
-from nereid_async.worker.admission import admit
 from tests.fixtures.scripts import Script
 from tests.fixtures.services import sqs_settings
-from tests.helpers import query
+from tests.helpers import admission, query
 
 ATTEMPTS = "SELECT uuid, attempt FROM async_run"
 
@@ -33,7 +32,7 @@ def test_a_claim_ahead_counts_where_an_attempt_can_be_spared(
     try:
         received = consumer.receive(10, 5)
         assert len(received) == 4
-        jobs = admit(received, runtime, consumer, "worker", at_once=at_once)
+        jobs = admission(runtime, consumer).admit(received, at_once=at_once)
     finally:
         consumer.close()
     # Whatever is counted already, each of them is to run for the first time.

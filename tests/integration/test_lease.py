@@ -9,12 +9,11 @@ from contextlib import closing, contextmanager
 import pytest
 
 from nereid_async.runtime import of_database
-from nereid_async.worker.admission import admit
 from nereid_async.worker.lease import LeaseKeeper
 from tests.databases import Databases, SQLiteDatabases
 from tests.fixtures.scripts import Script
 from tests.fixtures.services import sqs_settings
-from tests.helpers import query, wait_until
+from tests.helpers import admission, query, wait_until
 
 LEASE_S = 3
 
@@ -49,7 +48,8 @@ def test_a_beat_that_fails_is_repeated_at_once(
     assert runtime.rows is not None
     consumer = runtime.broker.consumer((runtime.settings.sqs_queue,))
     keeper = LeaseKeeper(runtime, consumer)
-    (job,) = admit(consumer.receive(1, 1), runtime, consumer, "worker", at_once=False)
+    received = consumer.receive(1, 1)
+    (job,) = admission(runtime, consumer).admit(received, at_once=False)
     lease = "SELECT lease_until FROM async_run WHERE uuid = %s"
     keeper.start()
     try:

@@ -1,0 +1,153 @@
+"""What becomes of a delivery: the one place that ends it, or lets it come again."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from ..brokers.base import Consumer
+from ..errors import AccessDenied, MessageError, WebAppNeeded
+from ..results.base import Failure, Outcome
+from ..rows import TaskRows
+from ..runtime import Runtime
+from ..states import State
+from .job import Held, Job
+
+logger = logging.getLogger(__name__)
+
+_FIRST_DELAY_S = 2.0
+_LONGEST_DELAY_S = 300.0
+
+
+class Settlement:
+    """Settles what one consumer has received. Thread-safe."""
+
+    def __init__(self, runtime: Runtime, consumer: Consumer) -> None:
+        self._runtime = runtime
+        self._consumer = consumer
+
+    # -- it has run ----------------------------------------------------------------
+
+    def succeed(self, job: Job, outcome: Outcome) -> None:
+        """Tell the asker of a task that is committed.
+
+        :raises TransportError: not now; the message has to come again for it.
+        """
+        self._reply(job, outcome)
+        self._consumer.acknowledge([job.delivery])
+
+    def retry(self, job: Job, delay_s: float) -> None:
+        """Let a task that has failed run again in ``delay_s`` seconds.
+
+        :raises LeaseLost: another run has it by now.
+        """
+        self._release(job, delay_s, job.attempt)
+
+    def fail(self, held: Held, failure: Failure) -> None:
+        """Let it fail for good: in its row, to its asker, to the dead letters.
+
+        :raises LeaseLost: another run has it by now.
+        """
+        outcome = Outcome(failure=failure)
+        rows = self._runtime.rows
+        if held.claim is not None and rows is not None:
+            rows.finish_apart(held.claim, outcome, self._runtime.settings.result_ttl)
+        self._reply(held, outcome)
+        self._consumer.bury(held.delivery, failure.text)
+
+    # -- it has not run ------------------------------------------------------------
+
+    def hand_back(self, held: Held) -> None:
+        """Let another worker have at once what has not started here.
+
+        :raises LeaseLost: another run has it by now.
+        """
+        self._release(held, 0, _attempts_before(held))
+
+    def unknown(self, held: Held, error: MessageError) -> bool:
+        """Keep what this worker cannot run, but a newer one may.
+
+        With a growing delay, and without costing an attempt; after ``unknown_grace``
+        seconds it has failed. A task that just needs the web app is kept for as long
+        as it takes.
+
+        :return: whether it has failed.
+        :raises LeaseLost: another run has it by now.
+        """
+        unknown_s = self._unknown_for_s(held)
+        if unknown_s > self._runtime.settings.unknown_grace and not isinstance(
+            error, WebAppNeeded
+        ):
+            logger.error("%s failed: %s (for %.0f s)", held, error, unknown_s)
+            self.fail(held, Failure(type(error).__name__, str(error)))
+            return True
+        delay_s = min(max(unknown_s / 2, _FIRST_DELAY_S), _LONGEST_DELAY_S)
+        logger.warning("%s given back for %.0f s: %s", held, delay_s, error)
+        self._release(held, delay_s, _attempts_before(held))
+        return False
+
+    def dead_letter(self, held: Held, error: MessageError) -> None:
+        """Put aside what is no message of ours, or cannot be run by any worker.
+
+        :raises LeaseLost: another run has it by now.
+        """
+        logger.error("%s does not run: %s", held, error)
+        self.fail(held, Failure(type(error).__name__, str(error)))
+
+    def not_claimed(self, job: Job, rows: TaskRows) -> None:
+        """See to a message whose row cannot be claimed."""
+        status = rows.status(job.message.id)
+        if status is None:
+            logger.error("%s has no row any more: not run", job)
+            self._consumer.acknowledge([job.delivery])
+        elif not status.state.finished:
+            # Another worker has it; should that one die, the message is there again.
+            self._consumer.hide(job.delivery, job.message.visibility_timeout_s)
+        else:
+            self._over(job, status.outcome)
+
+    def _over(self, job: Job, outcome: Outcome | None) -> None:
+        # Delivered twice, or the worker died before it could acknowledge.
+        if outcome is not None:
+            self._reply(job, outcome)
+            if outcome.failure is not None:
+                # Maybe a second time: a dead letter too many is better than none.
+                self._consumer.bury(job.delivery, outcome.failure.text)
+                return
+        self._consumer.acknowledge([job.delivery])
+
+    # -- parts ---------------------------------------------------------------------
+
+    def _release(self, held: Held, delay_s: float, attempts: int) -> None:
+        """Let it be taken again; ``attempts`` count from now on."""
+        runtime = self._runtime
+        if held.claim is not None and runtime.rows is not None:
+            state = State.PENDING if runtime.rows_are_messages else State.SENT
+            runtime.rows.release(held.claim, state, delay_s, attempts)
+        self._consumer.hide(held.delivery, delay_s)
+
+    def _reply(self, held: Held, outcome: Outcome) -> None:
+        if held.reply_to is None:
+            return
+        try:
+            self._runtime.results.put(held.reply_to, outcome)
+        except AccessDenied as error:
+            # Another delivery would not mend it, and without a row would run the task
+            # again. With a row the asker is answered from there.
+            logger.error(
+                "task %s: the reply was not sent%s: %s",
+                held.reply_to,
+                " and is lost" if self._runtime.rows is None else "; its row has it",
+                error,
+            )
+
+    def _unknown_for_s(self, held: Held) -> float:
+        """For how long no worker has known what to do with it."""
+        if held.claim is not None and self._runtime.rows is not None:
+            return self._runtime.rows.unknown_for_s(held.claim)
+        first_s = held.delivery.first_received_s
+        return 0.0 if first_s is None else max(0.0, time.time() - first_s)
+
+
+def _attempts_before(held: Held) -> int:
+    return 0 if held.claim is None else held.claim.attempt

@@ -57,18 +57,20 @@ class CurrentTask:
         total: float | None = None,
         message: str | None = None,
     ) -> None:
-        """Tell the asker how far the task is.
+        """Tell the asker how far the task is. Never raises, whatever it is given.
 
         Some of the calls are dropped: those in quick succession, and those that come
         while the database is busy. Seen at once, whatever the task's transaction does.
 
-        :param done: how much is done, in any unit.
+        :param done: how much is done, in any unit. What is no finite number counts
+            as not known.
         :param total: how much there is to do, in the same unit, if known.
-        :param message: what is going on.
+        :param message: what is going on; translated here if it is lazy, and cut
+            after 1,000 characters.
         """
         task = _running.get()
         if task is not None:
-            task.report(Progress(done, total, message))
+            task.report(Progress.of(done, total, message))
 
 
 current_task = CurrentTask()

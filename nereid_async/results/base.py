@@ -2,24 +2,66 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..serialization import Json
 from ..states import State
+from ..texts import cut, storable
+
+MESSAGE_MAX_CHARS = 1_000
+_LARGEST = int(sys.float_info.max)
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a running task says it is; the numbers are the task's own."""
+    """How far a running task says it is; the numbers are the task's own.
 
-    done: float
+    :ivar done: finite, or None where what was told is no number.
+    """
+
+    done: float | None
     total: float | None = None
     message: str | None = None
+
+    @classmethod
+    def of(cls, done: Any, total: Any = None, message: Any = None) -> Progress:
+        """Take whatever was told, as far as it makes sense. Never raises.
+
+        A number becomes a finite float, or None; an int beyond the largest float
+        becomes that. A message becomes plain text of up to
+        :data:`MESSAGE_MAX_CHARS` characters.
+        """
+        return cls(_number(done), _number(total), _text(message))
 
     def as_json(self) -> Json:
         """The form the endpoint answers with."""
         return {"done": self.done, "total": self.total, "message": self.message}
+
+
+def _number(value: Any) -> float | None:
+    if value is None:
+        return None
+    try:
+        if isinstance(value, int):
+            value = min(max(value, -_LARGEST), _LARGEST)
+        number = float(value)
+    except Exception:
+        # Whatever the value's own method raises.
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _text(value: Any) -> str | None:
+    if value is None:
+        return None
+    try:
+        return storable(cut(str(value), MESSAGE_MAX_CHARS))
+    except Exception:
+        # As above: a translation may be looked up now.
+        return None
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,8 @@ def _status(
     total: float | None,
     text: str | None,
 ) -> Status:
-    progress = None if done is None else Progress(done, total, text)
+    told = (done, total, text)
+    progress = None if told == (None, None, None) else Progress.of(*told)
     where = State(state)
     if not where.finished:
         return Status(where, progress)

@@ -10,6 +10,7 @@ from ..errors import LeaseLost
 from ..results.base import Outcome, Progress
 from ..serialization import dumps
 from ..states import State
+from ..texts import storable
 from .records import Claim
 from .statements import Statements
 
@@ -102,7 +103,7 @@ class RunRows(Statements):
                 outcome.state.value,
                 outcome_text(outcome) if keep and failure is None else None,
                 dumps(failure.as_json()) if failure else None,
-                _storable(failure.traceback) if failure else None,
+                storable(failure.traceback) if failure else None,
                 ttl_s,
                 claim.id,
                 claim.token,
@@ -167,10 +168,3 @@ class RunRows(Statements):
 def outcome_text(outcome: Outcome) -> str:
     """How a row keeps an outcome."""
     return dumps(outcome.as_json())
-
-
-def _storable(text: str) -> str:
-    # PostgreSQL's text takes neither NUL nor lone surrogates.
-    return (
-        text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
-    )

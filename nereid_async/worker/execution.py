@@ -22,9 +22,11 @@ from ..running import Running, running
 from ..runtime import Runtime
 from ..serialization import decode, encode, for_browser
 from ..targets import find
+from ..throttled_log import ThrottledLog
 from .job import Job
 
 logger = logging.getLogger(__name__)
+_throttled = ThrottledLog(logger)
 
 _RETRY_PAUSE_S = 0.02
 #: Id and signature around a result on its way.
@@ -190,3 +192,8 @@ class _Reporter:
             self._rows.report(self._claim, progress)
         except DatabaseUnavailable as error:
             logger.debug("progress dropped, the database is busy: %s", error)
+        except Exception as error:
+            # What a task says of itself is not worth the task.
+            _throttled.warning(
+                "progress", "progress dropped: %s: %s", type(error).__name__, error
+            )

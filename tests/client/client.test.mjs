@@ -255,7 +255,10 @@ describe('small parts', () => {
     assert.equal(client.shareOf({done: 3, total: 12}), 0.25);
     assert.equal(client.shareOf({done: 30, total: 12}), 1);
     assert.equal(client.shareOf({done: -1, total: 12}), 0);
-    for (const odd of [null, {done: 3, total: null}, {done: 3, total: 0}]) {
+    const unknown = [
+      null, {done: 3, total: null}, {done: 3, total: 0}, {done: null, total: 12},
+    ];
+    for (const odd of unknown) {
       assert.equal(client.shareOf(odd), null);
     }
   });

@@ -20,7 +20,7 @@ const TEMPORARY = new Set([429, 502, 503, 504]);
 const BASE = '/async/result/';
 
 /**
- * @typedef {{done: number, total: number|null, message: string|null}} Progress
+ * @typedef {{done: number|null, total: number|null, message: string|null}} Progress
  *
  * @typedef {object} Options
  * @property {number} [timeout] give up after this time; without it, never
@@ -508,7 +508,7 @@ function errorText(error) {
 
 /** @returns {number|null} between 0 and 1; null where that is not known */
 export function shareOf(progress) {
-  if (!progress || !(progress.total > 0)) return null;
+  if (typeof progress?.done !== 'number' || !(progress.total > 0)) return null;
   return Math.min(Math.max(progress.done / progress.total, 0), 1);
 }
 

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
+import math
 import os
 import signal
 import time
@@ -13,6 +15,7 @@ from decimal import Decimal
 from email.message import EmailMessage
 from typing import Any
 
+from speaklater import make_lazy_string
 from trytond.exceptions import UserError
 from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, fields
@@ -21,6 +24,7 @@ from trytond.sendmail import sendmail_transactional
 from trytond.transaction import Transaction
 
 from nereid_async import Retry, async_task, current_task
+from nereid_async.runtime import of_database
 
 
 class Record(ModelSQL, ModelView):
@@ -300,6 +304,18 @@ class Record(ModelSQL, ModelView):
         current_task.progress(done=3, total=10, message="rendering")
         return str(cls.wait_for_file(started, go))
 
+    @async_task(ignore_result=False)
+    @classmethod
+    def odd_progress(cls, odd: str) -> dict[str, Any]:
+        """Report progress as no task should; return what a poll is told of it."""
+        current_task.progress(*ODD_PROGRESS[odd])
+        status = of_database(Transaction().database.name).results.look(
+            str(current_task.id)
+        )
+        assert status is not None and status.progress is not None
+        Pool().get("async_test.entry").log(odd)
+        return dataclasses.asdict(status.progress)
+
     @async_task(ignore_result=False, shared=True)
     @classmethod
     def shared_value(cls, value: str) -> str:
@@ -310,6 +326,19 @@ class Record(ModelSQL, ModelView):
     def add_amounts(cls, records: list[Any]) -> Decimal:
         """Read the records it is given: they must exist by now."""
         return sum((record.amount for record in records), Decimal(0))
+
+
+#: Numbers and texts that JSON or a database does not take.
+ODD_PROGRESS: dict[str, tuple[Any, Any, Any]] = {
+    "nan": (math.nan, 10, "half"),
+    "infinity": (1, math.inf, "half"),
+    "decimal": (Decimal("1.5"), Decimal("sNaN"), "half"),
+    "large": (2**70, 10**400, "half"),
+    "lazy": (1, 2, make_lazy_string(lambda: "half")),
+    "nul": (1, 2, "ha\0lf"),
+    "surrogate": (1, 2, "ha\ud800lf"),
+    "long": (1, 2, "x" * 2_000_000),
+}
 
 
 def queue_entry(label: str) -> None:

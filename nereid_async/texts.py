@@ -1,0 +1,15 @@
+"""Texts that others have written, made fit to be kept."""
+
+from __future__ import annotations
+
+
+def storable(text: str) -> str:
+    """The text as PostgreSQL takes it: without NUL and lone surrogates."""
+    return (
+        text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
+    )
+
+
+def cut(text: str, limit_chars: int) -> str:
+    """The text, or its beginning with a sign that there was more."""
+    return text if len(text) <= limit_chars else f"{text[: limit_chars - 1]}…"

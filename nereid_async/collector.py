@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -17,7 +20,8 @@ class Collector(Generic[T]):
     What is left is handed on when Python ends; what a kill takes along is lost.
 
     :param name: of the thread.
-    :param handle: takes what was collected; never raises.
+    :param handle: takes what was collected; is not to raise, for what it was given
+        is lost then.
     :param pause_s: how long to collect, in seconds.
     :param enough: when there are so many, they are handed on at once.
     :param at_exit: called when Python ends, in place of :meth:`flush`.
@@ -80,8 +84,13 @@ class Collector(Generic[T]):
         with self._handling:
             with self._lock:
                 things, self._things = self._things, []
-            if things:
+            if not things:
+                return
+            try:
                 self._handle(things)
+            except BaseException:
+                # Without its thread, what comes next would wait for ever.
+                logger.exception("%s: %d thing(s) are lost", self._name, len(things))
 
     def close(self) -> None:
         """Hand on what is left, and end the thread. Never raises."""

@@ -46,5 +46,6 @@ def emit(signal: NamedSignal, database: str, **facts: Any) -> None:
     for receiver in signal.receivers_for(database):
         try:
             receiver(database, **facts)
-        except Exception:
+        except BaseException:
+            # Also what is no Exception: it would end the thread of a worker.
             logger.exception("a receiver of %s raised", signal.name)

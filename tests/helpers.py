@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.site import VISITORS
+
+if TYPE_CHECKING:
+    from tests.fixtures.scripts import Script
 
 
 def wait_until(
@@ -25,6 +28,16 @@ def wait_until(
             pytest.fail(f"not within {timeout_s} s: {what or condition}")
         time.sleep(0.01)
     return value
+
+
+def run_until(script: Script, condition: Callable[[], Any]) -> None:
+    """Run workers, one after the other, until something has come about."""
+
+    def try_once() -> Any:
+        script.burst()
+        return condition()
+
+    wait_until(try_once, 30)
 
 
 class Browser:

@@ -78,7 +78,12 @@ class LeaseKeeper(threading.Thread):
                 jobs = [self._jobs[id] for id in due]
                 for job in jobs:
                     self._due_at_s[job.message.id] = now_s + _pause_s(job)
-            self._extend(jobs)
+            try:
+                self._extend(jobs)
+            except BaseException:
+                # Without a keeper all that is in hand is lost.
+                logger.exception("the lease keeper failed, and goes on")
+                self._try_again(jobs)
 
     def _extend(self, jobs: list[Job]) -> None:
         by_timeout: dict[int, list[Job]] = {}

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import logging
 import os
-import queue
 import resource
 import socket
 import threading
 import time
-from collections.abc import Callable
 
 from trytond import backend
 
-from .. import runtime as runtimes
-from ..errors import NereidAsyncError
 from ..runtime import Runtime
 from .admission import Admission
+from .alive import alive
+from .crew import Crew
 from .hand import Hand
-from .job import Job
 from .lease import LeaseKeeper
 from .options import WorkerOptions
 from .poller import Poller
+from .pulse import Pulse, Pulses
 from .reaper import Reaper
 from .relay import Relay
-from .runner import Runner
 from .settlement import Settlement
 from .turn import Turn
 
@@ -32,6 +29,12 @@ logger = logging.getLogger(__name__)
 
 #: Exit code of a process that wants to be replaced by a fresh one.
 RECYCLED = 90
+#: Exit code of one that has failed.
+FAILED = 1
+
+
+#: How long the keeper, relay and reaper may take for what they are at.
+_LAST_ROUND_S = 5.0
 
 
 class WorkerProcess:
@@ -40,7 +43,7 @@ class WorkerProcess:
     :meth:`run` polls in the calling thread; :meth:`stop` may be called from any
     thread, and from a signal handler.
 
-    :param beat: called after each successful poll, and while all threads are busy.
+    :param pulse: where it gives signs of life.
     :param parent_pid: who has to live for this process to go on.
     :param turn: shared with other processes that poll the same queues.
     :param keeps_house: whether this process relays and reaps besides.
@@ -50,32 +53,36 @@ class WorkerProcess:
         self,
         runtime: Runtime,
         options: WorkerOptions,
-        beat: Callable[[], None] = lambda: None,
+        pulse: Pulse | None = None,
         parent_pid: int | None = None,
         turn: Turn | None = None,
         keeps_house: bool = True,
     ) -> None:
         self._runtime = runtime
         self._options = options
+        self._parent_pid = parent_pid or os.getppid()
+        self._stopping = threading.Event()
+        self._broken = False
         queues = options.queues_or_default(runtime.settings)
+        name = f"{socket.gethostname()}:{os.getpid()}"
+        pulse = pulse or Pulses(1, options.threads).of(0)
+        hand = Hand(options.threads)
         self._consumer = runtime.broker.consumer(queues)
-        self._settlement = Settlement(runtime, self._consumer)
+        settlement = Settlement(runtime, self._consumer)
         self._keeper = LeaseKeeper(runtime, self._consumer)
         self._helpers = _helpers(runtime) if keeps_house else []
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._hand = Hand(options.threads)
-        self._stopping = threading.Event()
-        self._parent_pid = parent_pid or os.getppid()
-        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self._crew = Crew(
+            runtime, settlement, self._keeper, hand, pulse, options.threads, name
+        )
         self._poller = Poller(
             runtime,
             options,
             self._consumer,
-            Admission(runtime, self._settlement, self.name),
+            Admission(runtime, settlement, name),
             self._keeper,
-            self._hand,
-            self._jobs,
-            beat,
+            hand,
+            self._crew.jobs,
+            pulse.beat,
             self._may_poll,
             turn,
         )
@@ -83,53 +90,76 @@ class WorkerProcess:
     def stop(self) -> None:
         """Receive nothing more; what runs, finishes."""
         self._stopping.set()
+        self._crew.close()
         self._poller.stop()
 
     def run(self) -> int:
         """Work. Needs the pool to be loaded, and no open transaction.
 
-        :returns: 0, or RECYCLED where another process is to take over.
+        :returns: 0, RECYCLED where another process is to take over, or FAILED.
         """
         _keep_connections(self._runtime.database, self._options.threads)
-        self._keeper.start()
-        for helper in self._helpers:
-            helper.start()
-        runners = [
-            threading.Thread(target=self._run_jobs, name=f"runner-{i}", daemon=True)
-            for i in range(self._options.threads)
-        ]
-        for runner in runners:
-            runner.start()
+        for thread in self._threads:
+            thread.start()
         try:
             self._poller.run()
         finally:
-            if self._stopping.is_set():
-                self._give_back_unstarted()
-            for _ in runners:
-                self._jobs.put(None)
-            self._wait_for(runners)
-            self._keeper.stop()
-            self._keeper.join()
-            for helper in self._helpers:
-                helper.stop()
-            for helper in self._helpers:
-                helper.join()
-            # A worker ends without Python's exit handlers.
-            self._runtime.sender.flush()
-            self._consumer.close()
+            self._end()
+        if self._broken:
+            return FAILED
         return RECYCLED if self._worn_out() and not self._stopping.is_set() else 0
 
-    def _wait_for(self, runners: list[threading.Thread]) -> None:
+    @property
+    def _threads(self) -> list[threading.Thread]:
+        return [self._keeper, *self._helpers, *self._crew.threads]
+
+    def _end(self) -> None:
+        self._look_after_threads()
+        self._crew.finish()
+        self._wait_for_tasks()
+        self._crew.give_back_waiting()
+        helpers = [it for it in (self._keeper, *self._helpers) if alive(it)]
+        for helper in helpers:
+            helper.stop()
+        for helper in helpers:
+            helper.join(_LAST_ROUND_S)
+        # A worker ends without Python's exit handlers.
+        self._runtime.sender.flush()
+        self._consumer.close()
+
+    def _wait_for_tasks(self) -> None:
         """Let running tasks finish; once told to stop, for the time of grace only."""
         deadline_s = None
-        for runner in runners:
-            while runner.is_alive():
-                if deadline_s is None and self._stopping.is_set():
-                    deadline_s = time.monotonic() + self._options.grace_s
-                if deadline_s is not None and time.monotonic() >= deadline_s:
-                    logger.warning("tasks still run after the time of grace")
-                    return
-                runner.join(0.1)
+        while self._crew.works:
+            if deadline_s is None and (self._stopping.is_set() or self._broken):
+                deadline_s = time.monotonic() + self._options.grace_s
+            if deadline_s is not None and time.monotonic() >= deadline_s:
+                logger.warning("tasks still run after the time of grace")
+                return
+            self._crew.join(0.1)
+
+    # -- whether to go on ----------------------------------------------------------
+
+    def _may_poll(self) -> bool:
+        self._look_after_threads()
+        if os.getppid() != self._parent_pid:
+            logger.error("the supervisor has died; this process stops")
+            return False
+        return not self._broken and not self._worn_out()
+
+    def _look_after_threads(self) -> None:
+        """Notice a thread that has ended though nobody told it to."""
+        dead = [thread.name for thread in self._threads if not alive(thread)]
+        if not dead or self._broken:
+            return
+        self._broken = True
+        logger.critical(
+            "thread %s has ended by itself: this process begins no task any more, and "
+            "is to be replaced",
+            ", ".join(dead),
+        )
+        self._crew.close()
+        self._crew.let_go_of_dead()
 
     def _worn_out(self) -> bool:
         """Whether this process has done, or eaten, as much as it may."""
@@ -141,42 +171,6 @@ class WorkerProcess:
         # The peak, in kB on Linux: what a process has had it seldom gives back.
         peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak_kb > options.max_memory_mb * 1_024
-
-    def _may_poll(self) -> bool:
-        if os.getppid() != self._parent_pid:
-            logger.error("the supervisor has died; this process stops")
-            return False
-        return not self._worn_out()
-
-    def _run_jobs(self) -> None:
-        runtimes.activate(self._runtime)
-        runner = Runner(self._runtime, self._settlement, self.name)
-        while (job := self._jobs.get()) is not None:
-            started_s = time.monotonic()
-            try:
-                if self._stopping.is_set():
-                    self._give_back(job)
-                else:
-                    runner.run(job)
-            finally:
-                self._keeper.let_go(job)
-                self._hand.put_down(time.monotonic() - started_s)
-
-    def _give_back_unstarted(self) -> None:
-        while True:
-            try:
-                job = self._jobs.get_nowait()
-            except queue.Empty:
-                return
-            if job is not None:
-                self._keeper.let_go(job)
-                self._give_back(job)
-
-    def _give_back(self, job: Job) -> None:
-        try:
-            self._settlement.hand_back(job)
-        except NereidAsyncError as error:
-            logger.warning("%s not given back: %s", job, error)
 
 
 def _keep_connections(database: str, threads: int) -> None:

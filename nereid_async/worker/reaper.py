@@ -53,3 +53,5 @@ class Reaper(threading.Thread):
                         logger.info("reaper: %d row(s) or queue(s) removed", reaped)
             except TransportError as error:
                 logger.warning("reaper: %s", error)
+            except BaseException:
+                logger.exception("the reaper failed, and goes on")

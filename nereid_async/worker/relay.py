@@ -48,7 +48,7 @@ class Relay(threading.Thread):
                         self._go_round()
             except TransportError as error:
                 logger.warning("relay: %s; the rows wait", error)
-            except Exception:
+            except BaseException:
                 # Without a relay nothing that was left over is ever sent.
                 logger.exception("the relay failed, and goes on; the rows wait")
             self._stopping.wait(_PAUSE_S)

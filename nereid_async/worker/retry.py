@@ -41,7 +41,7 @@ def decide(
 
     ``Retry`` comes first; then what another try does not mend fails at once, unless
     ``retry_on`` names its class (not just a base of it such as Exception); then
-    ``retry_on``.
+    ``retry_on``. What is no Exception counts as one, but for sys.exit().
 
     :param attempt: the attempt that raised, from 1.
     """
@@ -52,8 +52,11 @@ def decide(
             isinstance(error, kind) and issubclass(kind, _PERMANENT)
             for kind in retry_on
         )
-    else:
+    elif isinstance(error, (Exception, SystemExit)):
         wanted = isinstance(error, retry_on)
+    else:
+        # asyncio.CancelledError and its like: as good a reason as any Exception.
+        wanted = isinstance(error, retry_on) or Exception in retry_on
     if not wanted:
         return GiveUp("not to be tried again")
     if attempt >= max_attempts:

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 class Runner:
-    """Runs jobs; one a thread.
+    """Runs jobs. Thread-safe.
 
     :param name: how rows and logs name this worker.
     """
@@ -34,7 +34,7 @@ class Runner:
         self._name = name
 
     def run(self, job: Job) -> None:
-        """Run a job to its end, whatever that is. Raises nothing but exits."""
+        """Run a job to its end, whatever that is. Never raises."""
         try:
             self._run(job)
         except LeaseLost as error:
@@ -43,7 +43,8 @@ class Runner:
         except (TransportError, backend.DatabaseOperationalError) as error:
             # Its outcome is durable or nobody's; what is left comes again by itself.
             logger.warning("%s: %s", job, error)
-        except Exception:
+        except BaseException:
+            # Whatever it was: it is not to cost the worker a thread.
             logger.exception("%s: the worker failed", job)
 
     def _run(self, job: Job) -> None:
@@ -71,8 +72,9 @@ class Runner:
         except (UnknownTask, WebAppNeeded) as error:
             if self._settlement.unknown(job, error):
                 self._emit_failed(job, error)
-        except (Exception, SystemExit) as error:
-            # sys.exit() in a task ends the task, not the worker.
+        except BaseException as error:
+            # sys.exit() in a task, or a cancelled coroutine, ends the task, not the
+            # worker.
             self._failed(job, error)
         else:
             logger.info("%s: done in %.0f ms", job, _ms_since(started_s))

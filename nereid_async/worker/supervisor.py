@@ -23,7 +23,7 @@ from ..names import checked_queue
 from ..runtime import Runtime
 from .health import HealthFile
 from .options import WorkerOptions
-from .process import RECYCLED, WorkerProcess
+from .process import FAILED, RECYCLED, WorkerProcess
 from .pulse import Pulses
 from .turn import Turn
 
@@ -115,7 +115,7 @@ class _Supervisor:
         self._options = options
         # Noted before the fork: a child may be late to ask who its parent is.
         self._pid = os.getpid()
-        self._pulses = Pulses(options.processes)
+        self._pulses = Pulses(options.processes, options.threads)
         shares = options.processes > 1 and not options.burst
         self._turn = Turn() if shares else None
         self._health = HealthFile(options.health_file)
@@ -132,7 +132,7 @@ class _Supervisor:
     def run(self) -> int:
         """Supervise until the last process has ended."""
         for slot in self._due_at_s:
-            self._pulses.beat(slot)
+            self._pulses.of(slot).beat()
         with _signals(self._on_signal) as bell_fd:
             while True:
                 self._start_due()
@@ -165,30 +165,34 @@ class _Supervisor:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
 
     def _run_child(self, slot: int) -> int:
-        """A worker process; returns its exit code."""
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        process = WorkerProcess(
-            self._runtime,
-            self._options,
-            lambda: self._pulses.beat(slot),
-            self._pid,
-            self._turn,
-            # One relay and one reaper work at a time, whoever else has some.
-            keeps_house=slot == 0,
-        )
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(_FINISH, lambda signum, frame: process.stop())
-        signal.signal(_NOW, lambda signum, frame: os._exit(1))
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+        """A worker process; returns its exit code. Never raises.
+
+        An exception that left it would make another supervisor of the process.
+        """
         try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            process = WorkerProcess(
+                self._runtime,
+                self._options,
+                self._pulses.of(slot),
+                self._pid,
+                self._turn,
+                # One relay and one reaper work at a time, whoever else has some.
+                keeps_house=slot == 0,
+            )
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(_FINISH, lambda signum, frame: process.stop())
+            signal.signal(_NOW, lambda signum, frame: os._exit(FAILED))
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
             return process.run()
-        except Exception:
+        except BaseException:
             logger.critical("worker process failed", exc_info=True)
-            return 1
+            return FAILED
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            with suppress(Exception):
+                sys.stdout.flush()
+                sys.stderr.flush()
 
     def _on_signal(self, signum: int, frame: FrameType | None) -> None:
         self._asked_to_stop += 1
@@ -209,7 +213,7 @@ class _Supervisor:
         trouble = ""
         slots = [child.slot for child in self._children.values()]
         for slot in (*slots, *self._due_at_s):
-            silent_s = self._pulses.silent_for_s(slot)
+            silent_s = self._pulses.of(slot).silent_for_s
             if silent_s < self._options.stuck_after_s:
                 if self._told_at_s.pop(slot, None) is not None:
                     logger.warning("worker process %d receives again", slot)

@@ -88,10 +88,13 @@ class Commands:
 
     def hold_for(self, seconds: int) -> None:
         """Let commands from now on hold what they receive for so long at first."""
+        self.set("visibility_timeout", seconds)
+
+    def set(self, name: str, value: object, section: str = "async_sqs") -> None:
+        """Let commands from now on have a setting, in a section that is there."""
         conf = self.conf.read_text()
-        self.conf.write_text(
-            conf.replace("[async_sqs]", f"[async_sqs]\nvisibility_timeout = {seconds}")
-        )
+        head = f"[{section}]\n"
+        self.conf.write_text(conf.replace(head, f"{head}{name} = {value}\n"))
 
     def run(self, process: Process, timeout_s: float = 60) -> str:
         """Wait for a command that must succeed; its output."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 from trytond.pool import Pool
 
 from tests.fixtures.scripts import ConfWriter, Script
-from tests.helpers import labels, query, states, wait_until
+from tests.helpers import labels, query, run_until, states
 from tests.integration.conftest import SignalLog
 
 
@@ -22,16 +21,6 @@ def model() -> Any:
 def clerk() -> int:
     (user,) = Pool().get("res.user").search([("login", "=", "clerk")])
     return int(user.id)
-
-
-def run_until(script: Script, condition: Callable[[], Any]) -> None:
-    """Run workers, one after the other, until something has come about."""
-
-    def try_once() -> Any:
-        script.burst()
-        return condition()
-
-    wait_until(try_once, 30)
 
 
 # As whom, and with what.

@@ -1,0 +1,135 @@
+"""The threads of a process that run tasks, and what each of them is at."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+
+from .. import runtime as runtimes
+from ..errors import NereidAsyncError
+from ..runtime import Runtime
+from .alive import alive
+from .hand import Hand
+from .job import Job
+from .lease import LeaseKeeper
+from .pulse import Pulse
+from .runner import Runner
+from .settlement import Settlement
+
+logger = logging.getLogger(__name__)
+
+
+class Crew:
+    """Runs the jobs that are put into :attr:`jobs`, each in one of its threads.
+
+    :param keeper: has begun to hold what is put in.
+    :param hand: has counted it.
+    :param pulse: where it is told what the threads are at.
+    :param name: how rows and logs name this worker.
+    :ivar threads: the threads.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        settlement: Settlement,
+        keeper: LeaseKeeper,
+        hand: Hand,
+        pulse: Pulse,
+        threads: int,
+        name: str,
+    ) -> None:
+        self._runtime = runtime
+        self._settlement = settlement
+        self._runner = Runner(runtime, settlement, name)
+        self._keeper = keeper
+        self._hand = hand
+        self._pulse = pulse
+        self.jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._closed = threading.Event()
+        #: What each thread is at.
+        self._at: list[Job | None] = [None] * threads
+        self.threads = [
+            threading.Thread(
+                target=self._work, args=(i,), name=f"runner-{i}", daemon=True
+            )
+            for i in range(threads)
+        ]
+
+    def close(self) -> None:
+        """Begin no task any more: what waits is given back. From a signal handler."""
+        self._closed.set()
+
+    def finish(self) -> None:
+        """Let the threads end when nothing waits any more."""
+        if self._closed.is_set():
+            self.give_back_waiting()
+        for _ in self.threads:
+            self.jobs.put(None)
+
+    @property
+    def works(self) -> bool:
+        """Whether a thread is alive."""
+        return any(alive(thread) for thread in self.threads)
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for a thread to end."""
+        for thread in self.threads:
+            if alive(thread):
+                thread.join(timeout_s)
+                return
+
+    def let_go_of_dead(self) -> None:
+        """Extend no longer what a dead thread was at: its lease runs out."""
+        for thread, job in zip(self.threads, self._at, strict=True):
+            if job is not None and not alive(thread):
+                self._keeper.let_go(job)
+
+    def give_back_waiting(self) -> None:
+        """Let other workers have what has not begun here."""
+        while True:
+            try:
+                job = self.jobs.get_nowait()
+            except queue.Empty:
+                return
+            if job is not None:
+                self._keeper.let_go(job)
+                self._give_back(job)
+
+    def _work(self, number: int) -> None:
+        runtimes.activate(self._runtime)
+        while True:
+            try:
+                job = self.jobs.get()
+                if job is None:
+                    return
+                self._see_to(number, job)
+            except BaseException:
+                # Whatever it was: a process without threads is worth nothing.
+                logger.critical("a runner failed, and goes on", exc_info=True)
+
+    def _see_to(self, number: int, job: Job) -> None:
+        started_s = time.monotonic()
+        self._at[number] = job
+        self._pulse.begins(number, job.message.target.name)
+        try:
+            if self._closed.is_set():
+                self._give_back(job)
+            else:
+                self._runner.run(job)
+        finally:
+            self._keeper.let_go(job)
+            self._pulse.ends(number)
+            self._at[number] = None
+            self._hand.put_down(time.monotonic() - started_s)
+
+    def _give_back(self, job: Job) -> None:
+        try:
+            self._settlement.hand_back(job)
+        except NereidAsyncError as error:
+            logger.warning("%s not given back: %s", job, error)
+        except Exception:
+            # The others are to be given back all the same.
+            logger.exception("%s not given back", job)

@@ -13,14 +13,12 @@ from . import pending
 from .attributes import check as check_attributes
 from .calls import Deferred
 from .errors import ConfigurationError, DelayTooLong, NoTransaction
+from .limits import MAX_DELAY_S
 from .message import Message, Target, argument_name
 from .names import checked_queue
 from .result import AsyncResult
 from .runtime import Asker, Runtime, current
 from .serialization import Json, encode
-
-#: trytond's own limit of a timestamp is far away; this is ten years.
-MAX_DELAY_S = 10 * 365 * 86_400
 
 
 @dataclass(frozen=True)

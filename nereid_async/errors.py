@@ -7,6 +7,8 @@ the family so that ``except NereidAsyncError`` in a task does not swallow it.
 
 from __future__ import annotations
 
+from .limits import MAX_DELAY_S
+
 
 class NereidAsyncError(Exception):
     """Root of the family."""
@@ -169,14 +171,14 @@ class ControlFlow(Exception):
 class Retry(ControlFlow):
     """Roll back and run the task again later, as a new attempt.
 
-    :param delay: seconds until then, 0 to 43200 (12 h); None for the worker's own
-        growing delay.
+    :param delay: seconds until then, up to ten years; None for the worker's own
+        growing delay. Without an outbox, SQS holds a message for 12 hours at most.
     :raises ValueError: the delay is outside its range.
     """
 
     def __init__(self, delay: float | None = None) -> None:
-        if delay is not None and not 0 <= delay <= 43_200:
-            raise ValueError(f"Retry(delay={delay!r}): 0 to 43200 seconds")
+        if delay is not None and not 0 <= delay <= MAX_DELAY_S:
+            raise ValueError(f"Retry(delay={delay!r}): 0 to {MAX_DELAY_S} seconds")
         super().__init__(
             "retry" if delay is None else f"retry in {delay:g} s",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Mapping
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 #: Quotas of SQS, from its developer guide (as of 2025).
 BATCH_MAX_ENTRIES = 10
 BATCH_MAX_BYTES = 1_048_576
-DELAY_MAX_S = 900
 LONG_POLL_MAX_S = 20
 VISIBILITY_MAX_S = 43_200
 RETENTION_MIN_S = 60
@@ -92,6 +92,15 @@ _PASSING = {
     "ThrottlingException",
     "TooManyRequestsException",
 }
+
+
+def whole_seconds(seconds: float, longest: int) -> int:
+    """A delay as SQS takes it: rounded up, so that nothing comes before its time.
+
+    :param longest: what it is cut to.
+    """
+    # A difference of two times may be a millionth above the delay it was made from.
+    return max(0, min(math.ceil(round(seconds, 3)), longest))
 
 
 class Sqs:

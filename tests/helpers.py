@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -152,6 +154,23 @@ def burst_database(database: str, *queues: str) -> None:
     from nereid_async.runtime import of_database
 
     _run_worker(of_database(database), queues)
+
+
+@contextmanager
+def worker_thread(database: str, threads: int = 1) -> Iterator[None]:
+    """A worker in threads of this process, until the end of the context."""
+    from nereid_async.runtime import of_database
+    from nereid_async.worker.options import WorkerOptions
+    from nereid_async.worker.process import WorkerProcess
+
+    worker = WorkerProcess(of_database(database), WorkerOptions(threads=threads))
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        yield
+    finally:
+        worker.stop()
+        thread.join()
 
 
 def admission(runtime: Any, consumer: Any) -> Any:

@@ -1,4 +1,7 @@
-"""A proxy before an SQS server: notes the calls, refuses some, can be switched off."""
+"""A proxy before an SQS server: notes the calls, refuses some, can be switched off.
+
+It answers as AWS does where the servers of the tests are more lenient.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import http.client
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -64,6 +68,71 @@ class Watch:
     after: Callable[[Call], object] = field(default=lambda call: None)
 
 
+def _completed(answer: bytes, refused: list[dict[str, Any]]) -> bytes:
+    """The answer to a batch of which some were not passed on."""
+    if not refused:
+        return answer
+    # If none was, the server complains about an empty batch.
+    taken = json.loads(answer).get("Successful", [])
+    return json.dumps({"Successful": taken, "Failed": refused}).encode()
+
+
+#: For how long a message can be hidden in all, counted from its receipt.
+VISIBILITY_MAX_S = 43_200
+
+
+class Receipts:
+    """Refuses to hide a message for longer than AWS does.
+
+    :ivar received_at_s: when a receipt was given out, by the monotonic clock.
+    """
+
+    def __init__(self) -> None:
+        self.received_at_s: dict[str, float] = {}
+
+    def note(self, call: Call, answer: bytes) -> None:
+        """Note the receipts that an answer brings."""
+        if call.name == "ReceiveMessage":
+            for message in json.loads(answer).get("Messages", []):
+                self.received_at_s[message["ReceiptHandle"]] = time.monotonic()
+
+    def refusal(self, call: Call) -> Refusal | None:
+        """What is said to a call about one message."""
+        if call.name == "ChangeMessageVisibility" and self._too_long(call.parameters):
+            return Refusal(400, "InvalidParameterValue", self._text(call.parameters))
+        return None
+
+    def sift(self, call: Call) -> list[dict[str, Any]]:
+        """Take what is refused out of a call about several; what is said to it."""
+        if call.name != "ChangeMessageVisibilityBatch":
+            return []
+        entries = call.parameters["Entries"]
+        call.parameters["Entries"] = [it for it in entries if not self._too_long(it)]
+        return [
+            {
+                "Id": entry["Id"],
+                "SenderFault": True,
+                "Code": "InvalidParameterValue",
+                "Message": self._text(entry),
+            }
+            for entry in entries
+            if self._too_long(entry)
+        ]
+
+    def _too_long(self, entry: dict[str, Any]) -> bool:
+        now_s = time.monotonic()
+        held_s = now_s - self.received_at_s.get(entry["ReceiptHandle"], now_s)
+        return bool(held_s + entry["VisibilityTimeout"] > VISIBILITY_MAX_S)
+
+    @staticmethod
+    def _text(entry: dict[str, Any]) -> str:
+        return (
+            f"Value {entry['VisibilityTimeout']} for parameter VisibilityTimeout is "
+            "invalid. Reason: Total VisibilityTimeout for the message is beyond the "
+            f"limit [{VISIBILITY_MAX_S} seconds]."
+        )
+
+
 class Proxy:
     """Passes HTTP on to a server.
 
@@ -71,12 +140,14 @@ class Proxy:
     :ivar made: the calls that were made, in their order.
     :ivar down: whether connections are dropped in place of being served.
     :ivar watch: looks at each call.
+    :ivar receipts: for how long what was received can be hidden.
     """
 
     def __init__(self, upstream: str) -> None:
         self.made: list[Call] = []
         self.down = False
         self.watch = Watch()
+        self.receipts = Receipts()
         proxy, host = self, urlsplit(upstream).netloc
 
         class Handler(BaseHTTPRequestHandler):
@@ -90,15 +161,20 @@ class Proxy:
                     self.connection.shutdown(socket.SHUT_RDWR)
                     self.close_connection = True
                     return
-                refusal = proxy.watch.before(call)
+                refusal = proxy.watch.before(call) or proxy.receipts.refusal(call)
                 if refusal is not None:
                     self._answer(refusal.status, [], refusal.content)
                     return
+                refused = proxy.receipts.sift(call)
+                if refused:
+                    body = json.dumps(call.parameters).encode()
                 connection = http.client.HTTPConnection(host, timeout=60)
-                connection.request(self.command, self.path, body, dict(self.headers))
+                headers = {**self.headers, "Content-Length": str(len(body))}
+                connection.request(self.command, self.path, body, headers)
                 answer = connection.getresponse()
-                content = answer.read()
+                content = _completed(answer.read(), refused)
                 connection.close()
+                proxy.receipts.note(call, content)
                 proxy.watch.after(call)
                 self._answer(answer.status, answer.getheaders(), content)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Delivery:
     :ivar queue: short name of the queue.
     :ivar receive_count: how often it was handed out, this time included.
     :ivar first_received_s: when it was first handed out, in seconds since 1970.
+    :ivar received_at_s: when this handing-out was known here, by the monotonic clock.
     :ivar claim: the claim on its row, where the broker hands out claimed rows.
     """
 
@@ -45,6 +47,7 @@ class Delivery:
     queue: str
     receive_count: int = 1
     first_received_s: float | None = None
+    received_at_s: float = field(default_factory=time.monotonic)
     claim: Claim | None = None
 
 
@@ -67,7 +70,13 @@ class Consumer(Protocol):
         """
 
     def hide(self, delivery: Delivery, delay_s: float) -> None:
-        """Let the message come again in ``delay_s`` seconds; 0 gives it back now."""
+        """Let the message come again in ``delay_s`` seconds; 0 gives it back now.
+
+        Sooner, if that is longer than :meth:`can_hide_s`.
+        """
+
+    def can_hide_s(self, delivery: Delivery) -> float:
+        """The longest time for which the message can be hidden from now on."""
 
     def bury(self, delivery: Delivery, reason: str) -> None:
         """Put the message where an administrator finds it, out of the queue."""

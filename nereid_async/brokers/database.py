@@ -105,6 +105,10 @@ class DatabaseConsumer:
     def hide(self, delivery: Delivery, delay_s: float) -> None:
         """Nothing to do: the row's due time hides it."""
 
+    def can_hide_s(self, delivery: Delivery) -> float:
+        """Any time: see :meth:`hide`."""
+        return float("inf")
+
     def bury(self, delivery: Delivery, reason: str) -> None:
         """Nothing to do: a failed row is the dead letter."""
 

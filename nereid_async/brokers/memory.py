@@ -104,6 +104,10 @@ class MemoryConsumer:
             delivery.receipt.visible_at_s = time.monotonic() + delay_s
             self._broker._changed.notify_all()
 
+    def can_hide_s(self, delivery: Delivery) -> float:
+        """Any time."""
+        return float("inf")
+
     def bury(self, delivery: Delivery, reason: str) -> None:
         """Keep a message apart."""
         self._broker.buried.append((delivery, reason))

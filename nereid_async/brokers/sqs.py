@@ -15,9 +15,10 @@ from ..errors import (
     TransportError,
     TransportUnavailable,
 )
+from ..limits import QUEUE_DELAY_MAX_S
 from ..names import QueueNames
 from ..settings import Settings
-from ..sqs import BATCH_MAX_BYTES, BATCH_MAX_ENTRIES, DELAY_MAX_S, Sqs
+from ..sqs import BATCH_MAX_BYTES, BATCH_MAX_ENTRIES, Sqs, whole_seconds
 from .base import Parcel
 from .sqs_consumer import RECEIVE_TIMEOUT_S, SqsConsumer
 from .sqs_queues import TaskQueues
@@ -33,7 +34,7 @@ class SqsBroker:
     :param database: the database's name, part of the queues' names.
     """
 
-    max_delay_s: float | None = DELAY_MAX_S
+    max_delay_s: float | None = QUEUE_DELAY_MAX_S
 
     def __init__(self, database: str, settings: Settings) -> None:
         self._settings = settings
@@ -135,7 +136,7 @@ def _send_batch(queues: TaskQueues, queue: str, parcels: list[Parcel]) -> list[s
 def _entry(key: str, parcel: Parcel) -> dict[str, Any]:
     entry: dict[str, Any] = {"Id": key, "MessageBody": parcel.text}
     if parcel.delay_s:
-        entry["DelaySeconds"] = int(parcel.delay_s)
+        entry["DelaySeconds"] = whole_seconds(parcel.delay_s, QUEUE_DELAY_MAX_S)
     if parcel.attributes:
         entry["MessageAttributes"] = parcel.attributes
     return entry

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,11 +11,20 @@ from ..collector import Collector
 from ..errors import LeaseLost, TransportError
 from ..names import QueueNames
 from ..settings import Settings
-from ..sqs import BATCH_MAX_ENTRIES, LONG_POLL_MAX_S, VISIBILITY_MAX_S, Sqs
+from ..sqs import (
+    BATCH_MAX_ENTRIES,
+    LONG_POLL_MAX_S,
+    VISIBILITY_MAX_S,
+    Sqs,
+    whole_seconds,
+)
+from ..throttled_log import ThrottledLog
 from .base import Delivery
 from .sqs_queues import TaskQueues
 
 logger = logging.getLogger(__name__)
+#: One line a message.
+_once = ThrottledLog(logger, interval_s=VISIBILITY_MAX_S)
 
 #: A long poll answers after 20 s at the latest.
 RECEIVE_TIMEOUT_S = LONG_POLL_MAX_S + 10.0
@@ -32,6 +42,15 @@ def _delivery(queue: str, message: dict[str, Any]) -> Delivery:
         receive_count=int(facts.get("ApproximateReceiveCount", 1)),
         first_received_s=None if first_ms is None else int(first_ms) / 1_000,
     )
+
+
+def _left_s(delivery: Delivery) -> int:
+    """For how long it can still be hidden: 12 hours count from the receipt.
+
+    That may be as much earlier than it was known here as a call may take.
+    """
+    held_s = time.monotonic() - delivery.received_at_s
+    return max(0, int(VISIBILITY_MAX_S - RECEIVE_TIMEOUT_S - held_s))
 
 
 def _by_queue(deliveries: Sequence[Delivery]) -> dict[str, list[Delivery]]:
@@ -125,11 +144,15 @@ class SqsConsumer:
                 "change_message_visibility",
                 delivery.queue,
                 ReceiptHandle=delivery.receipt,
-                VisibilityTimeout=min(int(delay_s), VISIBILITY_MAX_S),
+                VisibilityTimeout=whole_seconds(delay_s, _left_s(delivery)),
             )
         except LeaseLost as error:
             # It is visible already, or another worker has it.
             logger.info("message of %s not hidden: %s", delivery.queue, error)
+
+    def can_hide_s(self, delivery: Delivery) -> float:
+        """What is left of the 12 hours for which SQS hides a message in all."""
+        return _left_s(delivery)
 
     def bury(self, delivery: Delivery, reason: str) -> None:
         """Copy the message to the dead-letter queue, then delete it."""
@@ -144,9 +167,18 @@ class SqsConsumer:
         self.acknowledge([delivery])
 
     def extend(self, deliveries: Sequence[Delivery], timeout_s: int) -> list[Delivery]:
-        """Change the visibility of messages, ten a call."""
-        lost: list[Delivery] = []
-        for queue, group in _by_queue(deliveries).items():
+        """Change the visibility of messages, ten a call, for 12 hours in all."""
+        lost = [delivery for delivery in deliveries if not _left_s(delivery)]
+        for delivery in lost:
+            _once.warning(
+                delivery.receipt,
+                "SQS has hidden a message of %s for 12 hours, as long as it can, and "
+                "its task still runs: others get the message now. With a row the run "
+                "goes on; without, it is rolled back",
+                delivery.queue,
+            )
+        held = [delivery for delivery in deliveries if delivery not in lost]
+        for queue, group in _by_queue(held).items():
             for start in range(0, len(group), BATCH_MAX_ENTRIES):
                 batch = group[start : start + BATCH_MAX_ENTRIES]
                 lost += self._extend(queue, batch, timeout_s)
@@ -162,7 +194,7 @@ class SqsConsumer:
                 {
                     "Id": str(i),
                     "ReceiptHandle": delivery.receipt,
-                    "VisibilityTimeout": timeout_s,
+                    "VisibilityTimeout": min(timeout_s, _left_s(delivery)),
                 }
                 for i, delivery in enumerate(deliveries)
             ],

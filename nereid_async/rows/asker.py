@@ -8,6 +8,7 @@ from typing import Any
 from trytond import backend
 
 from .. import side
+from ..limits import QUEUE_DELAY_MAX_S
 from .records import Row, UnsentRow
 from .statements import CHANNEL, Statements, params
 
@@ -57,15 +58,20 @@ class AskerRows(Statements):
             self.insert(cursor, rows, notify)
 
     def mark_sent(self, ids: Sequence[str]) -> None:
-        """Note that the queue service has confirmed these messages."""
+        """Note that the queue service has confirmed these messages.
+
+        But not of a row that waits for longer than a message can: it has run since,
+        and been put off.
+        """
         with side.autocommit(self.database) as cursor:
             self._execute(
                 cursor,
                 "WITH mine AS MATERIALIZED (SELECT id FROM async_task "
-                f"WHERE uuid IN ({params(ids)}) AND state = 'pending' {{skip_locked}}) "
+                f"WHERE uuid IN ({params(ids)}) AND state = 'pending' "
+                "AND due_at <= {later} {skip_locked}) "
                 "UPDATE async_task SET state = 'sent' "
                 "WHERE id IN (SELECT id FROM mine) AND state = 'pending'",
-                ids,
+                [*ids, QUEUE_DELAY_MAX_S],
                 durable=False,
             )
 

@@ -72,14 +72,16 @@ class ClaimRows(Statements):
     ) -> dict[str, Claim]:
         """Take the tasks of messages that were received; those that can be taken.
 
-        A task can be taken while nobody runs it, or if its run's lease is over.
+        A task can be taken when it is due and nobody runs it, or if its run's lease
+        is over.
 
         :param starts: which of the claims are the mark of the start as well, and save
             it (but not that of a task taken over).
         """
         claims = self._take(
             "",
-            f"uuid IN ({params(ids)}) AND state IN ('pending', 'sent')",
+            f"uuid IN ({params(ids)}) AND state IN ('pending', 'sent') "
+            "AND due_at <= {now}",
             ids,
             lease_s,
             starts,

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trytond import backend
-
 from .. import side
 from ..results.base import Failure, Outcome, Progress, Status
 from ..serialization import loads
 from ..states import State
-from .statements import CHANNEL, Statements, params
+from .statements import Statements, params
 
 
 class ReaderRows(Statements):
@@ -93,8 +91,8 @@ class ReaderRows(Statements):
                     f"unknown_since = NULL WHERE uuid IN ({params(again)})",
                     again,
                 )
-            if again and backend.name == "postgresql":
-                cursor.execute(f'NOTIFY "{CHANNEL}"')
+            if again:
+                self._wake_workers(cursor)
         return again
 
     def count_by_state(self) -> dict[str, int]:

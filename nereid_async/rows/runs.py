@@ -145,6 +145,22 @@ class RunRows(Statements):
                 "WHERE uuid = {p}",
                 [attempts, claim.id],
             )
+            if state is State.PENDING:
+                # Those that wait for the next due row have not seen this one.
+                self._wake_workers(cursor)
+
+    def due_in_s(self, task_id: str) -> float | None:
+        """Seconds until a task may run that nobody has; None if somebody has it."""
+        seconds = self._seconds_between("{now}", "due_at")
+        with side.autocommit(self.database) as cursor:
+            self._execute(
+                cursor,
+                f"SELECT {seconds} FROM async_task WHERE uuid = {{p}} "
+                "AND state IN ('pending', 'sent')",
+                [task_id],
+            )
+            row = cursor.fetchone()
+        return None if row is None else max(0.0, float(row[0]))
 
     def unknown_for_s(self, claim: Claim) -> float:
         """Note that this worker does not know the task; for how long none has."""

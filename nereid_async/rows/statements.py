@@ -82,6 +82,11 @@ class Statements:
         """
         cursor.execute(_written(statement, self._dialect, durable), list(parameters))
 
+    def _wake_workers(self, cursor: side.Cursor) -> None:
+        """Let the workers look for due rows at the commit; SQLite's look anyway."""
+        if backend.name == "postgresql":
+            cursor.execute(f'NOTIFY "{CHANNEL}"')
+
     def _seconds_between(self, earlier: str, later: str) -> str:
         if backend.name == "postgresql":
             return f"EXTRACT(EPOCH FROM {later} - {earlier})"

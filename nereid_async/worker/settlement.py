@@ -11,12 +11,16 @@ from ..results.base import Failure, Outcome
 from ..rows import TaskRows
 from ..runtime import Runtime
 from ..states import State
+from ..throttled_log import ThrottledLog
 from .job import Held, Job
 
 logger = logging.getLogger(__name__)
+_throttled = ThrottledLog(logger)
 
 _FIRST_DELAY_S = 2.0
 _LONGEST_DELAY_S = 300.0
+#: A longer wait is the row's: the relay sends it when it is due.
+_LONGEST_IN_QUEUE_S = 1_800.0
 
 
 class Settlement:
@@ -101,8 +105,11 @@ class Settlement:
             logger.error("%s has no row any more: not run", job)
             self._consumer.acknowledge([job.delivery])
         elif not status.state.finished:
-            # Another worker has it; should that one die, the message is there again.
-            self._consumer.hide(job.delivery, job.message.visibility_timeout_s)
+            due_in_s = rows.due_in_s(job.message.id)
+            if due_in_s is None:
+                # Another worker has it; should that die, the message is there again.
+                due_in_s = job.message.visibility_timeout_s
+            self._consumer.hide(job.delivery, due_in_s)
         else:
             self._over(job, status.outcome)
 
@@ -120,10 +127,25 @@ class Settlement:
 
     def _release(self, held: Held, delay_s: float, attempts: int) -> None:
         """Let it be taken again; ``attempts`` count from now on."""
-        runtime = self._runtime
-        if held.claim is not None and runtime.rows is not None:
-            state = State.PENDING if runtime.rows_are_messages else State.SENT
-            runtime.rows.release(held.claim, state, delay_s, attempts)
+        runtime, rows = self._runtime, self._runtime.rows
+        longest_s = self._consumer.can_hide_s(held.delivery)
+        if held.claim is not None and rows is not None:
+            longest_s = min(longest_s, _LONGEST_IN_QUEUE_S)
+            waits_in_row = runtime.rows_are_messages or delay_s > longest_s
+            state = State.PENDING if waits_in_row else State.SENT
+            rows.release(held.claim, state, delay_s, attempts)
+            if waits_in_row:
+                self._consumer.acknowledge([held.delivery])
+                return
+        elif delay_s > longest_s:
+            _throttled.warning(
+                "delay",
+                "%s comes again in %.0f s, not in %.0f s: without an outbox, SQS hides "
+                "a message for 12 hours at most. Set outbox = yes",
+                held,
+                longest_s,
+                delay_s,
+            )
         self._consumer.hide(held.delivery, delay_s)
 
     def _reply(self, held: Held, outcome: Outcome) -> None:

@@ -159,6 +159,14 @@ class Record(ModelSQL, ModelView):
             raise Retry(delay=0)
         return attempts
 
+    @async_task(max_attempts=3)
+    @classmethod
+    def run_twice(cls, path: str, work_s: float, delay: float | None) -> None:
+        """Work, and note when that was done; ask for a second run, or just fail."""
+        time.sleep(work_s)
+        if append_line(path, repr(time.time())) == 1:
+            raise ValueError(path) if delay is None else Retry(delay=delay)
+
     @async_task(retry_on=(ValueError,))
     @classmethod
     def fail_with_key_error(cls, path: str) -> None:

@@ -1,4 +1,4 @@
-"""Tryton values to JSON and back without loss, and plain JSON for browsers.
+"""Tryton values to JSON and back without loss; :mod:`.browser_json` is for browsers.
 
 On the wire a value that JSON does not know is an object with the key ``"$"`` naming
 its type. Nothing is ever evaluated: every type is built by the one function listed
@@ -26,6 +26,16 @@ from trytond.pool import Pool
 from trytond.transaction import Transaction
 
 from .errors import SerializationError
+from .values import (
+    at,
+    checked_int,
+    mapping_items,
+    name_of,
+    plain,
+    record_id,
+    shown,
+    unique,
+)
 
 #: What :func:`json.dumps` writes as it stands.
 Json: TypeAlias = (
@@ -37,7 +47,8 @@ TAG = "$"
 MAX_DEPTH = 64
 #: A tagged value takes two levels of JSON; the rest is the message around it.
 _MAX_JSON_DEPTH = 2 * MAX_DEPTH + 16
-_STRINGS_AND_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+#: A string that does not end goes to the end of the text: nothing is read twice.
+_STRINGS_AND_BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]', re.DOTALL)
 
 
 # -- without loss --------------------------------------------------------------
@@ -62,24 +73,39 @@ def _encode(value: Any, path: str, depth: int) -> Json:
         raise SerializationError(
             f"{path} is nested deeper than {MAX_DEPTH} levels", path=path
         )
-    if value is None or isinstance(value, (bool, int, str)):
+    if value is None or isinstance(value, (bool, str)):
         return value
+    if isinstance(value, int):
+        return checked_int(value, path)
     if isinstance(value, float):
-        return value if math.isfinite(value) else {TAG: "float", "v": repr(value)}
+        if math.isfinite(value):
+            return value
+        return {TAG: "float", "v": float.__repr__(value)}
     if isinstance(value, list):
         return _encode_list(value, path, depth)
     if isinstance(value, tuple):
         return {TAG: "tuple", "v": _encode_list(list(value), path, depth)}
     if isinstance(value, Mapping):
         return _encode_mapping(value, path, depth)
-    for type_, (tag, write, _) in _SCALARS.items():
-        if isinstance(value, type_):
-            return {TAG: tag, "v": write(value)}
     if isinstance(value, Model):
-        return {TAG: "record", "m": value.__name__, "v": _record_id(value, path)}
+        return {TAG: "record", "m": value.__name__, "v": record_id(value, path)}
+    return _encode_scalar(value, path)
+
+
+def _encode_scalar(value: Any, path: str) -> Json:
+    for type_, (tag, write, _) in _SCALARS.items():
+        if not isinstance(value, type_):
+            continue
+        try:
+            return {TAG: tag, "v": write(value)}
+        except Exception as error:
+            # Its class is not ours, and raises what it likes.
+            raise SerializationError(
+                f"{path}: this {name_of(value)} cannot travel: {error}", path=path
+            ) from error
     raise SerializationError(
-        f"{path}: a {type(value).__module__}.{type(value).__qualname__} cannot travel; "
-        "pass plain values, or saved records",
+        f"{path}: a {name_of(value)} cannot travel; pass plain values, or saved "
+        "records",
         path=path,
     )
 
@@ -87,33 +113,29 @@ def _encode(value: Any, path: str, depth: int) -> Json:
 def _encode_list(values: list[Any], path: str, depth: int) -> Json:
     first = values[0] if values else None
     if isinstance(first, Model) and all(type(v) is type(first) for v in values):
-        ids = [_record_id(v, f"{path}[{i}]") for i, v in enumerate(values)]
+        ids = [record_id(v, f"{path}[{i}]") for i, v in enumerate(values)]
         return {TAG: "records", "m": first.__name__, "v": ids}
     return [_encode(v, f"{path}[{i}]", depth - 1) for i, v in enumerate(values)]
 
 
 def _encode_mapping(values: Mapping[Any, Any], path: str, depth: int) -> Json:
-    if TAG not in values and all(isinstance(key, str) for key in values):
-        return {k: _encode(v, f"{path}[{k!r}]", depth - 1) for k, v in values.items()}
+    items = mapping_items(values, path)
+    if all(isinstance(key, str) and key != TAG for key, _ in items):
+        encoded = (
+            (str.__str__(k), _encode(v, at(path, k), depth - 1)) for k, v in items
+        )
+        return unique(encoded, path)
     pairs: list[Json] = [
         [
-            _encode(k, f"{path}: key {k!r}", depth - 1),
-            _encode(v, f"{path}[{k!r}]", depth - 1),
+            _encode(k, f"{path}: key {shown(k)}", depth - 1),
+            _encode(v, at(path, k), depth - 1),
         ]
-        for k, v in values.items()
+        for k, v in items
     ]
     return {TAG: "dict", "v": pairs}
 
 
-def _record_id(record: Any, path: str) -> int:
-    record_id = getattr(record, "id", None)
-    if not isinstance(record_id, int) or record_id < 0:
-        raise SerializationError(
-            f"{path}: a {record.__name__} that is not saved cannot travel; "
-            "save it first",
-            path=path,
-        )
-    return record_id
+# -- back ----------------------------------------------------------------------
 
 
 def decode(value: Json) -> Any:
@@ -183,8 +205,8 @@ def _decode_records(tag: Json, value: dict[str, Json]) -> Any:
     return model(ids)
 
 
-# datetime before date: it is a subclass.
 def _write_datetime(value: dt.datetime) -> Json:
+    value = plain(dt.datetime, value)
     return {"t": value.replace(tzinfo=None).isoformat(), **_write_zone(value)}
 
 
@@ -195,6 +217,7 @@ def _read_datetime(value: Any) -> dt.datetime:
 
 
 def _write_time(value: dt.time) -> Json:
+    value = plain(dt.time, value)
     return {"t": value.replace(tzinfo=None).isoformat(), **_write_zone(value)}
 
 
@@ -214,7 +237,7 @@ def _write_zone(value: dt.datetime | dt.time) -> dict[str, Json]:
         return {**zone, "z": name}
     offset = value.utcoffset()
     if offset is None:
-        raise SerializationError(f"time zone {value.tzinfo!r} has no offset")
+        raise ValueError(f"its time zone {value.tzinfo!r} has no offset")
     return {**zone, "o": offset.total_seconds()}
 
 
@@ -226,7 +249,12 @@ def _read_zone(value: Any) -> dt.tzinfo | None:
     return None
 
 
+def _write_date(value: dt.date) -> Json:
+    return plain(dt.date, value).isoformat()
+
+
 def _write_timedelta(value: dt.timedelta) -> Json:
+    value = plain(dt.timedelta, value)
     return [value.days, value.seconds, value.microseconds]
 
 
@@ -242,25 +270,26 @@ def _read_email(value: Any) -> Message:
     return message_from_bytes(data)
 
 
-def _base64(value: bytes | bytearray) -> str:
+def to_base64(value: bytes | bytearray) -> str:
     return base64.b64encode(value).decode("ascii")
 
 
+# datetime before date: it is a subclass.
 _SCALARS: dict[
     type[Any] | tuple[type[Any], ...],
     tuple[str, Callable[[Any], Json], Callable[[Any], Any]],
 ] = {
-    Decimal: ("decimal", str, Decimal),
+    Decimal: ("decimal", Decimal.__str__, Decimal),
     dt.datetime: ("datetime", _write_datetime, _read_datetime),
-    dt.date: ("date", dt.date.isoformat, dt.date.fromisoformat),
+    dt.date: ("date", _write_date, dt.date.fromisoformat),
     dt.time: ("time", _write_time, _read_time),
     dt.timedelta: ("timedelta", _write_timedelta, lambda v: dt.timedelta(*v)),
     (bytes, bytearray): (
         "bytes",
-        _base64,
+        to_base64,
         lambda v: base64.b64decode(v, validate=True),
     ),
-    uuid.UUID: ("uuid", str, uuid.UUID),
+    uuid.UUID: ("uuid", uuid.UUID.__str__, uuid.UUID),
     Message: ("email", _write_email, _read_email),
 }
 _READERS: dict[str, Callable[[Any], Any]] = {
@@ -269,49 +298,21 @@ _READERS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-# -- for browsers --------------------------------------------------------------
-
-
-def for_browser(value: Any, path: str = "result") -> Json:
-    """Turn a result into the plain JSON a script expects.
-
-    Decimal, date, time, datetime and UUID become strings (ISO 8601), a timedelta
-    seconds, bytes base64, a tuple an array, a record an object with model, id and
-    rec_name. Needs an open transaction where there are records.
-
-    :raises SerializationError: an EmailMessage, which is not for browsers, or a
-        type that :func:`encode` does not take either.
-    """
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, (list, tuple)):
-        return [for_browser(v, f"{path}[{i}]") for i, v in enumerate(value)]
-    if isinstance(value, Mapping):
-        return {str(k): for_browser(v, f"{path}[{k!r}]") for k, v in value.items()}
-    if isinstance(value, (Decimal, uuid.UUID)):
-        return str(value)
-    if isinstance(value, (dt.datetime, dt.date, dt.time)):
-        return value.isoformat()
-    if isinstance(value, dt.timedelta):
-        return value.total_seconds()
-    if isinstance(value, (bytes, bytearray)):
-        return _base64(value)
-    if isinstance(value, Model):
-        return {
-            "model": value.__name__,
-            "id": _record_id(value, path),
-            "rec_name": value.rec_name,
-        }
-    raise SerializationError(
-        f"{path}: a {type(value).__qualname__} is not for browsers", path=path
-    )
+# -- text ----------------------------------------------------------------------
 
 
 def dumps(value: Json) -> str:
-    """Write JSON in ASCII: every character is one SQS accepts, and one byte."""
-    return json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    """Write JSON in ASCII: every character is one SQS accepts, and one byte.
+
+    :raises SerializationError: a float that is not finite, or an int of more digits
+        than this process writes.
+    """
+    try:
+        return json.dumps(
+            value, ensure_ascii=True, separators=(",", ":"), allow_nan=False
+        )
+    except ValueError as error:
+        raise SerializationError(f"cannot be written as JSON: {error}") from error
 
 
 def loads(text: str) -> Any:

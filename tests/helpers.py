@@ -42,6 +42,24 @@ def run_until(script: Script, condition: Callable[[], Any]) -> None:
     wait_until(try_once, 30)
 
 
+def grows_in_proportion(call: Callable[[int], Any], size: int) -> bool:
+    """Whether a call takes time in proportion to its argument.
+
+    :param size: what takes a millisecond or so; compared with 16 times as much.
+    """
+
+    def seconds(size: int) -> float:
+        spent = []
+        for _ in range(3):
+            began_s = time.thread_time()
+            call(size)
+            spent.append(time.thread_time() - began_s)
+        return min(spent)
+
+    # By the square it would be 256 times as long.
+    return seconds(16 * size) < 64 * max(seconds(size), 0.0005)
+
+
 class Browser:
     """A visitor with a cookie jar, who sends the CSRF token as scripts do.
 

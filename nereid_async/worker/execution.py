@@ -14,13 +14,14 @@ from trytond.pool import Pool
 from trytond.transaction import Transaction, TransactionError
 from trytond.worker import run_task
 
+from ..browser_json import for_browser
 from ..errors import DatabaseUnavailable, LeaseLost, MessageTooLarge, WebAppNeeded
 from ..message import Message
 from ..results.base import Outcome, Progress
 from ..rows import Claim, outcome_text
 from ..running import Running, running
 from ..runtime import Runtime
-from ..serialization import decode, encode, for_browser
+from ..serialization import decode, encode
 from ..targets import find
 from ..throttled_log import ThrottledLog
 from .job import Job

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from trytond.pool import Pool
+from werkzeug.datastructures import MultiDict
 
 from nereid_async.errors import (
     ConfigurationError,
@@ -80,7 +81,11 @@ def test_an_unsaved_record_is_named(
     nothing_left()
 
 
-@pytest.mark.parametrize("value", [object(), {1}, lambda: None, math])
+@pytest.mark.parametrize(
+    "value",
+    [object(), {1}, lambda: None, math, 10**5_000, MultiDict([("size", "S")])],
+    ids=lambda value: type(value).__name__,
+)
 def test_what_cannot_travel_is_named(
     script: Script, nothing_left: Any, value: Any
 ) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from nereid_async.browser_json import for_browser
 from nereid_async.errors import SerializationError
-from nereid_async.serialization import decode, dumps, encode, for_browser, loads
+from nereid_async.serialization import decode, dumps, encode, loads
 
 
 def travelled(value: Any) -> Any:

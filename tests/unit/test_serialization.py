@@ -6,14 +6,24 @@ import datetime as dt
 import math
 import uuid
 import zoneinfo
+from collections import ChainMap, Counter, OrderedDict
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from enum import IntEnum
+from types import MappingProxyType
 from typing import Any
 
 import pytest
+from werkzeug.datastructures import (
+    CombinedMultiDict,
+    Headers,
+    ImmutableMultiDict,
+    MultiDict,
+)
 
 from nereid_async.errors import SerializationError
 from nereid_async.serialization import MAX_DEPTH, decode, dumps, encode, loads
+from tests.helpers import grows_in_proportion
 from tests.values import same
 
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
@@ -36,6 +46,7 @@ def travelled(value: Any) -> Any:
         0,
         -1,
         2**200,
+        10**4_300 - 1,
         0.1,
         -0.0,
         1e308,
@@ -81,7 +92,7 @@ def travelled(value: Any) -> Any:
         uuid.UUID(int=0),
         uuid.uuid4(),
     ],
-    ids=repr,
+    ids=lambda value: repr(value)[:60],
 )
 def test_round_trip(value: Any) -> None:
     arrived = travelled(value)
@@ -101,16 +112,180 @@ def test_not_a_number_stays_none() -> None:
     assert travelled(Decimal("NaN")).is_nan()
 
 
-def test_subclasses_travel_as_what_they_extend() -> None:
-    class Colour(IntEnum):
-        RED = 1
+class Colour(IntEnum):
+    RED = 1
 
-    class Name(str):
-        pass
 
-    assert type(travelled(Colour.RED)) is int
-    assert type(travelled(Name("x"))) is str
-    assert travelled(bytearray(b"x")) == b"x"
+class Shouting:
+    """Writes itself in a way of its own, as numpy's and pandas' values do."""
+
+    def __repr__(self) -> str:
+        return "REPR"
+
+    __str__ = __repr__
+
+    def isoformat(self, *_: Any) -> str:
+        return "ISOFORMAT"
+
+
+class Name(Shouting, str):
+    pass
+
+
+class Number(Shouting, float):
+    pass
+
+
+class Price(Shouting, Decimal):
+    pass
+
+
+class Day(Shouting, dt.date):
+    pass
+
+
+class Clock(Shouting, dt.time):
+    pass
+
+
+class Moment(Shouting, dt.datetime):
+    pass
+
+
+class Id(Shouting, uuid.UUID):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        (Colour.RED, 1),
+        (Name("x"), "x"),
+        (Number(0.5), 0.5),
+        (Number("inf"), math.inf),
+        (Price("1.10"), Decimal("1.10")),
+        (Day(2026, 1, 2), dt.date(2026, 1, 2)),
+        (Clock(1, 2), dt.time(1, 2)),
+        (Moment(2026, 1, 2, tzinfo=BERLIN), dt.datetime(2026, 1, 2, tzinfo=BERLIN)),
+        (Id(int=1), uuid.UUID(int=1)),
+        (bytearray(b"x"), b"x"),
+        ({Name("x"): Number(1)}, {"x": 1.0}),
+        ({Number(1): Name("x")}, {1.0: "x"}),
+        (OrderedDict(a=1, b=2), {"a": 1, "b": 2}),
+        (Counter("aab"), {"a": 2, "b": 1}),
+        (ChainMap({"a": 1}, {"b": 2}), {"b": 2, "a": 1}),
+        (MappingProxyType({"a": 1}), {"a": 1}),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_subclasses_travel_as_what_they_extend(value: Any, plain: Any) -> None:
+    assert same(travelled(value), plain)
+
+
+def test_not_a_number_of_a_class_of_its_own() -> None:
+    assert math.isnan(travelled(Number("nan")))
+
+
+class Nanoseconds(dt.datetime):
+    """Equal to no plain datetime, as pandas' Timestamp with nanoseconds."""
+
+    def __eq__(self, other: object) -> bool:
+        return False
+
+    __hash__ = dt.datetime.__hash__
+
+
+class NotATime(dt.datetime):
+    """As pandas' NaT: a datetime without a year."""
+
+    @property
+    def year(self) -> Any:
+        return math.nan
+
+
+@pytest.mark.parametrize("kind", [Nanoseconds, NotATime])
+def test_what_a_plain_type_cannot_hold_is_refused(kind: Any) -> None:
+    with pytest.raises(SerializationError) as caught:
+        encode({"when": kind(2026, 1, 2)}, "order")
+    assert caught.value.path == "order['when']"
+    assert kind.__name__ in str(caught.value)
+
+
+class Repeated(dict[Any, Any]):
+    """Keeps more values than its items() tell, as mappings for forms do."""
+
+    def items(self) -> Any:
+        return [(key, values[0]) for key, values in dict.items(self)]
+
+
+class Twice(Mapping[str, int]):
+    """Tells a key twice, as multidict's mappings do."""
+
+    def __getitem__(self, key: str) -> int:
+        return 1
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(["a", "a"])
+
+    def __len__(self) -> int:
+        return 2
+
+
+FORM = [("size", "S"), ("size", "M"), ("colour", "red")]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        MultiDict(FORM),
+        MultiDict([("size", "S")]),
+        MultiDict(),
+        ImmutableMultiDict(FORM),
+        CombinedMultiDict([MultiDict(FORM), MultiDict([("page", "2")])]),
+        Headers([("Accept", "a"), ("Accept", "b")]),
+        Repeated(a=[1, 2]),
+        Twice(),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_mapping_with_several_values_a_key_is_refused(value: Any) -> None:
+    with pytest.raises(SerializationError) as caught:
+        encode([value], "order")
+    assert caught.value.path == "order[0]"
+    assert type(value).__name__ in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [10**4_300, -(10**4_300), 1 << 100_000],
+    ids=["first", "negative", "large"],
+)
+def test_an_int_of_too_many_digits_is_named(number: int) -> None:
+    with pytest.raises(SerializationError, match="4300 digits") as caught:
+        encode({"big": [1, number]}, "order")
+    assert caught.value.path == "order['big'][1]"
+    with pytest.raises(SerializationError, match="4300 digits"):
+        encode({number: 1}, "order")
+
+
+def test_a_key_is_shown_in_short() -> None:
+    with pytest.raises(SerializationError) as caught:
+        encode({"k" * 10_000: object()}, "order")
+    assert len(str(caught.value)) < 300
+
+
+class EachItsOwn(str):
+    """A key that is equal to itself only."""
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    __hash__ = str.__hash__
+
+
+def test_keys_that_become_one_are_refused() -> None:
+    with pytest.raises(SerializationError, match="twice"):
+        encode({EachItsOwn("a"): 1, EachItsOwn("a"): 2}, "order")
 
 
 @pytest.mark.parametrize(
@@ -197,3 +372,17 @@ def test_what_we_did_not_write_is_refused(sent: Any) -> None:
 def test_text_that_is_not_json(text: str) -> None:
     with pytest.raises(SerializationError):
         loads(text)
+
+
+@pytest.mark.parametrize(
+    "unit", ['\\"', '"\\"', '"', '["', "\\", '"[', '{"a":"\\\\"},', '"\\\n']
+)
+@pytest.mark.parametrize("start", ["", "[]" * 200, "[]" * 200 + '"'])
+def test_reading_takes_time_in_proportion(start: str, unit: str) -> None:
+    """80 kB of backslashes and quotes took 44 s."""
+
+    def read(times: int) -> None:
+        with pytest.raises(SerializationError):
+            loads(start + unit * times)
+
+    assert grows_in_proportion(read, 2_000)

@@ -8,6 +8,7 @@ import pytest
 
 from nereid_async.errors import ConfigurationError, DeferralError, NoTransaction
 from nereid_async.task import async_task
+from tests.helpers import grows_in_proportion
 
 TEXT = {"DataType": "String", "StringValue": "mail"}
 CALLS: list[tuple[Any, ...]] = []
@@ -149,3 +150,14 @@ def test_a_nested_function_cannot_be_found_by_a_worker() -> None:
 
     with pytest.raises(DeferralError, match="nested"):
         nested.defer()
+
+
+def test_checking_a_number_takes_time_in_proportion() -> None:
+    def check(digits: int) -> None:
+        text = "1" * digits + "x"
+        with pytest.raises(ConfigurationError):
+            remember.configure(
+                attributes={"n": {"DataType": "Number", "StringValue": text}}
+            )
+
+    assert grows_in_proportion(check, 1_000)

@@ -19,7 +19,9 @@ _TYPE = re.compile(r"(String|Number|Binary)(\.[A-Za-z0-9_.-]+)?")
 _TYPE_MAX_CHARS = 256
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 #: Amazon takes from a text what XML 1.0 takes.
-_TEXT = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
+_CHARACTERS = "\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff"
+_TEXT = re.compile(f"[{_CHARACTERS}]+")
+_NO_TEXT = re.compile(f"[^{_CHARACTERS}]")
 
 
 def check(attributes: Any) -> None:
@@ -74,3 +76,16 @@ def size_bytes(attributes: dict[str, Any] | None) -> int:
         for name, attribute in (attributes or {}).items()
         for part in (name, *attribute.values())
     )
+
+
+def text_attribute(text: str, limit_bytes: int) -> dict[str, str]:
+    """Any text as an attribute that SQS takes: other characters are escaped.
+
+    :param limit_bytes: what is longer is cut.
+    """
+    fit = _NO_TEXT.sub(_escaped, text[:limit_bytes]).encode()[:limit_bytes]
+    return {"DataType": "String", "StringValue": fit.decode(errors="ignore") or "-"}
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode("ascii")

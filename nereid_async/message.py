@@ -7,6 +7,7 @@ database, user, context, task, arguments and id.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -18,6 +19,7 @@ from .errors import (
     SerializationError,
     UnknownFormat,
 )
+from .identity import ID_PATTERN
 from .seal import Seal
 from .serialization import Json, decode, dumps, loads
 
@@ -112,6 +114,21 @@ class Message:
 
 
 _MESSAGE_FIELDS = {field.name for field in fields(Message)}
+_TARGET_FIELDS = {field.name for field in fields(Target)}
+_WEB_FIELDS = {field.name for field in fields(WebRequest)}
+_ID = re.compile(ID_PATTERN)
+_CHECKED: dict[str, type | tuple[type, ...]] = {
+    "id": str,
+    "database": str,
+    "args": list,
+    "kwargs": dict,
+    "user": int,
+    "context": dict,
+    "queue": str,
+    "delay_s": (int, float),
+    "visibility_timeout_s": int,
+    "max_attempts": int,
+}
 
 
 class MessageCodec:
@@ -176,14 +193,30 @@ def _from_payload(payload: Any) -> Message:
     if written_as > FORMAT:
         raise UnknownFormat(f"format {written_as}; this version reads up to {FORMAT}")
     try:
-        # Fields that a later release of the same format added are not needed here.
-        known = {k: v for k, v in payload.items() if k in _MESSAGE_FIELDS}
-        known["target"] = Target(**known["target"])
+        known = _known(_MESSAGE_FIELDS, payload)
+        known["target"] = Target(**_known(_TARGET_FIELDS, known["target"]))
         if known.get("web") is not None:
-            known["web"] = WebRequest(**known["web"])
-        return Message(**known)
-    except (KeyError, TypeError) as error:
+            known["web"] = WebRequest(**_known(_WEB_FIELDS, known["web"]))
+        message = Message(**known)
+    except (AttributeError, KeyError, TypeError) as error:
         raise BadMessage(f"incomplete: {error}") from None
+    _check(message)
+    return message
+
+
+def _known(names: set[str], content: dict[str, Any]) -> dict[str, Any]:
+    # Fields that a later release of the same format added are not needed here.
+    return {name: value for name, value in content.items() if name in names}
+
+
+def _check(message: Message) -> None:
+    """See that what is needed before the run is of its type: none hurts its batch."""
+    for name, kind in _CHECKED.items():
+        value = getattr(message, name)
+        if not isinstance(value, kind):
+            raise BadMessage(f"its {name} is a {type(value).__name__}")
+    if not _ID.fullmatch(message.id):
+        raise BadMessage("its id is none")
 
 
 def argument_name(index: int, names: Sequence[str]) -> str:

@@ -13,3 +13,12 @@ def storable(text: str) -> str:
 def cut(text: str, limit_chars: int) -> str:
     """The text, or its beginning with a sign that there was more."""
     return text if len(text) <= limit_chars else f"{text[: limit_chars - 1]}…"
+
+
+def cut_inside(text: str, limit_chars: int) -> str:
+    """The text, or both of its ends with a note between them."""
+    if len(text) <= limit_chars:
+        return text
+    half = limit_chars // 2
+    left_out = len(text) - 2 * half
+    return f"{text[:half]} [... {left_out} characters left out ...] {text[-half:]}"

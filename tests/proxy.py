@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 import threading
 import time
@@ -54,6 +55,27 @@ class Refusal:
         """The answer's body."""
         fault = {"__type": f"com.amazonaws.sqs#{self.code}", "message": self.message}
         return json.dumps(fault).encode()
+
+
+#: What SQS takes in bodies and attributes: the characters of XML 1.0.
+_TEXT = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
+_MESSAGE_MAX_BYTES = 1_048_576
+
+
+def as_aws(call: Call) -> Refusal | None:
+    """Refuse what AWS refuses, and its likenesses take."""
+    if call.name != "SendMessage":
+        return None
+    attributes = call.parameters.get("MessageAttributes", {})
+    texts = [call.parameters["MessageBody"]]
+    texts += [it["StringValue"] for it in attributes.values() if "StringValue" in it]
+    if not all(_TEXT.fullmatch(text) for text in texts):
+        return Refusal(400, "InvalidMessageContents")
+    types = [it["DataType"] for it in attributes.values()]
+    size_bytes = sum(len(part.encode()) for part in (*attributes, *types, *texts))
+    if size_bytes > _MESSAGE_MAX_BYTES:
+        return Refusal(400, "InvalidParameterValue", "must be shorter than 1048576")
+    return None
 
 
 @dataclass

@@ -79,7 +79,11 @@ class Consumer(Protocol):
         """The longest time for which the message can be hidden from now on."""
 
     def bury(self, delivery: Delivery, reason: str) -> None:
-        """Put the message where an administrator finds it, out of the queue."""
+        """Put the message where an administrator finds it, out of the queue.
+
+        :raises TransportUnavailable: not now; it comes again.
+        :raises TransportError: that cannot be done, and it is still in the queue.
+        """
 
     def extend(self, deliveries: Sequence[Delivery], timeout_s: int) -> list[Delivery]:
         """Hold these messages for ``timeout_s`` more seconds, counted from now.

@@ -7,11 +7,14 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from ..attributes import size_bytes as attributes_bytes
+from ..attributes import text_attribute
 from ..collector import Collector
 from ..errors import LeaseLost, TransportError
 from ..names import QueueNames
 from ..settings import Settings
 from ..sqs import (
+    BATCH_MAX_BYTES,
     BATCH_MAX_ENTRIES,
     LONG_POLL_MAX_S,
     VISIBILITY_MAX_S,
@@ -30,6 +33,8 @@ _once = ThrottledLog(logger, interval_s=VISIBILITY_MAX_S)
 RECEIVE_TIMEOUT_S = LONG_POLL_MAX_S + 10.0
 #: For how long acknowledgements are collected into one call.
 _DELETE_PAUSE_S = 0.2
+#: Enough to tell what happened; the rest is in the row and the log.
+_REASON_MAX_BYTES = 1_000
 
 
 def _delivery(queue: str, message: dict[str, Any]) -> Delivery:
@@ -51,6 +56,13 @@ def _left_s(delivery: Delivery) -> int:
     """
     held_s = time.monotonic() - delivery.received_at_s
     return max(0, int(VISIBILITY_MAX_S - RECEIVE_TIMEOUT_S - held_s))
+
+
+def _facts(delivery: Delivery, reason: str) -> dict[str, dict[str, str]]:
+    """What is told of a dead letter, as far as there is room beside it."""
+    attributes = {"reason": text_attribute(reason, _REASON_MAX_BYTES)}
+    room_bytes = BATCH_MAX_BYTES - len(delivery.text.encode())
+    return attributes if attributes_bytes(attributes) <= room_bytes else {}
 
 
 def _by_queue(deliveries: Sequence[Delivery]) -> dict[str, list[Delivery]]:
@@ -160,9 +172,7 @@ class SqsConsumer:
             "send_message",
             delivery.queue,
             MessageBody=delivery.text,
-            MessageAttributes={
-                "reason": {"DataType": "String", "StringValue": reason[:200]}
-            },
+            MessageAttributes=_facts(delivery, reason),
         )
         self.acknowledge([delivery])
 

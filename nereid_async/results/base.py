@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import math
 import sys
+import traceback
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..serialization import Json
 from ..states import State
-from ..texts import cut, storable
+from ..texts import cut, cut_inside, storable
 
 MESSAGE_MAX_CHARS = 1_000
 _LARGEST = int(sys.float_info.max)
+
+#: Bounds of a failure as it is kept and sent: together far below 1 MiB, which is what
+#: SQS takes, even if each character is written as the twelve bytes of two escapes.
+_FAILURE_TYPE_CHARS = 200
+_FAILURE_MESSAGE_CHARS = 10_000
+_FAILURE_TRACEBACK_CHARS = 60_000
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,18 @@ class Failure:
     message: str
     traceback: str = ""
 
+    @classmethod
+    def of(cls, error: BaseException, *, traced: bool = True) -> Failure:
+        """What is kept of an exception; what is too long is cut, with a note.
+
+        :param traced: whether it matters where it was raised.
+        """
+        return cls(
+            cut_inside(type(error).__name__, _FAILURE_TYPE_CHARS),
+            cut_inside(_message(error), _FAILURE_MESSAGE_CHARS),
+            cut_inside(_traceback(error), _FAILURE_TRACEBACK_CHARS) if traced else "",
+        )
+
     @property
     def text(self) -> str:
         """Type and message in one line."""
@@ -80,6 +99,22 @@ class Failure:
     def as_json(self) -> Json:
         """The form the endpoint answers with: no traceback."""
         return {"type": self.type, "message": self.message}
+
+
+def _message(error: BaseException) -> str:
+    try:
+        # Tryton's errors have it apart from what str() puts together.
+        text = getattr(error, "message", None)
+        return text if isinstance(text, str) and text else str(error)
+    except Exception as untold:
+        return f"(str() of the exception raised {type(untold).__name__})"
+
+
+def _traceback(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception(error))
+    except Exception as untold:
+        return f"(the traceback cannot be told: {type(untold).__name__})"
 
 
 @dataclass(frozen=True)

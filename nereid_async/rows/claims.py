@@ -10,6 +10,7 @@ from typing import Any
 from trytond import backend
 
 from .. import side
+from ..errors import DatabaseUnavailable
 from .records import Claim, Starts
 from .statements import Statements, params
 
@@ -89,7 +90,12 @@ class ClaimRows(Statements):
         taken = {claim.id for claim in claims}
         rest = [uuid for uuid in ids if uuid not in taken]
         if rest:
-            claims += self._take_over_ids(rest, lease_s)
+            try:
+                claims += self._take_over_ids(rest, lease_s)
+            except DatabaseUnavailable:
+                # What has been taken has to be run.
+                if not claims:
+                    raise
         return {claim.id: claim for claim in claims}
 
     def _take_over_ids(self, ids: Sequence[str], lease_s: float) -> list[Claim]:

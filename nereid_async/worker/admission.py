@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from ..brokers.base import Delivery
-from ..errors import BadMessage, LeaseLost, MessageError, UnknownFormat
+from ..errors import BadMessage, LeaseLost, NereidAsyncError, UnknownFormat
 from ..message import Message
 from ..rows import Claim, Starts
 from ..runtime import Runtime
+from ..throttled_log import ThrottledLog
 from .job import Held, Job, Unread
 from .settlement import Settlement
+
+logger = logging.getLogger(__name__)
 
 #: Of a task that may be tried so often, one attempt may go by unused.
 _ATTEMPTS_TO_SPARE = 3
@@ -29,33 +33,65 @@ class Admission:
         self._runtime = runtime
         self._settlement = settlement
         self._worker = worker
+        self._log = ThrottledLog(logger)
 
     def admit(self, deliveries: Sequence[Delivery], *, at_once: bool) -> list[Job]:
         """Read and claim what has been received.
 
+        Whatever goes wrong with one delivery leaves that one to come again.
+
         :param at_once: whether a thread is free for each of them.
+        :raises DatabaseUnavailable: nothing could be claimed; all of it comes again.
         """
         readable = []
         for delivery in deliveries:
-            try:
-                readable.append((delivery, self._read(delivery)))
-            except UnknownFormat as error:
-                self._settlement.unknown(Unread(delivery), error)
-            except BadMessage as error:
-                self._dead_letter(Unread(delivery), error)
-        unclaimed = [message for delivery, message in readable if not delivery.claim]
-        claims = self._claims(unclaimed, at_once)
+            with self._apart(Unread(delivery)):
+                message = self._read(delivery)
+                if message is not None:
+                    readable.append((delivery, message))
+        unclaimed = [it for delivery, it in readable if delivery.claim is None]
+        claims, failure = self._claims(unclaimed, at_once)
         jobs = []
         for delivery, message in readable:
-            claim = delivery.claim or claims.pop(message.id, None)
-            job = Job(delivery, message, claim)
-            if claim is not None or not message.outbox:
+            job = Job(delivery, message, delivery.claim or claims.pop(message.id, None))
+            if job.claim is not None or not message.outbox:
                 jobs.append(job)
-            else:
-                self._not_claimed(job)
+                continue
+            with self._apart(job):
+                if failure is None:
+                    self._not_claimed(job)
+                else:
+                    self._settlement.leave(job)
+        if failure is not None:
+            if not jobs:
+                raise failure
+            logger.warning("some tasks were not claimed: %s", failure)
         return jobs
 
-    def _read(self, delivery: Delivery) -> Message:
+    @contextmanager
+    def _apart(self, held: Held) -> Iterator[None]:
+        """Keep what goes wrong with one delivery from the others."""
+        try:
+            yield
+        except LeaseLost as error:
+            # Whoever has it now sees to it.
+            logger.info("%s: %s", held, error)
+        except NereidAsyncError as error:
+            self._log.warning(type(error).__name__, "%s comes again: %s", held, error)
+        except Exception:
+            logger.exception("%s comes again: the worker failed", held)
+
+    def _read(self, delivery: Delivery) -> Message | None:
+        """Read a message; None if that cannot be, and was seen to."""
+        try:
+            return self._decode(delivery)
+        except UnknownFormat as error:
+            self._settlement.unknown(Unread(delivery), error)
+        except BadMessage as error:
+            self._settlement.dead_letter(Unread(delivery), error)
+        return None
+
+    def _decode(self, delivery: Delivery) -> Message:
         message = self._runtime.codec.decode(delivery.text)
         if message.database != self._runtime.database:
             raise BadMessage(f"is for database {message.database!r}")
@@ -63,42 +99,49 @@ class Admission:
             raise BadMessage(f"stands in the row of task {delivery.claim.id}")
         return message
 
-    def _claims(self, messages: Sequence[Message], at_once: bool) -> dict[str, Claim]:
+    def _claims(
+        self, messages: Sequence[Message], at_once: bool
+    ) -> tuple[dict[str, Claim], Exception | None]:
         """Claim the rows of messages; those that have one, and that can be claimed.
+
+        :return: the claims, which stand whatever comes after them; and what kept others
+            from being made.
+        """
+        claims: dict[str, Claim] = {}
+        failure: Exception | None = None
+        rows, lease_s = self._runtime.rows, self._runtime.settings.visibility_timeout
+        if rows is None:
+            return claims, failure
+        waiting = [message for message in messages if message.outbox]
+        for group, starts in self._groups(waiting, at_once):
+            try:
+                claims |= rows.claim_ids([it.id for it in group], lease_s, starts)
+            except Exception as error:
+                failure = error
+        return claims, failure
+
+    def _groups(
+        self, messages: Sequence[Message], at_once: bool
+    ) -> Iterator[tuple[Sequence[Message], Starts | None]]:
+        """Messages that are claimed in one way.
 
         A claim saves the mark of the start, where an attempt that a kill takes from
         what has not begun can be spared: a task loses one that way at most, as what
         has been claimed before is marked when it begins.
         """
-        rows = self._runtime.rows
-        waiting = [message for message in messages if message.outbox]
-        if rows is None or not waiting:
-            return {}
-        lease_s = self._runtime.settings.visibility_timeout
+        spares = [it for it in messages if it.max_attempts >= _ATTEMPTS_TO_SPARE]
+        rest = [it for it in messages if it.max_attempts < _ATTEMPTS_TO_SPARE]
         if at_once:
-            starts = Starts(self._worker, again=True)
-            return rows.claim_ids(_ids(waiting), lease_s, starts)
-        claims = {}
-        spares = [it for it in waiting if it.max_attempts >= _ATTEMPTS_TO_SPARE]
+            spares, rest = [*messages], []
         if spares:
-            claims = rows.claim_ids(_ids(spares), lease_s, Starts(self._worker))
-        rest = [it for it in waiting if it.max_attempts < _ATTEMPTS_TO_SPARE]
+            yield spares, Starts(self._worker, again=at_once)
         if rest:
-            claims |= rows.claim_ids(_ids(rest), lease_s)
-        return claims
+            yield rest, None
 
     def _not_claimed(self, job: Job) -> None:
         rows = self._runtime.rows
         if rows is None:
             text = "has a row, and this worker is set to outbox = no"
-            self._dead_letter(Unread(job.delivery), BadMessage(text))
+            self._settlement.dead_letter(Unread(job.delivery), BadMessage(text))
         else:
             self._settlement.not_claimed(job, rows)
-
-    def _dead_letter(self, held: Held, error: MessageError) -> None:
-        with suppress(LeaseLost):
-            self._settlement.dead_letter(held, error)
-
-
-def _ids(messages: Sequence[Message]) -> list[str]:
-    return [message.id for message in messages]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-import traceback
 
 from trytond import backend
 from trytond.transaction import Transaction
@@ -97,7 +96,7 @@ class Runner:
             logger.error(
                 "%s failed for good (%s)", job, decision.reason, exc_info=error
             )
-            self._give_up(job, _failure(error), error)
+            self._give_up(job, Failure.of(error), error)
             return
         logger.warning(
             "%s failed, attempt %d; again in %.1f s",
@@ -132,15 +131,6 @@ class Runner:
             message=job.message,
             error=error,
         )
-
-
-def _failure(error: BaseException) -> Failure:
-    text = getattr(error, "message", None)
-    return Failure(
-        type(error).__name__,
-        text if isinstance(text, str) and text else str(error),
-        "".join(traceback.format_exception(error)),
-    )
 
 
 def _ms_since(started_s: float) -> float:

@@ -6,7 +6,12 @@ import logging
 import time
 
 from ..brokers.base import Consumer
-from ..errors import AccessDenied, MessageError, WebAppNeeded
+from ..errors import (
+    MessageError,
+    TransportError,
+    TransportUnavailable,
+    WebAppNeeded,
+)
 from ..results.base import Failure, Outcome
 from ..rows import TaskRows
 from ..runtime import Runtime
@@ -15,7 +20,6 @@ from ..throttled_log import ThrottledLog
 from .job import Held, Job
 
 logger = logging.getLogger(__name__)
-_throttled = ThrottledLog(logger)
 
 _FIRST_DELAY_S = 2.0
 _LONGEST_DELAY_S = 300.0
@@ -29,6 +33,7 @@ class Settlement:
     def __init__(self, runtime: Runtime, consumer: Consumer) -> None:
         self._runtime = runtime
         self._consumer = consumer
+        self._log = ThrottledLog(logger)
 
     # -- it has run ----------------------------------------------------------------
 
@@ -57,7 +62,7 @@ class Settlement:
         if held.claim is not None and rows is not None:
             rows.finish_apart(held.claim, outcome, self._runtime.settings.result_ttl)
         self._reply(held, outcome)
-        self._consumer.bury(held.delivery, failure.text)
+        self._bury(held, failure, in_row=held.claim is not None)
 
     # -- it has not run ------------------------------------------------------------
 
@@ -67,6 +72,10 @@ class Settlement:
         :raises LeaseLost: another run has it by now.
         """
         self._release(held, 0, _attempts_before(held))
+
+    def leave(self, held: Held) -> None:
+        """Let what could not be claimed come again soon, not after a lease."""
+        self._consumer.hide(held.delivery, _FIRST_DELAY_S)
 
     def unknown(self, held: Held, error: MessageError) -> bool:
         """Keep what this worker cannot run, but a newer one may.
@@ -83,9 +92,9 @@ class Settlement:
             error, WebAppNeeded
         ):
             logger.error("%s failed: %s (for %.0f s)", held, error, unknown_s)
-            self.fail(held, Failure(type(error).__name__, str(error)))
+            self.fail(held, Failure.of(error, traced=False))
             return True
-        delay_s = min(max(unknown_s / 2, _FIRST_DELAY_S), _LONGEST_DELAY_S)
+        delay_s = _growing_s(unknown_s)
         logger.warning("%s given back for %.0f s: %s", held, delay_s, error)
         self._release(held, delay_s, _attempts_before(held))
         return False
@@ -96,7 +105,7 @@ class Settlement:
         :raises LeaseLost: another run has it by now.
         """
         logger.error("%s does not run: %s", held, error)
-        self.fail(held, Failure(type(error).__name__, str(error)))
+        self.fail(held, Failure.of(error, traced=False))
 
     def not_claimed(self, job: Job, rows: TaskRows) -> None:
         """See to a message whose row cannot be claimed."""
@@ -119,7 +128,7 @@ class Settlement:
             self._reply(job, outcome)
             if outcome.failure is not None:
                 # Maybe a second time: a dead letter too many is better than none.
-                self._consumer.bury(job.delivery, outcome.failure.text)
+                self._bury(job, outcome.failure, in_row=True)
                 return
         self._consumer.acknowledge([job.delivery])
 
@@ -138,7 +147,7 @@ class Settlement:
                 self._consumer.acknowledge([held.delivery])
                 return
         elif delay_s > longest_s:
-            _throttled.warning(
+            self._log.warning(
                 "delay",
                 "%s comes again in %.0f s, not in %.0f s: without an outbox, SQS hides "
                 "a message for 12 hours at most. Set outbox = yes",
@@ -153,15 +162,54 @@ class Settlement:
             return
         try:
             self._runtime.results.put(held.reply_to, outcome)
-        except AccessDenied as error:
-            # Another delivery would not mend it, and without a row would run the task
-            # again. With a row the asker is answered from there.
-            logger.error(
+        except TransportUnavailable:
+            raise
+        except TransportError as error:
+            # Denied, or it does not fit. Another delivery would not mend it, and
+            # without a row would run the task again. With a row the asker is answered
+            # from there.
+            self._log.error(
+                ("reply", type(error).__name__),
                 "task %s: the reply was not sent%s: %s",
                 held.reply_to,
                 " and is lost" if self._runtime.rows is None else "; its row has it",
                 error,
             )
+
+    def _bury(self, held: Held, failure: Failure, *, in_row: bool) -> None:
+        """Put it aside; where that cannot be done, its row tells, or it is kept.
+
+        :param in_row: whether the failure is in a row.
+        :raises TransportUnavailable: not now; it comes again.
+        """
+        try:
+            self._consumer.bury(held.delivery, failure.text)
+            return
+        except TransportUnavailable:
+            raise
+        except TransportError as error:
+            unburied = error
+        queue = held.delivery.queue
+        if in_row:
+            self._log.error(
+                ("dead letter", queue),
+                "%s failed and is not among the dead letters of queue %s; it is in "
+                "its row: %s",
+                held,
+                queue,
+                unburied,
+            )
+            self._consumer.acknowledge([held.delivery])
+            return
+        delay_s = _growing_s(self._unknown_for_s(held))
+        self._log.error(
+            ("kept", queue),
+            "%s cannot be put among the dead letters of queue %s, and is kept: %s",
+            held,
+            queue,
+            unburied,
+        )
+        self._consumer.hide(held.delivery, delay_s)
 
     def _unknown_for_s(self, held: Held) -> float:
         """For how long no worker has known what to do with it."""
@@ -169,6 +217,11 @@ class Settlement:
             return self._runtime.rows.unknown_for_s(held.claim)
         first_s = held.delivery.first_received_s
         return 0.0 if first_s is None else max(0.0, time.time() - first_s)
+
+
+def _growing_s(waited_s: float) -> float:
+    """The longer a message has been waiting already, the longer it may wait."""
+    return min(max(waited_s / 2, _FIRST_DELAY_S), _LONGEST_DELAY_S)
 
 
 def _attempts_before(held: Held) -> int:

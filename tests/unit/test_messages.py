@@ -181,7 +181,31 @@ def test_signed_but_no_message(payload: str) -> None:
         CODEC.decode(SEAL.sign(payload))
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": None},
+        {"id": "\0"},
+        {"database": 1},
+        {"args": {}},
+        {"kwargs": []},
+        {"user": "1"},
+        {"context": None},
+        {"queue": []},
+        {"visibility_timeout_s": "60"},
+        {"max_attempts": None},
+    ],
+    ids=lambda change: repr(change),
+)
+def test_signed_but_of_other_types(change: dict[str, Json]) -> None:
+    """What would hurt the others of its batch, before any of it runs."""
+    payload = loads(SEAL.unsign(CODEC.encode(MESSAGE)))
+    with pytest.raises(BadMessage, match=next(iter(change))):
+        CODEC.decode(SEAL.sign(dumps({**payload, **change})))
+
+
 def test_fields_of_a_later_release_are_left_alone() -> None:
     payload = loads(SEAL.unsign(CODEC.encode(MESSAGE)))
-    payload["added_later"] = 1
+    for content in (payload, payload["target"], payload["web"]):
+        content["added_later"] = 1
     assert CODEC.decode(SEAL.sign(dumps(payload))) == MESSAGE

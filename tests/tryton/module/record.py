@@ -135,6 +135,16 @@ class Record(ModelSQL, ModelView):
 
     @async_task(ignore_result=False, max_attempts=1)
     @classmethod
+    def fail_oddly(cls, how: str) -> None:
+        """Fail with an exception that makes trouble after the run."""
+        raise {
+            "characters": ValueError("no \0 \x1b \ud800 \ufffe ☃"),
+            "large": ValueError("☃" * 3_000_000),
+            "mute": Mute(),
+        }[how]
+
+    @async_task(ignore_result=False, max_attempts=1)
+    @classmethod
     def write_and_fail(cls, label: str) -> None:
         Pool().get("async_test.entry").log(label)
         raise UserError(gettext("async_test.msg_refused"))
@@ -347,6 +357,13 @@ ODD_PROGRESS: dict[str, tuple[Any, Any, Any]] = {
     "surrogate": (1, 2, "ha\ud800lf"),
     "long": (1, 2, "x" * 2_000_000),
 }
+
+
+class Mute(Exception):
+    """Cannot be told."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("of __str__")
 
 
 def queue_entry(label: str) -> None:

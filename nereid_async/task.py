@@ -1,8 +1,9 @@
 """``async_task``: what makes a method or a function deferrable.
 
 A decorated method is called as before, and runs then and there. It has ``defer`` and
-``configure`` besides. The wrapper is a descriptor (wrapt), so it works above and
-below ``@classmethod`` and ``@staticmethod``.
+``configure`` besides. The wrapper is a descriptor (wrapt), so it works above
+``@classmethod`` and ``@staticmethod``; where it stands below, the setup of the pool
+exchanges the two.
 """
 
 from __future__ import annotations
@@ -225,25 +226,32 @@ _declared: dict[tuple[str, str], set[str]] = {}
 
 
 def keep_deferrable(cls: type) -> None:
-    """Wrap methods that override a task undecorated, and tasks of static methods.
+    """Let each task of a class know whose attribute it is, however it is written.
 
-    Tryton modules extend a class by a subclass that the pool makes of both; a module
-    that overrides a task need not know that it is one. Called for every class of the
-    pool when that is set up.
+    Called for every class of the pool when that is set up. Tryton modules extend a
+    class by a subclass that the pool makes of both; a module that overrides a task
+    undecorated need not know that it is one.
     """
     for base in cls.__mro__:
-        for name in _declared.get((base.__module__, base.__qualname__), ()):
+        for name in sorted(_declared.get((base.__module__, base.__qualname__), ())):
+            _turn_inside_out(base, name)
             found = [b.__dict__[name] for b in cls.__mro__ if name in b.__dict__]
             tasks = [task for task in map(_task_in, found) if task is not None]
-            if not tasks:
-                continue
-            if _task_in(found[0]) is None:
+            if tasks and _task_in(found[0]) is None:
                 setattr(cls, name, AsyncTask(found[0], tasks[0].task_options))
-            elif type(found[0]) is staticmethod:
-                # Below @staticmethod a task is not told whose attribute it is. (By
-                # isinstance() a task above it would be one, too: it is a proxy.)
-                method = staticmethod(tasks[0].__wrapped__)
-                setattr(cls, name, AsyncTask(method, tasks[0].task_options))
+
+
+def _turn_inside_out(base: type, name: str) -> None:
+    """Put a task above ``@classmethod`` or ``@staticmethod`` if it stands below.
+
+    There it is not told whose attribute it is: never below ``@staticmethod``, and
+    from Python 3.13 on not below ``@classmethod`` either.
+    """
+    attribute = base.__dict__.get(name)
+    # By isinstance() a task above one of them would be one, too: it is a proxy.
+    kind, task = type(attribute), _task_in(attribute)
+    if task is not None and kind in (classmethod, staticmethod):
+        setattr(base, name, AsyncTask(kind(task.__wrapped__), task.task_options))
 
 
 def _task_in(attribute: Any) -> AsyncTask | None:

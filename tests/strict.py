@@ -12,6 +12,9 @@ FILTERS = (
     r"error:::trytond\.modules\.async_sqs(\..*)?",
     "error::pytest.PytestUnhandledThreadExceptionWarning",
     "error::pytest.PytestUnraisableExceptionWarning",
+    # trytond leaves its SQLite connections to the garbage collection, which runs at
+    # any time, also in our code; from Python 3.13 on that is worth a warning.
+    "ignore:unclosed database:ResourceWarning",
 )
 
 

@@ -37,8 +37,24 @@ def old_api(**call: Any) -> Any:
 CALLS: dict[str, tuple[Callable[[], Any], Any]] = {
     "classmethod below": (lambda: model().above.defer(2), ["async_test.record", 2]),
     "classmethod above": (lambda: model().below.defer(2), ["async_test.record", 2]),
+    "classmethod above, older spelling": (
+        lambda: model().below(2, _defer_=True),
+        ["async_test.record", 2],
+    ),
+    "classmethod above, configured": (
+        lambda: model().below.configure(max_attempts=2).defer(value=2),
+        ["async_test.record", 2],
+    ),
+    "classmethod above, of the superclass": (
+        lambda: model().defer_below(2),
+        ["async_test.record", 2],
+    ),
     "staticmethod below": (lambda: model().static_above.defer(2, 3), 5),
     "staticmethod above": (lambda: model().static_below.defer(2, 3), 5),
+    "staticmethod above, older spelling": (
+        lambda: model().static_below(2, 3, _defer_=True),
+        5,
+    ),
     "keywords": (lambda: model().static_above.defer(2, right=3), 5),
     "older spelling": (
         lambda: model().above(2, _defer_=True),
@@ -46,7 +62,19 @@ CALLS: dict[str, tuple[Callable[[], Any], Any]] = {
     ),
     "report": (lambda: report().build.defer(2026), ["async_test.report", 2026]),
     "wizard": (lambda: wizard().close_year.defer(2026), ["async_test.wizard", 2026]),
+    "report, classmethod above": (
+        lambda: report().build_below.defer(2026),
+        ["async_test.report", 2026],
+    ),
+    "wizard, classmethod above": (
+        lambda: wizard().close_year_below.defer(2026),
+        ["async_test.wizard", 2026],
+    ),
     "overridden": (lambda: model().overridden.defer("x"), ["x", "base", "override"]),
+    "overridden, classmethod above": (
+        lambda: model().overridden_below.defer("x"),
+        ["async_test.record", "x", "base", "override"],
+    ),
     "plain function": (lambda: plain_tasks.multiply.defer(6, 7), 42),
     "older spelling of a function": (
         lambda: plain_tasks.multiply(6, 7, _defer_=True),
@@ -85,6 +113,16 @@ def test_kinds_of_calls(script: Script, kind: str) -> None:
     assert script.value_of(defer) == expected
 
 
+@pytest.mark.parametrize(
+    "method", ["above", "below", "static_above", "static_below", "overridden_below"]
+)
+def test_options_are_those_of_the_decorator(database: str, method: str) -> None:
+    task = getattr(Pool(database).get("async_test.record"), method)
+    assert task.task_options.ignore_result is False
+    changed = task.configure(queue="other").task_options
+    assert (changed.ignore_result, changed.queue) == (False, "other")
+
+
 def saved(name: str = "before", **values: Any) -> Any:
     (record,) = model().create([{"name": name, **values}])
     return record
@@ -113,6 +151,8 @@ def test_an_overridden_instance_method(script: Script) -> None:
 def test_a_direct_call_runs_here_and_now(script: Script, database: str) -> None:
     with script.transaction():
         assert model().above(2) == ["async_test.record", 2]
+        assert model().below(2) == ["async_test.record", 2]
+        assert model().static_below(2, 3) == model().static_above(2, 3) == 5
         assert model().overridden("x") == ["x", "base", "override"]
         assert saved().rename("after") == "after"
         assert plain_tasks.multiply(6, 7) == 42

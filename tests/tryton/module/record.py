@@ -82,6 +82,11 @@ class Record(ModelSQL, ModelView):
     def overridden(cls, label: str) -> list[str]:
         return [label, "base"]
 
+    @classmethod
+    @async_task(ignore_result=False)
+    def overridden_below(cls, label: str) -> list[str]:
+        return [cls.__name__, label, "base"]
+
     @async_task(ignore_result=False)
     def overridden_instance(self, label: str) -> list[str]:
         return [self.name, label, "base"]

@@ -20,3 +20,9 @@ class YearReport(Report):
     def build(cls, year: int) -> list[object]:
         """Give back what it was called with, and on what."""
         return [cls.__name__, year]
+
+    @classmethod
+    @async_task(ignore_result=False)
+    def build_below(cls, year: int) -> list[object]:
+        """The same, with the decorators in the other order."""
+        return [cls.__name__, year]

@@ -25,3 +25,9 @@ class YearWizard(Wizard):
     def close_year(cls, year: int) -> list[object]:
         """Give back what it was called with, and on what."""
         return [cls.__name__, year]
+
+    @classmethod
+    @async_task(ignore_result=False)
+    def close_year_below(cls, year: int) -> list[object]:
+        """The same, with the decorators in the other order."""
+        return [cls.__name__, year]

@@ -92,6 +92,15 @@ def _worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 help="End with an error when it still has not.",
             ),
             click.option(
+                "--busy-after",
+                "busy_after_s",
+                default=3_600.0,
+                show_default=True,
+                type=click.FloatRange(1),
+                help="Say so when all threads of a process have been busy with the "
+                "same tasks for that many seconds.",
+            ),
+            click.option(
                 "--health-file",
                 type=click.Path(dir_okay=False, path_type=Path),
                 help="Write `ok`, or what is wrong, to this file every few seconds.",

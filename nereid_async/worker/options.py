@@ -26,6 +26,8 @@ class WorkerOptions:
     :ivar stuck_after_s: seconds without a successful receive after which a process is
         said to be stuck.
     :ivar give_up_s: seconds after which the whole worker ends with an error.
+    :ivar busy_after_s: seconds after which it is told that all threads of a process
+        are still busy with the same tasks.
     :ivar health_file: where it is told how the worker is; None for nowhere.
     """
 
@@ -38,6 +40,7 @@ class WorkerOptions:
     max_memory_mb: int = 0
     stuck_after_s: float = 60.0
     give_up_s: float = 300.0
+    busy_after_s: float = 3_600.0
     health_file: Path | None = None
 
     def queues_or_default(self, settings: Settings) -> tuple[str, ...]:

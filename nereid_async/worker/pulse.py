@@ -29,7 +29,7 @@ class Busy:
 
 
 class Pulse:
-    """The signs of life of one process, as a system-wide clock has it.
+    """The signs of life of one process, timed by a clock of the whole system.
 
     Written by the process, read by its parent.
     """
@@ -38,10 +38,10 @@ class Pulse:
         self._memory = memory
         self._threads = threads
 
-    def reset(self) -> None:
-        """Note a sign of life of a process that has no task."""
-        self._memory[:] = bytes(len(self._memory))
-        self.beat()
+    def clear(self) -> None:
+        """Note that there are no threads any more. No sign of life."""
+        for thread in range(self._threads):
+            self.ends(thread)
 
     def beat(self) -> None:
         """Note a sign of life now."""

@@ -5,15 +5,13 @@ from __future__ import annotations
 import gc
 import logging
 import os
-import select
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
-from typing import TypeAlias
 
 from trytond import backend
 from trytond.cache import Cache
@@ -21,15 +19,14 @@ from trytond.cache import Cache
 from ..errors import TransportError
 from ..names import checked_queue
 from ..runtime import Runtime
-from .health import HealthFile
+from .bell import Handler, bell
 from .options import WorkerOptions
 from .process import FAILED, RECYCLED, WorkerProcess
 from .pulse import Pulses
 from .turn import Turn
+from .watch import Watch
 
 logger = logging.getLogger(__name__)
-
-_Handler: TypeAlias = Callable[[int, FrameType | None], None]
 
 #: What asks a worker to stop.
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -42,7 +39,7 @@ _HEALTHY_AFTER_S = 60.0
 _LONGEST_PAUSE_S = 30.0
 #: How often the parent looks at its children's signs of life.
 _LOOK_S = 1.0
-#: What a process that is given up gets beyond the time of grace.
+#: What a process that is to end gets beyond the time it was given.
 _LAST_MERCY_S = 5.0
 
 
@@ -118,12 +115,10 @@ class _Supervisor:
         self._pulses = Pulses(options.processes, options.threads)
         shares = options.processes > 1 and not options.burst
         self._turn = Turn() if shares else None
-        self._health = HealthFile(options.health_file)
+        self._watch = Watch(self._pulses, options)
         self._children: dict[int, _Child] = {}
         #: Slots whose process is to be started, and when.
         self._due_at_s: dict[int, float] = dict.fromkeys(range(options.processes), 0.0)
-        #: Slots that give no sign of life, and when that was last said.
-        self._told_at_s: dict[int, float] = {}
         self._asked_to_stop = 0
         self._failures = 0
         self._kill_at_s = float("inf")
@@ -133,15 +128,19 @@ class _Supervisor:
         """Supervise until the last process has ended."""
         for slot in self._due_at_s:
             self._pulses.of(slot).beat()
-        with _signals(self._on_signal) as bell_fd:
+        handlers: dict[signal.Signals, Handler]
+        handlers = dict.fromkeys(_STOP_SIGNALS, self._on_signal)
+        # Without a handler the end of a child would not ring.
+        handlers[signal.SIGCHLD] = lambda signum, frame: None
+        with bell(handlers) as it:
             while True:
                 self._start_due()
                 if not self._children and not self._due_at_s:
                     break
                 self._look()
-                _wait_for_bell(bell_fd, _LOOK_S)
+                it.wait(_LOOK_S)
                 self._bury()
-        self._health.remove()
+        self._watch.end()
         return self._code
 
     def _start_due(self) -> None:
@@ -196,6 +195,9 @@ class _Supervisor:
 
     def _on_signal(self, signum: int, frame: FrameType | None) -> None:
         self._asked_to_stop += 1
+        if self._asked_to_stop > 1:
+            # One that hangs outside of Python does not hear of it.
+            self._kill_at_s = min(self._kill_at_s, time.monotonic() + _LAST_MERCY_S)
         self._tell_all(_FINISH if self._asked_to_stop == 1 else _NOW)
 
     def _tell_all(self, signum: signal.Signals) -> None:
@@ -203,34 +205,17 @@ class _Supervisor:
             with suppress(ProcessLookupError):
                 os.kill(pid, signum)
 
-    # -- signs of life -------------------------------------------------------------
-
     def _look(self) -> None:
-        """Say which processes give no sign of life; give up those that never do.
+        """See whether processes give signs of life; give up if one never does.
 
         One that dies again and again before it has received gives none either.
         """
-        trouble = ""
         slots = [child.slot for child in self._children.values()]
-        for slot in (*slots, *self._due_at_s):
-            silent_s = self._pulses.of(slot).silent_for_s
-            if silent_s < self._options.stuck_after_s:
-                if self._told_at_s.pop(slot, None) is not None:
-                    logger.warning("worker process %d receives again", slot)
-                continue
-            trouble = f"worker process {slot} has not received for {silent_s:.0f} s"
-            self._tell(slot, trouble)
-            if silent_s >= self._options.give_up_s and not self._asked_to_stop:
-                self._give_up(trouble)
-        self._health.write(trouble and f"stuck: {trouble}")
+        trouble = self._watch.look((*slots, *self._due_at_s))
+        if trouble and not self._asked_to_stop:
+            self._give_up(trouble)
         if time.monotonic() >= self._kill_at_s:
             self._tell_all(signal.SIGKILL)
-
-    def _tell(self, slot: int, trouble: str) -> None:
-        told_at_s = self._told_at_s.get(slot, float("-inf"))
-        if time.monotonic() - told_at_s >= self._options.stuck_after_s:
-            self._told_at_s[slot] = time.monotonic()
-            logger.error("%s", trouble)
 
     def _give_up(self, trouble: str) -> None:
         logger.critical("%s: this worker ends, and should be started anew", trouble)
@@ -252,6 +237,7 @@ class _Supervisor:
                 self._ended(child, os.waitstatus_to_exitcode(status))
 
     def _ended(self, child: _Child, exit_code: int) -> None:
+        self._pulses.of(child.slot).clear()
         if exit_code == RECYCLED:
             self._due_at_s[child.slot] = 0.0
         elif exit_code != 0:
@@ -273,31 +259,3 @@ class _Supervisor:
         """How long to wait with another process for one that has died."""
         self._failures = 1 if lived_s > _HEALTHY_AFTER_S else self._failures + 1
         return min(2.0 ** (self._failures - 1), _LONGEST_PAUSE_S)
-
-
-@contextmanager
-def _signals(on_stop: _Handler) -> Iterator[int]:
-    """Handle signals; yields what becomes readable when one has come."""
-    bell_fd, write_fd = os.pipe()
-    os.set_blocking(write_fd, False)
-    os.set_blocking(bell_fd, False)
-    handlers: dict[signal.Signals, _Handler] = dict.fromkeys(_STOP_SIGNALS, on_stop)
-    # Without a handler the end of a child would not ring.
-    handlers[signal.SIGCHLD] = lambda signum, frame: None
-    before = {signum: signal.signal(signum, it) for signum, it in handlers.items()}
-    wakeup_fd = signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
-    try:
-        yield bell_fd
-    finally:
-        signal.set_wakeup_fd(wakeup_fd)
-        for signum, handler in before.items():
-            signal.signal(signum, handler)
-        os.close(bell_fd)
-        os.close(write_fd)
-
-
-def _wait_for_bell(bell_fd: int, seconds: float) -> None:
-    ready, _, _ = select.select([bell_fd], [], [], seconds)
-    if ready:
-        with suppress(BlockingIOError):
-            os.read(bell_fd, 1_024)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.conftest import Commands
+from tests.fixtures.scripts import Script
 from tests.fixtures.services import sqs_settings
 from tests.processes import Process
 from tests.proxy import Proxy
@@ -79,3 +80,23 @@ def test_a_process_that_hangs_is_killed(commands: Commands, health: Path) -> Non
     os.kill(child, signal.SIGSTOP)
     assert worker.wait(60) == 1, worker.output
     assert not Path("/proc", str(child)).exists()
+
+
+@pytest.mark.backends("sqlite")
+@pytest.mark.parametrize("broker_settings", ["database"], indirect=True)
+def test_threads_that_are_busy_for_long_are_told(
+    script: Script, commands: Commands, health: Path, tmp_path: Path
+) -> None:
+    started, go = tmp_path / "started", tmp_path / "go"
+    with script.transaction():
+        for _ in range(2):
+            script.record.wait_for_file.defer(str(started), str(go))
+    worker = commands.worker(
+        "--threads", "2", "--busy-after", "1", "--health-file", str(health)
+    )
+    says(worker, health, "busy: worker process 0: all 2 thread(s) busy for ")
+    assert "with async_test.record.wait_for_file" in worker.output
+    go.touch()
+    says(worker, health, "ok")
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(30) == 0, worker.output

@@ -166,7 +166,8 @@ class WorkerProcess:
         options = self._options
         if options.max_tasks and self._poller.taken >= options.max_tasks:
             return True
-        if not options.max_memory_mb:
+        if not options.max_memory_mb or not self._poller.taken:
+            # A limit below what a process starts with lets it run a task all the same.
             return False
         # The peak, in kB on Linux: what a process has had it seldom gives back.
         peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

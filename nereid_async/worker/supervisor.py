@@ -19,6 +19,7 @@ from trytond.cache import Cache
 from ..errors import TransportError
 from ..names import checked_queue
 from ..runtime import Runtime
+from . import start_checks
 from .bell import Handler, bell
 from .options import WorkerOptions
 from .process import FAILED, RECYCLED, WorkerProcess
@@ -47,14 +48,15 @@ def work(runtime: Runtime, options: WorkerOptions) -> int:
     """Run a worker until it is told to stop, or in burst until nothing is left.
 
     :returns: exit code: 0 if all processes ended as they should.
-    :raises ConfigurationError: the database lacks the module, or a queue's name is
-        none.
+    :raises ConfigurationError: the database lacks the module, a queue's name is none,
+        or the options and trytond.conf do not go together.
     """
     for queue in options.queues:
         checked_queue(queue)
     with _shared_with_children():
         _look_at_queues(runtime, options)
         _load_pool(runtime)
+    start_checks.check(runtime, options)
     return _Supervisor(runtime, options).run()
 
 

@@ -88,6 +88,10 @@ class UnknownTask(MessageError):
     """No such method or function here; a newer release may know it."""
 
 
+class UnknownArguments(MessageError):
+    """The task takes other arguments here; a newer release may take these."""
+
+
 class WebAppNeeded(MessageError):
     """The task was deferred by a web request, and this worker has no web app."""
 

@@ -170,11 +170,18 @@ def _decode(value: Json, depth: int) -> Any:
             }
         if tag in ("record", "records"):
             return _decode_records(tag, value)
-        return _READERS[str(tag)](value["v"])
+        return _reader(tag)(value["v"])
     except SerializationError:
         raise
     except _MISREAD as error:
         raise SerializationError(f"cannot read a {tag!r}: {error}") from error
+
+
+def _reader(tag: Json) -> Callable[[Any], Any]:
+    reader = _READERS.get(str(tag))
+    if reader is None:
+        raise SerializationError(f"this release does not know the value tag {tag!r}")
+    return reader
 
 
 #: What the readers below raise at values that were not written by their writers.

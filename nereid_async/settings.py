@@ -178,7 +178,7 @@ class Settings:
     unknown_grace: float = _option(
         _number(0, 43_200),
         900.0,
-        "Seconds a task that no worker knows is kept for a newer one, 0 to 43200.",
+        "Seconds a task that no worker can take is kept for a newer one, 0 to 43200.",
     )
     resend_after: float = _option(
         _number(60, 1_209_600),

@@ -139,9 +139,11 @@ class RunRows(Statements):
             )
             if cursor.rowcount != 1:
                 raise LeaseLost(f"task {claim.id}: another worker has it")
+            # What has made an attempt was known: that nobody did begins anew.
+            known = "unknown_since = NULL, " if attempts > claim.attempt else ""
             self._execute(
                 cursor,
-                "UPDATE async_run SET lease_until = NULL, attempt = {p} "
+                f"UPDATE async_run SET {known}lease_until = NULL, attempt = {{p}} "
                 "WHERE uuid = {p}",
                 [attempts, claim.id],
             )

@@ -21,9 +21,9 @@ from ..results.base import Outcome, Progress
 from ..rows import Claim, outcome_text
 from ..running import Running, running
 from ..runtime import Runtime
-from ..serialization import decode, encode
-from ..targets import find
+from ..serialization import encode
 from ..throttled_log import ThrottledLog
+from . import call
 from .job import Job
 
 logger = logging.getLogger(__name__)
@@ -45,6 +45,7 @@ def execute(job: Job, runtime: Runtime, worker: str) -> Outcome:
     :param worker: how the row names who runs it.
     :returns: the outcome, committed with the task's own writing.
     :raises LeaseLost: another run has the task; nothing was committed.
+    :raises NotTaken: the task is not for this worker; nothing of it ran.
     :raises Exception: whatever the task raised; nothing was committed.
     """
     extras: dict[str, Any] = {}
@@ -118,14 +119,10 @@ def _run_own_queue(database: str) -> None:
 def _run(job: Job, runtime: Runtime) -> Outcome:
     message = job.message
     transaction = Transaction()
-    context = {key: decode(value) for key, value in message.context.items()}
     # As trytond's own queue: nobody is there to answer a warning.
-    with transaction.set_context(context, _skip_warnings=True):
+    with transaction.set_context(call.context_of(message), _skip_warnings=True):
         with _web_context(message, runtime), running(_current(job, runtime)):
-            call = find(message.target)
-            args = [decode(value) for value in message.args]
-            kwargs = {name: decode(value) for name, value in message.kwargs.items()}
-            outcome = _outcome(call(*args, **kwargs), message, runtime)
+            outcome = _outcome(call.make(message), message, runtime)
     if job.claim is not None:
         assert runtime.rows is not None
         runtime.rows.finish(
@@ -147,10 +144,11 @@ def _web_context(message: Message, runtime: Runtime) -> AbstractContextManager[N
     if message.web is None:
         return nullcontext()
     if runtime.web_context is None:
-        raise WebAppNeeded(
+        needed = WebAppNeeded(
             f"{message.target.name} was deferred by a web request; start this worker "
             "with --app, or through `flask async worker`"
         )
+        raise call.NotTaken(needed)
     return runtime.web_context(message.web)
 
 

@@ -9,11 +9,12 @@ from trytond import backend
 from trytond.transaction import Transaction
 
 from .. import signals
-from ..errors import LeaseLost, TransportError, UnknownTask, WebAppNeeded
+from ..errors import LeaseLost, TransportError
 from ..results.base import Failure, Outcome
 from ..runtime import Runtime
 from ..targets import find
 from . import retry
+from .call import NotTaken
 from .execution import execute
 from .job import Job
 from .settlement import Settlement
@@ -68,9 +69,9 @@ class Runner:
             outcome = execute(job, self._runtime, self._name)
         except LeaseLost:
             raise
-        except (UnknownTask, WebAppNeeded) as error:
-            if self._settlement.unknown(job, error):
-                self._emit_failed(job, error)
+        except NotTaken as refusal:
+            if self._settlement.unknown(job, refusal.error):
+                self._emit_failed(job, refusal.error)
         except BaseException as error:
             # sys.exit() in a task, or a cancelled coroutine, ends the task, not the
             # worker.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 
 from ..brokers.base import Consumer
 from ..errors import (
@@ -88,14 +89,21 @@ class Settlement:
         :raises LeaseLost: another run has it by now.
         """
         unknown_s = self._unknown_for_s(held)
-        if unknown_s > self._runtime.settings.unknown_grace and not isinstance(
-            error, WebAppNeeded
-        ):
-            logger.error("%s failed: %s (for %.0f s)", held, error, unknown_s)
-            self.fail(held, Failure.of(error, traced=False))
+        lasts = isinstance(error, WebAppNeeded)
+        if unknown_s >= self._runtime.settings.unknown_grace and not lasts:
+            failure = Failure.of(error, traced=False)
+            text = f"{failure.message} (no worker knew it for {unknown_s:.0f} s)"
+            logger.error("%s failed: %s", held, text)
+            self.fail(held, replace(failure, message=text))
             return True
         delay_s = _growing_s(unknown_s)
-        logger.warning("%s given back for %.0f s: %s", held, delay_s, error)
+        self._log.warning(
+            ("unknown", str(error)),
+            "%s given back for %.0f s: %s",
+            held,
+            delay_s,
+            error,
+        )
         self._release(held, delay_s, _attempts_before(held))
         return False
 

@@ -335,6 +335,24 @@ def test_given_back(rows: TaskRows, task_id: str) -> None:
         rows.finish_apart(held, Outcome(), 60)
 
 
+def test_what_was_known_meanwhile_is_unknown_anew(rows: TaskRows, task_id: str) -> None:
+    """During a deploy it comes to old and new workers in turn."""
+    since = "SELECT unknown_since FROM async_run"
+
+    def unknown(attempts: int) -> None:
+        held = claim(rows, task_id)
+        assert rows.unknown_for_s(held) >= 0
+        rows.release(held, State.SENT, 0, attempts)
+
+    unknown(0)
+    first = query(rows.database, since)
+    unknown(0)
+    assert query(rows.database, since) == first != [(None,)]
+    # It has made an attempt, and failed.
+    unknown(1)
+    assert query(rows.database, since) == [(None,)]
+
+
 def test_given_back_for_later(rows: TaskRows, task_id: str) -> None:
     rows.release(claim(rows, task_id), State.PENDING, 3_600, 1)
     assert rows.claim_due(["q"], 10, LONG_S, True) == []

@@ -16,7 +16,7 @@ from tests.servers import ministack
 
 PROJECT = Path(__file__).parent.parent
 CACHE = Path(".pytest_cache/d/nereid_async")
-SIGNING_KEY = "a key that only the benchmarks know"
+SIGNING_KEY = "a-key-that-only-the-benchmarks-know"
 
 _numbers = itertools.count(1)
 

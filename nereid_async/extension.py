@@ -43,7 +43,7 @@ class NereidAsync:
             tryton_config.update_etc(app.tryton_configfile)
         from .web import asker, cheap_poll, routes, sessions, templates
 
-        loaded = settings.load(app.config, default_key=app.secret_key)
+        loaded = settings.load(app.config)
         hosts = cheap_poll.Hosts()
         state = runtime.build(
             app.database_name,

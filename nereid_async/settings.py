@@ -8,7 +8,7 @@ copies into its configuration). ``app.config`` wins.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from dataclasses import field as dataclass_field
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from trytond.config import config as tryton_config
 
 from .errors import ConfigurationError
+from .keys import key, keys
 
 SECTION = "async_sqs"
 PREFIX = "ASYNC_"
@@ -65,15 +66,6 @@ def _names(value: Any) -> tuple[str, ...]:
     if not isinstance(value, Iterable):
         raise ValueError("a list of names")
     return tuple(_text(name) for name in value)
-
-
-def _keys(value: Any) -> tuple[bytes, ...]:
-    if isinstance(value, (str, bytes)):
-        value = value.split()
-    keys = tuple(value) if isinstance(value, Iterable) else (None,)
-    if not all(isinstance(key, (str, bytes)) and key for key in keys):
-        raise ValueError("a key, or several separated by white space")
-    return tuple(key.encode() if isinstance(key, str) else key for key in keys)
 
 
 def _number(low: float, high: float) -> Callable[[Any], float]:
@@ -137,10 +129,11 @@ class Settings:
         "that nothing is lost and that effects are single.",
     )
     signing_key: tuple[bytes, ...] = _option(
-        _keys,
+        keys,
         (),
-        "Secret that signs messages and ids; the app's SECRET_KEY if not set. "
-        "Several, for rotation: the first signs, all are accepted.",
+        "Secret that signs messages and ids, of 16 bytes or more; if not set, the "
+        "app's SECRET_KEY, and its SECRET_KEY_FALLBACKS. Several, for rotation, in a "
+        "list or with commas or line ends between: the first signs, all are accepted.",
     )
     only_tasks: bool = _option(
         _boolean, False, "Refuse ``async.async`` calls of methods without decorator."
@@ -242,26 +235,23 @@ class Settings:
 _OPTIONS = {option.name: option for option in fields(Settings)}
 
 
-def load(
-    app_config: Mapping[str, Any] | None = None,
-    *,
-    default_key: str | bytes | None = None,
-) -> Settings:
+def load(app_config: Mapping[str, Any] | None = None) -> Settings:
     """Read the settings of one app or, without one, of this Tryton process.
 
-    :param app_config: the app's configuration; None outside a web app.
-    :param default_key: what signs if ``signing_key`` is not set: the SECRET_KEY.
+    :param app_config: the app's configuration; None outside a web app. Its SECRET_KEY
+        signs if ``signing_key`` is not set.
     :raises ConfigurationError: an option is unknown, ill-typed or missing; the text
         names it and where it was looked for.
     """
     found = _from_tryton()
     if app_config is not None:
         found.update(_from_app(app_config))
-    values = {name: _parse(name, raw, place) for name, (raw, place) in found.items()}
-    if not values.get("signing_key"):
-        if isinstance(default_key, str):
-            default_key = default_key.encode()
-        values["signing_key"] = (default_key,) if default_key else ()
+    values = {
+        name: _parse(_OPTIONS[name].metadata["parse"], raw, place)
+        for name, (raw, place) in found.items()
+    }
+    if app_config is not None and "signing_key" not in values:
+        values["signing_key"] = tuple(_secret_keys(app_config))
     settings = Settings(**values)
     _check(settings, web=app_config is not None)
     return settings
@@ -284,10 +274,10 @@ def _from_tryton() -> dict[str, tuple[Any, str]]:
 
 def _from_app(app_config: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
     found = {}
-    for key, value in app_config.items():
-        if key.startswith(PREFIX):
-            place = f"{key} in app.config"
-            found[_known(key.removeprefix(PREFIX).lower(), place)] = (value, place)
+    for name, value in app_config.items():
+        if name.startswith(PREFIX):
+            place = f"{name} in app.config"
+            found[_known(name.removeprefix(PREFIX).lower(), place)] = (value, place)
     return found
 
 
@@ -299,9 +289,23 @@ def _known(name: str, place: str) -> str:
     return name
 
 
-def _parse(name: str, raw: Any, place: str) -> Any:
+def _secret_keys(app_config: Mapping[str, Any]) -> Iterator[bytes]:
+    """What signs the app's sessions, and what did so before, as Flask takes them."""
+    secret_key = app_config.get("SECRET_KEY")
+    if not secret_key:
+        return
+    yield _parse(key, secret_key, "SECRET_KEY in app.config")
+    name = "SECRET_KEY_FALLBACKS"
+    fallbacks = app_config.get(name) or []
+    if not isinstance(fallbacks, (list, tuple)):
+        raise ConfigurationError(f"setting {name} in app.config: expected a list")
+    for fallback in fallbacks:
+        yield _parse(key, fallback, f"{name} in app.config")
+
+
+def _parse(parse: Callable[[Any], Any], raw: Any, place: str) -> Any:
     try:
-        return _OPTIONS[name].metadata["parse"](raw)
+        return parse(raw)
     except ValueError as error:
         # The value may be a secret: the text says what is expected, not what came.
         raise ConfigurationError(f"setting {place}: expected {error}") from None

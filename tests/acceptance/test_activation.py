@@ -10,6 +10,7 @@ import pytest
 
 from tests.acceptance.conftest import Commands
 from tests.databases import Databases
+from tests.fixtures.apps import SECRET_KEY
 from tests.site import PASSWORD
 
 
@@ -21,7 +22,7 @@ def commands(
     tmp_path: Path,
 ) -> Iterator[Commands]:
     """Commands on an empty database, with the default broker."""
-    conf = trytond_conf(async_sqs={"signing_key": "k"})
+    conf = trytond_conf(async_sqs={"signing_key": SECRET_KEY})
     with ExitStack() as stack:
         yield Commands(empty_database, conf, tmp_path, stack)
 

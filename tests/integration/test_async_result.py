@@ -17,6 +17,7 @@ from nereid_async.errors import (
     ResultTimeout,
     TaskFailed,
 )
+from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.helpers import query
 
@@ -151,7 +152,7 @@ def test_results_may_be_kept_in_the_row_on_sqs(
     from tests.fixtures.services import sqs_client, sqs_settings
 
     settings = sqs_settings(ministack)
-    tryton_conf(signing_key="k", results="database", **settings)
+    tryton_conf(signing_key=SECRET_KEY, results="database", **settings)
     script = Script(database)
     assert script.value_of(lambda: model().echo.defer("x")) == "x"
     urls = sqs_client(ministack).list_queues(
@@ -166,7 +167,7 @@ def test_seeing_a_reply_removes_its_queue(
     from tests.fixtures.services import sqs_client, sqs_settings
 
     settings = sqs_settings(ministack)
-    tryton_conf(signing_key="k", **settings)
+    tryton_conf(signing_key=SECRET_KEY, **settings)
     script = Script(database)
 
     def reply_queues() -> list[str]:

@@ -19,7 +19,7 @@ from nereid_async.runtime import of_database
 from nereid_async.settings import load
 from nereid_async.sqs import Sqs
 from nereid_async.worker.relay import Relay
-from tests.fixtures.apps import AppFactory
+from tests.fixtures.apps import SECRET_KEY, AppFactory
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import app_config, sqs_client, sqs_settings
 from tests.helpers import Browser, burst, labels, states, wait_until
@@ -148,7 +148,7 @@ def test_renewed_credentials_are_read(
 
     options = sqs_settings(proxy.url)
     del options["sqs_access_key"], options["sqs_secret_key"]
-    tryton_conf(signing_key="k", **options)
+    tryton_conf(signing_key=SECRET_KEY, **options)
     proxy.watch.before = lambda call: (
         Refusal(403, "ExpiredToken") if call.access_key == "OLD" else None
     )
@@ -175,7 +175,7 @@ def test_no_credentials_at_all_says_where_to_set_them(
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     options = sqs_settings(proxy.url)
     del options["sqs_access_key"], options["sqs_secret_key"]
-    tryton_conf(signing_key="k", **options)
+    tryton_conf(signing_key=SECRET_KEY, **options)
     with pytest.raises(AccessDenied, match="sqs_access_key"):
         Sqs(load(), timeout_s=5, attempts=1).call("list_queues")
 
@@ -288,7 +288,9 @@ def test_without_a_row_a_run_that_lost_its_message_is_rolled_back(
     code: str,
     status: int,
 ) -> None:
-    tryton_conf(signing_key="k", outbox="no", visibility_timeout=1, **broker_settings)
+    tryton_conf(
+        signing_key=SECRET_KEY, outbox="no", visibility_timeout=1, **broker_settings
+    )
     script = Script(database)
     started, go = tmp_path / "started", tmp_path / "go"
     with script.transaction():

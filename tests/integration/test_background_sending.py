@@ -12,7 +12,7 @@ import pytest
 
 from nereid_async.errors import ConfigurationError
 from tests.databases import PROJECT
-from tests.fixtures.apps import AppFactory
+from tests.fixtures.apps import SECRET_KEY, AppFactory
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, app_config, sqs_settings
 from tests.helpers import Browser, burst, labels, query, states, wait_until
@@ -99,7 +99,7 @@ def test_the_rest_is_sent_when_python_ends(
     trytond_conf: Any,
     queue: TaskQueue,
 ) -> None:
-    conf = trytond_conf(async_sqs={"signing_key": "k", **broker_settings})
+    conf = trytond_conf(async_sqs={"signing_key": SECRET_KEY, **broker_settings})
     program = f"""
 from trytond.config import config
 config.update_etc({str(conf)!r})

@@ -10,6 +10,7 @@ import pytest
 from trytond import backend
 
 from nereid_async.runtime import of_database
+from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, sqs_settings
 from tests.helpers import admission, labels, query, states, wait_until
@@ -171,7 +172,7 @@ def test_the_bare_mode_keeps_what_cannot_be_put_aside(
     queue: TaskQueue,
     refuse_dead_letters: Callable[[str, int], None],
 ) -> None:
-    tryton_conf(signing_key="k", outbox="no", **broker_settings)
+    tryton_conf(signing_key=SECRET_KEY, outbox="no", **broker_settings)
     script = Script(database)
     refuse_dead_letters("AccessDenied", 403)
     with script.transaction():

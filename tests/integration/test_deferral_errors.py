@@ -19,7 +19,7 @@ from nereid_async.errors import (
     SerializationError,
 )
 from tests import plain_tasks
-from tests.fixtures.apps import AppFactory
+from tests.fixtures.apps import SECRET_KEY, AppFactory
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import sqs_settings
 from tests.helpers import Browser, labels, states
@@ -180,7 +180,7 @@ def test_an_error_takes_nothing_else_with_it(script: Script, database: str) -> N
 def test_a_long_delay_on_bare_sqs(
     database: str, tryton_conf: ConfWriter, ministack: str
 ) -> None:
-    tryton_conf(signing_key="k", outbox="no", **sqs_settings(ministack))
+    tryton_conf(signing_key=SECRET_KEY, outbox="no", **sqs_settings(ministack))
     with Script(database).transaction() as transaction:
         with pytest.raises(DelayTooLong) as caught:
             model().write_entry.configure(delay=901).defer("x")
@@ -205,7 +205,7 @@ def test_a_database_without_the_module(
     from trytond.pool import Pool
     from trytond.transaction import Transaction
 
-    tryton_conf(signing_key="k")
+    tryton_conf(signing_key=SECRET_KEY)
     # As if the module had never been activated.
     pool = Pool._pool[fresh_database]["model"]
     for name in ("async.task", "async.run", "async.async"):

@@ -12,6 +12,7 @@ from nereid_async.runtime import of_database
 from nereid_async.worker.job import Job
 from nereid_async.worker.relay import Relay
 from nereid_async.worker.settlement import Settlement
+from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, sqs_settings
 from tests.helpers import labels, query, states
@@ -129,7 +130,7 @@ def test_the_bare_mode_waits_as_long_as_it_can_and_says_so(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    tryton_conf(signing_key="k", outbox="no", **broker_settings)
+    tryton_conf(signing_key=SECRET_KEY, outbox="no", **broker_settings)
     retry_of(Script(database), tmp_path / "runs", YEAR_S)
     (hidden,) = [it for it in proxy.made if it.name == "ChangeMessageVisibility"]
     assert 43_000 < hidden.parameters["VisibilityTimeout"] < 43_200

@@ -267,7 +267,7 @@ def test_a_session_of_another_site(
     hostile: Hostile,
 ) -> None:
     """Another app with other keys, and the very same session store."""
-    other = app_factory(**broker_config, ASYNC_SIGNING_KEY="another site's key")
+    other = app_factory(**broker_config, ASYNC_SIGNING_KEY="the-key-of-another-site")
     visitor = Browser(other)
     visitor.client.set_cookie("session", client.session_id)
     foreign = visitor.defer("echo", "of the other site")
@@ -297,6 +297,8 @@ def test_shared_is_for_everybody(app: Any, client: Browser, door: Door) -> None:
 
 # Keys.
 
+NEW_KEY = "the-key-after-the-rotation"
+
 
 @pytest.fixture
 def rotated(
@@ -317,7 +319,7 @@ def test_keys_are_rotated_while_results_wait(
     task = client.defer("echo", SECRET)
     if done_before:
         burst(app)
-    after = rotated(f"the-new-one {SECRET_KEY}")
+    after = rotated(f"{NEW_KEY},{SECRET_KEY}")
     if not done_before:
         burst(after)
     visitor = Browser(after)
@@ -331,5 +333,5 @@ def test_a_key_that_was_withdrawn(
     rotated: Callable[[str], Any],
     hostile: Hostile,
 ) -> None:
-    after = rotated("the-new-one")
+    after = rotated(NEW_KEY)
     hostile(Door(after).opens(task["url"], session=client.session_id))

@@ -21,6 +21,7 @@ from nereid_async.states import State
 from nereid_async.worker.execution import _mark_start
 from nereid_async.worker.job import Job
 from tests.databases import Databases
+from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import ConfWriter
 from tests.helpers import query, states, wait_until
 
@@ -256,7 +257,7 @@ def test_a_start_survives_the_rollback_of_its_transaction(
 def test_a_start_is_marked_though_a_sign_of_life_comes_between(
     tryton_conf: ConfWriter, rows: TaskRows, task_id: str
 ) -> None:
-    tryton_conf(signing_key="k")
+    tryton_conf(signing_key=SECRET_KEY)
     runtime = of_database(rows.database)
     held = claim(rows, task_id)
     job = Job(Delivery("text", None, "q", claim=held), message(), held)

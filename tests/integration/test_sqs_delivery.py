@@ -10,6 +10,7 @@ import pytest
 
 from nereid_async.runtime import of_database
 from nereid_async.serialization import dumps
+from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, sqs_settings
 from tests.helpers import labels, query, states, wait_until
@@ -128,7 +129,7 @@ def test_bare_sqs_runs_without_rows(
     broker_settings: dict[str, str],
     queue: TaskQueue,
 ) -> None:
-    tryton_conf(signing_key="k", outbox="no", **broker_settings)
+    tryton_conf(signing_key=SECRET_KEY, outbox="no", **broker_settings)
     script = Script(database)
     assert script.value_of(lambda: script.record.write_entry.defer("x")) == "x"
     assert labels(database) == ["x"]
@@ -143,7 +144,7 @@ def test_bare_sqs_counts_attempts_by_receives(
     queue: TaskQueue,
     tmp_path: Any,
 ) -> None:
-    tryton_conf(signing_key="k", outbox="no", **broker_settings)
+    tryton_conf(signing_key=SECRET_KEY, outbox="no", **broker_settings)
     script = Script(database)
     attempts = tmp_path / "attempts"
     with script.transaction():

@@ -30,8 +30,12 @@ def conf() -> Iterator[Conf]:
         config.remove_option(section, name)
 
 
+KEY = "a-key-that-is-long-enough"
+OLD, OLDER = "the-key-of-last-year", "the-key-of-the-year-before"
+
+
 def loaded(**app_config: Any) -> Settings:
-    return load({"ASYNC_SIGNING_KEY": "k", **app_config})
+    return load({"ASYNC_SIGNING_KEY": KEY, **app_config})
 
 
 def test_defaults() -> None:
@@ -53,11 +57,11 @@ def test_app_config_wins(conf: Conf) -> None:
 
 
 def test_trytond_conf_alone(conf: Conf) -> None:
-    conf("async_sqs", "signing_key", "from the file")
+    conf("async_sqs", "signing_key", f"\n{KEY}\n{OLD}")
     conf("async_sqs", "outbox", "no")
     conf("async_sqs", "broker", "sqs")
     settings = load()
-    assert settings.signing_key == (b"from", b"the", b"file")
+    assert settings.signing_key == (KEY.encode(), OLD.encode())
     assert settings.outbox is False
 
 
@@ -83,7 +87,7 @@ def test_the_environment_reaches_it_through_trytond(
 
 
 def test_other_names_in_app_config_are_left_alone() -> None:
-    assert loaded(MAX_ATTEMPTS=3, SECRET_KEY="x", SYNC_X=1) == loaded()
+    assert loaded(MAX_ATTEMPTS=3, SECRET_KEY=OLD, SYNC_X=1) == loaded()
 
 
 @pytest.mark.parametrize(
@@ -111,7 +115,8 @@ def test_other_names_in_app_config_are_left_alone() -> None:
         ("SQS_QUEUE", None, "text"),
         ("SQS_QUEUE_PREFIX", "a.b", "letters"),
         ("IMPORTS", 3, "names"),
-        ("SIGNING_KEY", 3, "key"),
+        ("SIGNING_KEY", 3, "16 bytes"),
+        ("SIGNING_KEY", f"{KEY} {OLD}", "in a list"),
     ],
 )
 def test_a_bad_value_is_named_with_its_place(
@@ -146,14 +151,107 @@ def test_a_missing_key_tells_where_it_was_looked_for() -> None:
         assert place in str(caught.value)
     with pytest.raises(ConfigurationError, match="TRYTOND_ASYNC_SQS__SIGNING_KEY"):
         load()
-    with pytest.raises(ConfigurationError, match="signing key"):
-        load({"ASYNC_SIGNING_KEY": "  "})
 
 
 def test_the_secret_key_signs_if_nothing_else_does() -> None:
-    assert load({}, default_key="secret").signing_key == (b"secret",)
-    assert load({"ASYNC_SIGNING_KEY": "own"}, default_key="x").signing_key == (b"own",)
-    assert loaded(ASYNC_SIGNING_KEY="new old").signing_key == (b"new", b"old")
+    assert load({"SECRET_KEY": KEY}).signing_key == (KEY.encode(),)
+    assert load({"SECRET_KEY": KEY.encode()}).signing_key == (KEY.encode(),)
+    own = {"ASYNC_SIGNING_KEY": KEY, "SECRET_KEY": OLD, "SECRET_KEY_FALLBACKS": [OLDER]}
+    assert load(own).signing_key == (KEY.encode(),)
+    # Flask takes it as it is: it is one key.
+    spaced = "a secret, with blanks\nand more"
+    assert load({"SECRET_KEY": spaced}).signing_key == (spaced.encode(),)
+
+
+def test_the_fallbacks_of_the_secret_key_are_accepted() -> None:
+    config = {"SECRET_KEY": KEY, "SECRET_KEY_FALLBACKS": [OLD.encode(), OLDER]}
+    assert load(config).signing_key == (KEY.encode(), OLD.encode(), OLDER.encode())
+    assert load({"SECRET_KEY": KEY, "SECRET_KEY_FALLBACKS": None}).signing_key == (
+        KEY.encode(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SECRET_KEY", "dev"),
+        ("SECRET_KEY", b"dev"),
+        ("SECRET_KEY", " " * 20),
+        ("SECRET_KEY", 3),
+        ("SECRET_KEY_FALLBACKS", [OLD, "dev"]),
+        ("SECRET_KEY_FALLBACKS", OLD),
+        ("SECRET_KEY_FALLBACKS", 3),
+    ],
+)
+def test_a_secret_key_that_cannot_sign_is_named(name: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=rf"{name} in app\.config"):
+        load({"SECRET_KEY": KEY, name: value})
+
+
+@pytest.mark.parametrize(
+    ("value", "keys"),
+    [
+        (KEY, [KEY]),
+        (f" {KEY}\n", [KEY]),
+        (f"{KEY},{OLD}", [KEY, OLD]),
+        (f"{KEY}, {OLD} ,{OLDER}\n", [KEY, OLD, OLDER]),
+        (f"\n{KEY}\r\n\n  {OLD}\n", [KEY, OLD]),
+        ([KEY, OLD], [KEY, OLD]),
+        ((KEY, OLD.encode()), [KEY, OLD]),
+        ([" with, blanks around and inside "], [" with, blanks around and inside "]),
+        # As app.config.from_prefixed_env() reads a key of digits.
+        (12345678901234567890, ["12345678901234567890"]),
+    ],
+)
+def test_one_key_or_several(value: Any, keys: list[str]) -> None:
+    found = loaded(ASYNC_SIGNING_KEY=value).signing_key
+    assert found == tuple(key.encode() for key in keys)
+
+
+@pytest.mark.parametrize(
+    "key", [b"\n 0123\t4567\x00\xff,89ab", b"a b\tc\nd, e  fgh ijkl", b"\0" * 16]
+)
+def test_a_key_of_bytes_is_one_key(key: bytes) -> None:
+    for value in (key, bytearray(key), [key]):
+        assert loaded(ASYNC_SIGNING_KEY=value).signing_key == (key,)
+    assert load({"SECRET_KEY": key}).signing_key == (key,)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "  ",
+        "\n",
+        ",",
+        f"{KEY},",
+        f",{KEY}",
+        f"{KEY},,{OLD}",
+        "x" * 15,
+        f"{KEY},short",
+        [KEY, "short"],
+        [KEY, " " * 20],
+        [],
+        b"",
+        b" " * 17,
+        b"x" * 15,
+        [KEY, b""],
+        [KEY, None],
+        None,
+        True,
+        {KEY},
+        {KEY: OLD},
+        # Until now these were several keys; now it takes a comma.
+        f"{KEY} {OLD}",
+        "correct horse battery staple",
+        "\ud800" * 20,
+    ],
+    ids=repr,
+)
+def test_no_key_falls_back_or_is_cut(value: Any) -> None:
+    """Neither to the SECRET_KEY nor to a part of what was given."""
+    with pytest.raises(ConfigurationError, match=r"ASYNC_SIGNING_KEY in app\.config"):
+        loaded(SECRET_KEY=OLD, ASYNC_SIGNING_KEY=value)
 
 
 def test_no_outbox_only_with_sqs() -> None:
@@ -170,7 +268,7 @@ def test_half_a_pair_of_keys() -> None:
 
 
 def test_secrets_are_in_no_text() -> None:
-    secret = "tops3cret"
+    secret = "tops3cret-of-this-shop"
     described = loaded(
         ASYNC_SIGNING_KEY=secret,
         ASYNC_SQS_ACCESS_KEY=secret,

@@ -1,0 +1,65 @@
+"""Secret keys as settings give them: one, or several for rotation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+#: The security of a signature ends with what can be guessed (RFC 2104, section 3).
+KEY_MIN_BYTES = 16
+
+_EXPECTED = (
+    f"a key of at least {KEY_MIN_BYTES} bytes that is not blank, or several: a list, "
+    "or text with commas or line ends between them. "
+    "`python -c 'import secrets; print(secrets.token_hex())'` makes one"
+)
+
+
+def keys(value: Any) -> tuple[bytes, ...]:
+    """The keys in a setting, in their order.
+
+    Bytes are one key. Text holds several where commas or line ends are in it; in a
+    list each element is one key, whatever is in it.
+
+    :raises ValueError: saying what is expected, and nothing of what came.
+    """
+    if isinstance(value, (list, tuple)):
+        parts = list(value)
+    elif isinstance(value, str):
+        parts = _parts(value)
+    else:
+        parts = [value]
+    if not parts:
+        raise ValueError(_EXPECTED)
+    return tuple(key(part) for part in parts)
+
+
+def key(value: Any) -> bytes:
+    """One key, whatever characters are in it.
+
+    :raises ValueError: as :func:`keys`.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        # Digits, as Config.from_prefixed_env() reads them.
+        value = str(value)
+    if isinstance(value, str):
+        try:
+            value = value.encode()
+        except UnicodeEncodeError:
+            raise ValueError("a key in UTF-8") from None
+    if not isinstance(value, (bytes, bytearray)):
+        raise ValueError(_EXPECTED)
+    if len(value) < KEY_MIN_BYTES or not value.strip():
+        raise ValueError(_EXPECTED)
+    return bytes(value)
+
+
+def _parts(text: str) -> list[str]:
+    lines = [line for line in text.splitlines() if line.strip()]
+    parts = [part.strip() for line in lines for part in line.split(",")]
+    if any(len(part.split()) > 1 for part in parts):
+        # They were several keys once: neither meaning is a safe guess.
+        raise ValueError(
+            "commas or line ends between keys, not blanks; a key with blanks inside "
+            "goes in a list"
+        )
+    return parts

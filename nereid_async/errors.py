@@ -102,9 +102,14 @@ class WebAppNeeded(MessageError):
 class TransportError(NereidAsyncError):
     """The queue service did not do what it was asked."""
 
+    #: Whether it is about the service as a whole, not about one queue or message.
+    of_service = False
+
 
 class TransportUnavailable(TransportError):
     """A passing failure: network, throttling, a service error. Try again."""
+
+    of_service = True
 
 
 class DatabaseUnavailable(TransportUnavailable):
@@ -112,12 +117,28 @@ class DatabaseUnavailable(TransportUnavailable):
     restarts, is read-only, or out of connections or disk. Try again."""
 
 
+class QueueUnavailable(TransportUnavailable):
+    """A passing failure of one queue, such as one that was deleted just now."""
+
+    of_service = False
+
+
 class AccessDenied(TransportError):
-    """The credentials do not allow the call, or there are none."""
+    """The credentials do not allow the call."""
+
+
+class CredentialsRefused(AccessDenied):
+    """There are no credentials, or the service does not know them."""
+
+    of_service = True
 
 
 class QueueMissing(TransportError):
     """The queue does not exist."""
+
+
+class RequestRefused(TransportError):
+    """The service does not take the request as it is, such as a message too large."""
 
 
 class LeaseLost(TransportError):

@@ -7,13 +7,17 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from . import signals
-from .brokers.base import Broker
+from .brokers.base import Broker, SendReport
 from .calls import Deferred
 from .collector import Collector
-from .errors import TransportError
+from .errors import NereidAsyncError
 from .rows import TaskRows
+from .throttled_log import ThrottledLog
 
 logger = logging.getLogger(__name__)
+
+#: How often the same is told of a queue that does not take its messages.
+TOLD_EVERY_S = 600.0
 
 #: Marks are written in batches, off the request's path. One that is lost costs a
 #: message sent twice: the relay sends what seems not sent, to no effect.
@@ -33,6 +37,7 @@ class Sender:
         self._database = database
         self._broker = broker
         self._rows = rows
+        self._log = ThrottledLog(logger, TOLD_EVERY_S)
         self._marks: Collector[str] | None = None
         if rows is not None:
             self._marks = Collector("sent-marks", self._mark, _MARK_PAUSE_S)
@@ -40,24 +45,42 @@ class Sender:
     def send(self, calls: Sequence[Deferred]) -> None:
         """Send committed calls. Never raises."""
         try:
-            confirmed = set(self._broker.send([call.parcel for call in calls]))
+            report = self._broker.send([call.parcel for call in calls])
         except Exception as error:
-            # The rows are there: the relay sends them. Without rows this is a loss,
-            # and the log is all that is left of it.
-            logger.error(
-                "sending %d task(s) of database %s failed, %s: %s (%s)",
-                len(calls),
-                self._database,
-                "they are lost" if self._rows is None else "their rows wait",
-                error,
-                ", ".join(call.message.id for call in calls),
-                exc_info=not isinstance(error, TransportError),
-            )
+            self._tell_failure(calls, error)
             return
+        self._tell_unsent(report)
+        confirmed = set(report.confirmed)
         self._note(confirmed)
         for call in calls:
             if call.message.id in confirmed:
                 signals.emit(signals.task_sent, self._database, message=call.message)
+
+    def _tell_failure(self, calls: Sequence[Deferred], error: Exception) -> None:
+        logger.error(
+            "sending %d task(s) of database %s failed, %s: %s (%s)",
+            len(calls),
+            self._database,
+            self._what_then,
+            error,
+            ", ".join(call.message.id for call in calls),
+            exc_info=not isinstance(error, NereidAsyncError),
+        )
+
+    def _tell_unsent(self, report: SendReport) -> None:
+        for queue, error, parcels in report.reasons():
+            text = "queue %r of database %s: %d task(s) not sent, %s: %s"
+            about = (queue, self._database, len(parcels), self._what_then, error)
+            if self._rows is None:
+                # The log is all that is left of them.
+                ids = ", ".join(parcel.id for parcel in parcels)
+                logger.error(f"{text} (%s)", *about, ids)
+            else:
+                self._log.warning((queue, type(error)), text, *about)
+
+    @property
+    def _what_then(self) -> str:
+        return "they are lost" if self._rows is None else "their rows wait"
 
     def _note(self, ids: set[str]) -> None:
         if self._marks is not None:

@@ -26,8 +26,11 @@ from ._version import __version__
 from .errors import (
     AccessDenied,
     ConfigurationError,
+    CredentialsRefused,
     LeaseLost,
     QueueMissing,
+    QueueUnavailable,
+    RequestRefused,
     TransportError,
     TransportUnavailable,
 )
@@ -49,9 +52,17 @@ _CONNECT_TIMEOUT_S = 2.0
 _NOBODY = -1
 
 _MISSING = {"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"}
-_DENIED = {
-    "AccessDenied",
-    "AccessDeniedException",
+_DENIED = {"AccessDenied", "AccessDeniedException"}
+#: The queue is encrypted, and its key is not to be used.
+_KEY_DENIED = {
+    "KmsAccessDenied",
+    "KmsDisabled",
+    "KmsInvalidKeyUsage",
+    "KmsInvalidState",
+    "KmsNotFound",
+    "KmsOptInRequired",
+}
+_CREDENTIALS = {
     "AuthFailure",
     "InvalidAccessKeyId",
     "InvalidClientTokenId",
@@ -76,14 +87,10 @@ _STALE_CREDENTIALS = {
 }
 # An expired token is passing: boto3's chain of credentials fetches a new one.
 _PASSING = {
-    "AWS.SimpleQueueService.QueueDeletedRecently",
     "ExpiredToken",
     "ExpiredTokenException",
     "InternalError",
     "InternalFailure",
-    "KmsThrottled",
-    "OverLimit",
-    "QueueDeletedRecently",
     "RequestExpired",
     "RequestThrottled",
     "RequestTimeout",
@@ -91,6 +98,13 @@ _PASSING = {
     "Throttling",
     "ThrottlingException",
     "TooManyRequestsException",
+}
+#: The same, of one queue.
+_QUEUE_PASSING = {
+    "AWS.SimpleQueueService.QueueDeletedRecently",
+    "KmsThrottled",
+    "OverLimit",
+    "QueueDeletedRecently",
 }
 
 
@@ -132,10 +146,11 @@ class Sqs:
         """Make one call, such as ``call("send_message", QueueUrl=…)``.
 
         :raises TransportUnavailable: a passing failure.
-        :raises AccessDenied: the credentials do not allow it, or there are none.
+        :raises AccessDenied: the credentials do not allow it.
+        :raises CredentialsRefused: there are none, or none that SQS knows.
         :raises QueueMissing: the queue does not exist.
         :raises LeaseLost: the receipt is not valid any more.
-        :raises TransportError: anything else the service refuses.
+        :raises RequestRefused: anything else that SQS does not take.
         """
         try:
             answer: dict[str, Any] = getattr(self._own_client(), operation)(
@@ -244,11 +259,17 @@ def _from_client_error(operation: str, error: ClientError) -> TransportError:
         return QueueMissing(text)
     if short in _DENIED:
         return AccessDenied(f"{text}. Check the credentials and their policy")
+    if short in _KEY_DENIED:
+        return AccessDenied(f"{text}. Check the queue's encryption key and its policy")
+    if short in _CREDENTIALS:
+        return CredentialsRefused(f"{text}. Check the credentials")
     if short in _LOST or "receipt handle" in text.lower():
         return LeaseLost(text)
+    if short in _QUEUE_PASSING:
+        return QueueUnavailable(text)
     if short in _PASSING or status >= 500 or status == 429:
         return TransportUnavailable(text)
-    return TransportError(text)
+    return RequestRefused(text)
 
 
 def _from_botocore_error(
@@ -260,7 +281,7 @@ def _from_botocore_error(
     if isinstance(
         error, (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError)
     ):
-        return AccessDenied(
+        return CredentialsRefused(
             f"{text}. Set sqs_access_key and sqs_secret_key, or give boto3 its own"
         )
     return TransportUnavailable(text)

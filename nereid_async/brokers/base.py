@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+
+from ..errors import TransportError
 
 if TYPE_CHECKING:
     from ..rows import Claim
@@ -27,6 +29,30 @@ class Parcel:
     text: str
     delay_s: float = 0
     attributes: dict[str, Any] | None = None
+
+
+@dataclass
+class SendReport:
+    """What became of messages that were to be sent.
+
+    :ivar confirmed: ids of those that the service has.
+    :ivar unsent: the others, each with the reason.
+    """
+
+    confirmed: list[str] = field(default_factory=list)
+    unsent: list[tuple[Parcel, TransportError]] = field(default_factory=list)
+
+    def refuse(self, parcels: Iterable[Parcel], error: TransportError) -> None:
+        """Note that these were not sent."""
+        self.unsent += [(parcel, error) for parcel in parcels]
+
+    def reasons(self) -> list[tuple[str, TransportError, list[Parcel]]]:
+        """What was not sent by queue and kind of error: one error of it, and all."""
+        found: dict[tuple[str, type], tuple[str, TransportError, list[Parcel]]] = {}
+        for parcel, error in self.unsent:
+            key = parcel.queue, type(error)
+            found.setdefault(key, (parcel.queue, error, []))[2].append(parcel)
+        return list(found.values())
 
 
 @dataclass
@@ -104,11 +130,16 @@ class Broker(Protocol):
     #: Longest delay the broker itself can hold, in seconds; None for any.
     max_delay_s: float | None
 
-    def send(self, parcels: Sequence[Parcel]) -> list[str]:
+    def send(self, parcels: Sequence[Parcel]) -> SendReport:
         """Send committed messages, in as few calls as the service allows.
 
-        :returns: ids of those that the service confirmed.
-        :raises TransportError: none was sent.
+        What the service says is in the report: it raises nothing of that.
+        """
+
+    def backlog(self, queue: str) -> int:
+        """How many messages wait in the queue of that short name to be received.
+
+        :raises TransportError: the service does not tell.
         """
 
     def consumer(self, queues: Sequence[str]) -> Consumer:

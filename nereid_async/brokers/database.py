@@ -12,7 +12,7 @@ from trytond import backend
 
 from ..database_errors import translated
 from ..rows import CHANNEL, Claim, TaskRows
-from .base import Delivery, Parcel
+from .base import Delivery, Parcel, SendReport
 
 #: How often a SQLite file is looked at; PostgreSQL tells by itself.
 _POLL_PAUSE_S = 0.2
@@ -36,9 +36,13 @@ class DatabaseBroker:
         self._lease_s = lease_s
         self._web = web
 
-    def send(self, parcels: Sequence[Parcel]) -> list[str]:
+    def send(self, parcels: Sequence[Parcel]) -> SendReport:
         """Nothing to do; see :class:`.base.Broker`."""
-        return [parcel.id for parcel in parcels]
+        return SendReport([parcel.id for parcel in parcels])
+
+    def backlog(self, queue: str) -> int:
+        """None: what waits is in the rows."""
+        return 0
 
     def consumer(self, queues: Sequence[str]) -> DatabaseConsumer:
         """Start to take rows."""

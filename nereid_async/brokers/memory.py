@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from .base import Delivery, Parcel
+from .base import Delivery, Parcel, SendReport
 
 
 class _Held:
@@ -30,14 +30,21 @@ class MemoryBroker:
         self._queues: dict[str, list[_Held]] = {}
         self.buried: list[tuple[Delivery, str]] = []
 
-    def send(self, parcels: Sequence[Parcel]) -> list[str]:
+    def send(self, parcels: Sequence[Parcel]) -> SendReport:
         """Keep messages; see :class:`.base.Broker`."""
         with self._changed:
             for parcel in parcels:
                 held = _Held(parcel, time.monotonic() + parcel.delay_s)
                 self._queues.setdefault(parcel.queue, []).append(held)
             self._changed.notify_all()
-        return [parcel.id for parcel in parcels]
+        return SendReport([parcel.id for parcel in parcels])
+
+    def backlog(self, queue: str) -> int:
+        """Count what is visible; see :class:`.base.Broker`."""
+        now_s = time.monotonic()
+        with self._changed:
+            held = self._queues.get(queue, [])
+            return sum(it.visible_at_s <= now_s for it in held)
 
     def waiting(self, queue: str) -> list[Parcel]:
         """What has been sent to a queue and not been acknowledged."""

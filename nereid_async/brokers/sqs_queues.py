@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import AccessDenied, QueueMissing
+from ..errors import AccessDenied, CredentialsRefused, QueueMissing, RequestRefused
 from ..names import QueueNames
 from ..settings import SQS_RETENTION_MAX_S, Settings
 from ..sqs import RECEIVES_MAX, Sqs
@@ -16,6 +16,7 @@ _KEPT = {"MessageRetentionPeriod": str(SQS_RETENTION_MAX_S)}
 #: Give-backs and deploys raise a message's receive count, too: a policy that fires
 #: below this takes messages that have not failed.
 _RECEIVES_AT_LEAST = 100
+_WAY_OUT = "create it, or correct the task's queue, such as configure(queue=…)"
 
 
 class TaskQueues:
@@ -38,6 +39,18 @@ class TaskQueues:
             if not self._creates:
                 raise
             self._create(queue)
+
+    def backlog(self, queue: str) -> int:
+        """How many messages wait there to be received, as SQS counts them roughly.
+
+        :raises TransportError: as :meth:`..sqs.Sqs.call`.
+        """
+        try:
+            url = self._sqs.url(self._names.task(queue))
+            return int(self._attribute(url, "ApproximateNumberOfMessages") or 0)
+        except QueueMissing:
+            self._sqs.forget(self._names.task(queue))
+            return 0
 
     def call(self, operation: str, queue: str, **parameters: Any) -> dict[str, Any]:
         """Make a call on the queue of that short name, which is made if missing.
@@ -92,7 +105,7 @@ class TaskQueues:
             if not self._creates:
                 raise QueueMissing(
                     f"queue {name} does not exist, and sqs_create_queues = no; "
-                    "create it"
+                    f"{_WAY_OUT}"
                 ) from error
             return self._sqs.call(operation, QueueUrl=create(), **parameters)
 
@@ -109,9 +122,13 @@ class TaskQueues:
     def _make(self, name: str, attributes: dict[str, str]) -> str:
         try:
             return self._sqs.create(name, attributes)
-        except AccessDenied as error:
-            raise AccessDenied(
-                f"{error}. Or create queue {name} by other means"
+        except CredentialsRefused:
+            raise
+        except (AccessDenied, RequestRefused) as error:
+            kind = AccessDenied if isinstance(error, AccessDenied) else QueueMissing
+            raise kind(
+                f"queue {name} does not exist and cannot be created; {_WAY_OUT} "
+                f"({error})"
             ) from error
 
     def _attribute(self, url: str, attribute: str) -> str | None:

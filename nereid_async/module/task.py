@@ -52,6 +52,12 @@ class Task(ModelSQL, ModelView):
         "Due at", required=True, readonly=True, help="Not run before (UTC)."
     )
     deferred_at = fields.Timestamp("Deferred at", required=True, readonly=True)
+    send_at = fields.Timestamp(
+        "Sent again at",
+        readonly=True,
+        help="Not sent to the queue service before (UTC): it refuses the task, or was "
+        "asked a while ago.",
+    )
     finished_at = fields.Timestamp("Finished at", readonly=True)
     message = fields.Text("Message", required=True, readonly=True)
     token = fields.Char(

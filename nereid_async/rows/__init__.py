@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from .asker import AskerRows
 from .claims import ClaimRows
+from .outbox import OutboxRows
 from .reader import ReaderRows
 from .records import Claim, Row, Starts, UnsentRow
 from .runs import RunRows, outcome_text
@@ -19,7 +20,7 @@ from .statements import CHANNEL
 __all__ = ["CHANNEL", "Claim", "Row", "Starts", "TaskRows", "UnsentRow", "outcome_text"]
 
 
-class TaskRows(AskerRows, ClaimRows, RunRows, ReaderRows):
+class TaskRows(AskerRows, OutboxRows, ClaimRows, RunRows, ReaderRows):
     """The rows of one database. Thread-safe; survives a fork.
 
     :param database: the database's name.

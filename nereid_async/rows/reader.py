@@ -79,7 +79,7 @@ class ReaderRows(Statements):
                 cursor,
                 "UPDATE async_task SET state = 'pending', token = NULL, error = NULL, "
                 "traceback = NULL, finished_at = NULL, expires_at = NULL, "
-                "acknowledged = NULL, due_at = {now} "
+                "acknowledged = NULL, due_at = {now}, send_at = NULL "
                 f"WHERE uuid IN ({params(ids)}) AND state = 'failed' RETURNING uuid",
                 ids,
             )

@@ -17,12 +17,19 @@ class Row:
 
 @dataclass(frozen=True)
 class UnsentRow:
-    """A committed row that the queue service does not have."""
+    """A committed row whose message is to be sent.
+
+    :ivar due_in_s: seconds until it is due, 0 if it is.
+    :ivar late_s: for how many seconds it could have been sent.
+    :ivar refused: whether the queue service has refused it before.
+    """
 
     id: str
     queue: str
     text: str
-    due_in_s: float
+    due_in_s: float = 0.0
+    late_s: float = 0.0
+    refused: bool = False
 
 
 @dataclass(frozen=True)

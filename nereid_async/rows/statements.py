@@ -20,6 +20,9 @@ class _Dialect:
     placeholder: str
     now: str
     later: str
+    after: str
+    greatest: str
+    least: str
     skip_locked: str
     not_durable: str
 
@@ -30,6 +33,9 @@ _DIALECTS = {
         placeholder="%s",
         now="(statement_timestamp() AT TIME ZONE 'UTC')",
         later="(statement_timestamp() AT TIME ZONE 'UTC' + %s * INTERVAL '1 second')",
+        after="(statement_timestamp() AT TIME ZONE 'UTC' + ({}) * INTERVAL '1 second')",
+        greatest="GREATEST",
+        least="LEAST",
         skip_locked="FOR UPDATE SKIP LOCKED",
         # With what follows it makes one transaction.
         not_durable=f"{side.NOT_DURABLE}; ",
@@ -38,6 +44,9 @@ _DIALECTS = {
         placeholder="?",
         now="strftime('%Y-%m-%d %H:%M:%f', 'now')",
         later="strftime('%Y-%m-%d %H:%M:%f', 'now', ? || ' seconds')",
+        after="strftime('%Y-%m-%d %H:%M:%f', 'now', ({}) || ' seconds')",
+        greatest="max",
+        least="min",
         skip_locked="",
         not_durable="",
     ),
@@ -51,6 +60,8 @@ def _written(statement: str, dialect: _Dialect, durable: bool) -> str:
         p=dialect.placeholder,
         now=dialect.now,
         later=dialect.later,
+        greatest=dialect.greatest,
+        least=dialect.least,
         skip_locked=skip_locked,
         skip_locked_run=skip_locked.replace("UPDATE", "UPDATE OF r"),
         user='"user"',
@@ -86,6 +97,10 @@ class Statements:
         """Let the workers look for due rows at the commit; SQLite's look anyway."""
         if backend.name == "postgresql":
             cursor.execute(f'NOTIFY "{CHANNEL}"')
+
+    def _after(self, seconds: str) -> str:
+        """So many seconds from now, where the number is an expression."""
+        return self._dialect.after.format(seconds)
 
     def _seconds_between(self, earlier: str, later: str) -> str:
         if backend.name == "postgresql":

@@ -54,7 +54,9 @@ class QueueCarrier:
         self.broker = broker
 
     def post(self, parcels: Sequence[Parcel]) -> None:
-        assert sorted(self.broker.send(parcels)) == sorted(p.id for p in parcels)
+        assert sorted(self.broker.send(parcels).confirmed) == sorted(
+            p.id for p in parcels
+        )
 
     def give_back(self, consumer: Consumer, it: Delivery, delay_s: float) -> None:
         consumer.hide(it, delay_s)
@@ -72,7 +74,9 @@ class RowCarrier:
 
     def post(self, parcels: Sequence[Parcel]) -> None:
         self._rows.insert_apart([_row(parcel) for parcel in parcels], notify=True)
-        assert sorted(self.broker.send(parcels)) == sorted(p.id for p in parcels)
+        assert sorted(self.broker.send(parcels).confirmed) == sorted(
+            p.id for p in parcels
+        )
 
     def give_back(self, consumer: Consumer, it: Delivery, delay_s: float) -> None:
         assert it.claim is not None
@@ -95,6 +99,11 @@ def sqs_carrier(endpoint: str) -> Carrier:
     options = numbers(sqs_settings(endpoint))
     settings = Settings(signing_key=(b"k",), visibility_timeout=VISIBILITY_S, **options)
     return QueueCarrier(SqsBroker("shop", settings))
+
+
+def _send(broker: Broker, parcels: Sequence[Parcel]) -> None:
+    report = broker.send(parcels)
+    assert sorted(report.confirmed) == sorted(parcel.id for parcel in parcels)
 
 
 def _row(parcel: Parcel) -> Row:

@@ -49,7 +49,7 @@ def relay_now(database: str) -> int:
     """Send what is unsent, without patience."""
     runtime = of_database(database)
     assert runtime.rows is not None
-    return Relay(runtime, runtime.rows).send_round(0)
+    return len(Relay(runtime, runtime.rows).send_round(0).confirmed)
 
 
 def create_queues(settings: dict[str, str], database: str) -> None:
@@ -219,7 +219,7 @@ def test_denied_to_create_queues(script: Script, proxy: Proxy, database: str) ->
         script.record.write_entry.defer("x")
     assert states(database) == ["pending"]
     consumer = of_database(database).broker.consumer(["trytond-async"])
-    with pytest.raises(AccessDenied, match="-dead by other means"):
+    with pytest.raises(AccessDenied, match=r"-dead .* cannot be created"):
         consumer.receive(1, 0)
 
 

@@ -11,7 +11,7 @@ from nereid_async.worker.reaper import reap
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import sqs_client
 from tests.helpers import query, states
-from tests.integration.test_relay import hour_ago, relay
+from tests.integration.test_relay import hour_ago, sent
 
 
 def test_old_rows_go_and_young_ones_stay(
@@ -68,7 +68,7 @@ def test_failed_tasks_run_again(script: Script, database: str) -> None:
     assert rows.retry_failed([result.id, fine.id, "none"]) == [result.id]
     assert sorted(states(database)) == ["done", "pending"]
     if not of_database(database).rows_are_messages:
-        assert relay(database).send_round(0) == 1
+        assert sent(database, 0) == 1
     script.burst()
     assert sorted(states(database)) == ["done", "failed"]
     assert query(

@@ -1,0 +1,158 @@
+"""The sender's statements, and the relay's: from a committed row to a sent message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .. import side
+from ..limits import MAX_DELAY_S, QUEUE_DELAY_MAX_S
+from ..results.base import Failure
+from ..serialization import dumps
+from ..texts import storable
+from .records import UnsentRow
+from .statements import Statements, params
+
+#: Since when a row could have been sent.
+_READY_AT = "{greatest}(due_at, deferred_at)"
+#: A row that is refused waits for half its age, within these bounds.
+_PAUSE_MIN_S, _PAUSE_MAX_S = 10, 3_600
+
+
+class OutboxRows(Statements):
+    """Notes what was sent, and what was not.
+
+    ``send_at`` is when the relay looks at a row again: at a pending one that the queue
+    service has refused, or at a sent one that was sent again. NULL is any time.
+    """
+
+    def mark_sent(self, ids: Sequence[str]) -> None:
+        """Note that the queue service has confirmed these messages.
+
+        But not of a row that waits for longer than a message can: it has run since,
+        and been put off.
+        """
+        self._change_pending(
+            ids,
+            "state = 'sent', send_at = NULL",
+            horizon_s=QUEUE_DELAY_MAX_S,
+            durable=False,
+        )
+
+    def unsent(
+        self, limit: int, patience_s: float, horizon_s: float
+    ) -> list[UnsentRow]:
+        """Rows that should have been sent by now.
+
+        :param patience_s: how long their own process is left to send them.
+        :param horizon_s: how far ahead of its due time a row can be sent.
+        """
+        due_in_s = self._seconds_between("{now}", "due_at")
+        late_s = self._seconds_between(_READY_AT, "{now}")
+        with side.autocommit(self.database) as cursor:
+            self._execute(
+                cursor,
+                f"SELECT uuid, queue, message, {due_in_s}, {late_s}, "
+                "send_at IS NOT NULL FROM async_task "
+                "WHERE state = 'pending' AND due_at <= {later} "
+                "AND deferred_at <= {later} "
+                "AND (send_at IS NULL OR send_at <= {now}) ORDER BY due_at LIMIT {p}",
+                [horizon_s, -patience_s, limit],
+            )
+            return [
+                UnsentRow(
+                    uuid, queue, text, max(0.0, float(due)), float(late), bool(refused)
+                )
+                for uuid, queue, text, due, late, refused in cursor.fetchall()
+            ]
+
+    def set_back(self, ids: Sequence[str]) -> None:
+        """Note that the queue service refuses these; older ones wait longer."""
+        half_age_s = f"0.5 * ({self._seconds_between(_READY_AT, '{now}')})"
+        pause_s = (
+            f"{{least}}({{greatest}}({half_age_s}, {_PAUSE_MIN_S}), {_PAUSE_MAX_S})"
+        )
+        self._change_pending(ids, f"send_at = {self._after(pause_s)}")
+
+    def send_soon(self, queues: Sequence[str]) -> None:
+        """Let what was set back go now: its queues take messages again."""
+        with side.autocommit(self.database) as cursor:
+            self._execute(
+                cursor,
+                "UPDATE async_task SET send_at = NULL WHERE state = 'pending' "
+                f"AND queue IN ({params(queues)}) AND send_at IS NOT NULL",
+                queues,
+            )
+
+    def fail_unsent(
+        self, ids: Sequence[str], failure: Failure, ttl_s: float
+    ) -> list[str]:
+        """Give up what was never sent; returns the ids of those that had not run."""
+        return self._change_pending(
+            ids,
+            "state = 'failed', send_at = NULL, error = {p}, finished_at = {now}, "
+            "expires_at = {later}, traceback = {p}",
+            [dumps(failure.as_json()), ttl_s, storable(failure.traceback)],
+        )
+
+    def forgotten(self, limit: int, age_s: float) -> list[UnsentRow]:
+        """Rows whose message was sent that long ago, and that have not finished.
+
+        Either nobody received it, or its worker has died and it did not come again.
+        """
+        with side.autocommit(self.database) as cursor:
+            self._execute(
+                cursor,
+                "SELECT uuid, queue, message FROM async_task "
+                "WHERE state = 'sent' AND due_at < {later} UNION ALL "
+                "SELECT t.uuid, t.queue, t.message FROM async_run r "
+                "JOIN async_task t ON t.uuid = r.uuid "
+                "WHERE r.lease_until < {later} AND t.state = 'running' LIMIT {p}",
+                [-age_s, -age_s, limit],
+            )
+            return [UnsentRow(*row) for row in cursor.fetchall()]
+
+    def mark_sent_again(self, ids: Sequence[str]) -> None:
+        """Note that forgotten messages have been sent once more, now."""
+        with side.transaction(self.database, durable=False) as cursor:
+            self._execute(
+                cursor,
+                "UPDATE async_task SET due_at = {now} "
+                f"WHERE uuid IN ({params(ids)}) AND state = 'sent'",
+                ids,
+            )
+            self._execute(
+                cursor,
+                "UPDATE async_run SET lease_until = {now} "
+                f"WHERE uuid IN ({params(ids)}) AND lease_until < {{now}}",
+                ids,
+            )
+
+    def _change_pending(
+        self,
+        ids: Sequence[str],
+        changes: str,
+        parameters: Sequence[Any] = (),
+        *,
+        horizon_s: float = MAX_DELAY_S,
+        durable: bool = True,
+    ) -> list[str]:
+        """Change rows that nobody has yet; returns their ids.
+
+        :param horizon_s: in how many seconds they are due at the latest.
+        """
+        if not ids:
+            return []
+        with side.autocommit(self.database) as cursor:
+            self._execute(
+                cursor,
+                "WITH mine AS MATERIALIZED (SELECT id FROM async_task "
+                f"WHERE uuid IN ({params(ids)}) AND state = 'pending' "
+                "AND due_at <= {later} {skip_locked}) "
+                f"UPDATE async_task SET {changes} "
+                "WHERE id IN (SELECT id FROM mine) AND state = 'pending' "
+                "RETURNING uuid",
+                [*ids, horizon_s, *parameters],
+                durable=durable,
+            )
+            return [uuid for (uuid,) in cursor.fetchall()]

@@ -116,6 +116,8 @@ def defer_call(
     if runtime.rows is not None:
         runtime.check_database()
     _check_delay(target, options, runtime)
+    if options.queue is not None:
+        runtime.broker.check_queue(options.queue)
     asker = runtime.asker()
     message = _message(target, args, kwargs, options, names, runtime, asker)
     deferred = Deferred(message, runtime.codec.encode(message, names))

@@ -31,11 +31,13 @@ class NereidAsync:
     def init_app(self, app: Nereid) -> None:
         """Set an app up; before or after ``app.initialise()``.
 
-        Reads the configuration once. Opens no connection.
+        Reads the configuration once. Opens no connection; the database is looked at
+        when the app is initialised.
 
         :raises ConfigurationError: a setting is unknown, ill-typed or missing; the
             installation is mixed; the app was set up before, has no database, or
-            has answered a request already.
+            has answered a request already. Now, or by ``app.initialise()``: the
+            database lacks the module, or it was not updated.
         """
         self._check(app)
         if app.tryton_configfile and not app.initialised:
@@ -52,8 +54,7 @@ class NereidAsync:
             # A worker may have nothing else that keeps the app.
             lambda web: asker.restored(app, web),
         )
-        if app.initialised and state.rows is not None:
-            state.check_database()
+        _check_database(app, state)
         # From here on nothing fails: an app is set up wholly, or not at all.
         app.extensions[EXTENSION] = state
         _connect(app, state)
@@ -84,6 +85,24 @@ class NereidAsync:
         The worker imports it through the setting ``imports``. Needs no app.
         """
         return async_task(**options) if function is None else async_task(function)
+
+
+def _check_database(app: Nereid, state: Runtime) -> None:
+    """Check the database now, or as soon as it is loaded."""
+    if state.rows is None:
+        return
+    if app.initialised:
+        state.check_database()
+        state.check_tables()
+        return
+    initialise = app.initialise
+
+    def checked() -> None:
+        initialise()
+        state.check_database()
+        state.check_tables()
+
+    app.initialise = checked
 
 
 def _connect(app: Nereid, state: Runtime) -> None:

@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from trytond import backend
+from trytond.model import fields
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
@@ -73,7 +74,7 @@ class Runtime:
         """Load the pool of the database, if it is not, and check it.
 
         :raises ConfigurationError: the database is not Tryton's, or the module is
-            not activated.
+            not activated, or not updated.
         """
         if not backend.Database(self.database).connect().test():
             raise ConfigurationError(
@@ -83,6 +84,7 @@ class Runtime:
         with Transaction().start(self.database, 0, readonly=True):
             Pool(self.database).init()
         self.check_database()
+        self.check_tables()
 
     def check_database(self) -> None:
         """Check that the loaded pool of the database has our tables.
@@ -94,8 +96,36 @@ class Runtime:
         except KeyError:
             raise ConfigurationError(
                 f"database {self.database!r} lacks the module {MODULE}; activate it: "
-                f"trytond-admin -c trytond.conf -d {self.database} -u {MODULE}"
+                f"{self._update_command}"
             ) from None
+
+    def check_tables(self) -> None:
+        """Check that our tables have the columns that this version works with.
+
+        One look at each table, at the start of a process.
+
+        :raises ConfigurationError: the module was not updated.
+        """
+        if self.rows is None:
+            return
+        for name in ("async.task", "async.run"):
+            model = Pool(self.database).get(name)
+            needed = {
+                field.name
+                for field in model._fields.values()
+                if not isinstance(field, fields.Function)
+            }
+            missing = sorted(needed - self.rows.columns(model._table))
+            if missing:
+                raise ConfigurationError(
+                    f"database {self.database!r}: table {model._table} lacks the "
+                    f"column(s) {', '.join(missing)} of this version of {MODULE}; "
+                    f"update it: {self._update_command}"
+                )
+
+    @property
+    def _update_command(self) -> str:
+        return f"trytond-admin -c trytond.conf -d {self.database} -u {MODULE}"
 
 
 def build(

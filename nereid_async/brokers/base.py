@@ -130,6 +130,12 @@ class Broker(Protocol):
     #: Longest delay the broker itself can hold, in seconds; None for any.
     max_delay_s: float | None
 
+    def check_queue(self, queue: str) -> None:
+        """Check the short name of a queue, when a call is deferred to it.
+
+        :raises ConfigurationError: there can be no such queue.
+        """
+
     def send(self, parcels: Sequence[Parcel]) -> SendReport:
         """Send committed messages, in as few calls as the service allows.
 

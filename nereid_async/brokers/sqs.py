@@ -34,6 +34,10 @@ class SqsBroker:
         self._sender = SqsSender(self._queues, insists=not settings.outbox)
         self._receiving = Sqs(settings, RECEIVE_TIMEOUT_S, attempts=3)
 
+    def check_queue(self, queue: str) -> None:
+        """SQS takes so many characters; see :class:`.base.Broker`."""
+        self._names.dead(queue)
+
     def send(self, parcels: Sequence[Parcel]) -> SendReport:
         """Send in as few calls as SQS allows; see :class:`.base.Broker`."""
         return self._sender.send(parcels)

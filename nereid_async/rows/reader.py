@@ -95,6 +95,12 @@ class ReaderRows(Statements):
                 self._wake_workers(cursor)
         return again
 
+    def columns(self, table: str) -> set[str]:
+        """The names of the columns that a table of ours has; one read of no row."""
+        with side.autocommit(self.database) as cursor:
+            cursor.execute(f'SELECT * FROM "{table}" LIMIT 0')
+            return {column[0] for column in cursor.description}
+
     def count_by_state(self) -> dict[str, int]:
         """How many rows there are in each state."""
         with side.autocommit(self.database) as cursor:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from nereid_async import side
 from tests.acceptance.conftest import Commands
 from tests.databases import Databases
 from tests.fixtures.apps import SECRET_KEY
@@ -64,3 +65,24 @@ def test_activation(commands: Commands, tmp_path: Path) -> None:
     # An update of what is there changes nothing.
     admin(commands, tmp_path, "async_sqs")
     commands.run(commands.worker("--burst"))
+
+
+def test_an_update_that_was_forgotten_is_said(
+    cloned_database: str, trytond_conf: Callable[..., Path], tmp_path: Path
+) -> None:
+    """A database of the release before: its tables lack a column."""
+    conf = trytond_conf(async_sqs={"signing_key": "k"})
+    with ExitStack() as stack:
+        commands = Commands(cloned_database, conf, tmp_path, stack)
+        with side.autocommit(cloned_database) as cursor:
+            cursor.execute("ALTER TABLE async_task DROP COLUMN send_at")
+        command = f"trytond-admin -c trytond.conf -d {cloned_database} -u async_sqs"
+        starts = [
+            commands.worker("--burst"),
+            commands.worker("--burst", "--app", "tests.acceptance.web_app:create_app"),
+        ]
+        for process in starts:
+            assert process.wait(60) != 0
+            assert "send_at" in process.output
+            assert command in process.output
+            assert "Traceback" not in process.output

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from nereid_async.errors import ConfigurationError
 from nereid_async.runtime import of_database
 from nereid_async.worker.relay import Relay
 from tests.fixtures.scripts import ConfWriter, Script
@@ -287,12 +288,17 @@ def test_a_request_waits_for_one_call_however_much_it_defers(
 
 
 def test_a_name_that_is_too_long_for_sqs_holds_up_nothing_else(
-    script: Script, relay: Relay, tryton_conf: ConfWriter, proxy: Proxy
+    script: Script, tryton_conf: ConfWriter, broker_settings: dict[str, str]
 ) -> None:
-    proxy.down = True
-    defer(script, "x" * 75)
+    long = "x" * 75
+    with script.transaction(), pytest.raises(ConfigurationError, match=long):
+        script.record.write_entry.configure(queue=long).defer("x")
+    # One that was deferred when rows were the messages.
+    tryton_conf(broker="database")
+    defer(script, long)
     defer(script, None)
-    proxy.down = False
+    tryton_conf(**broker_settings)
     age(script.database, 60)
-    relay.go_round()
+    a_relay(script.database).go_round()
     assert states(script.database) == ["pending", "sent"]
+    assert len(pauses_s(script.database)) == 1

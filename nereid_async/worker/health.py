@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
+import secrets
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -37,12 +37,16 @@ class HealthFile:
         self._line, self._written_at_s = line, now_s
         if self._path is None:
             return
-        part = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+        # A name that nobody has put a link under: others may write to the folder.
+        part = self._path.with_name(f"{self._path.name}.{secrets.token_hex(8)}")
         try:
-            part.write_text(line + "\n")
+            with part.open("x") as file:
+                file.write(line + "\n")
             part.replace(self._path)
         except OSError as error:
             logger.warning("health file: %s", error)
+            with suppress(OSError):
+                part.unlink()
 
     def remove(self) -> None:
         """The worker has ended."""

@@ -15,7 +15,7 @@ import json
 import secrets
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 #: How ids are spelled, as a regular expression.
 ID_PATTERN = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -41,7 +41,7 @@ class Audience:
 
     kind: str = "nobody"
     website: int | None = None
-    secret: str = ""
+    secret: str = field(default="", repr=False)
     user: str = ""
 
 

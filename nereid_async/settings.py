@@ -8,6 +8,7 @@ copies into its configuration). ``app.config`` wins.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from dataclasses import field as dataclass_field
@@ -17,6 +18,7 @@ from trytond.config import config as tryton_config
 
 from .errors import ConfigurationError
 from .keys import key, keys
+from .urls import checked_url, masked
 
 SECTION = "async_sqs"
 PREFIX = "ASYNC_"
@@ -42,9 +44,21 @@ def _boolean(value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        # Digits, as Config.from_prefixed_env() reads them.
+        return str(value)
     if not isinstance(value, str):
-        raise ValueError("text")
+        raise ValueError("text; in quotation marks where JSON would take it for more")
     return value.strip()
+
+
+def _account(value: Any) -> str:
+    # Accounts have twelve digits; numbers lose those that are 0.
+    return _text(value).zfill(12) if isinstance(value, int) else _text(value)
+
+
+def _url(value: Any) -> str:
+    return checked_url(_text(value))
 
 
 def queue_name(value: Any) -> str:
@@ -74,6 +88,8 @@ def _number(low: float, high: float) -> Callable[[Any], float]:
             raise ValueError("a number")
         try:
             number = float(value)
+        except OverflowError:
+            number = math.inf
         except (TypeError, ValueError):
             raise ValueError("a number") from None
         if not low <= number <= high:
@@ -104,11 +120,22 @@ def _choice(*choices: str) -> Callable[[Any], str]:
     return parse
 
 
-def _option(parse: Callable[[Any], Any], default: Any, doc: str) -> Any:
-    return dataclass_field(default=default, metadata={"parse": parse, "doc": doc})
+def _masked(value: Any) -> str:
+    return "***" if value else repr(value)
 
 
-@dataclass(frozen=True)
+def _option(
+    parse: Callable[[Any], Any],
+    default: Any,
+    doc: str,
+    show: Callable[[Any], str] = repr,
+) -> Any:
+    return dataclass_field(
+        default=default, metadata={"parse": parse, "doc": doc, "show": show}
+    )
+
+
+@dataclass(frozen=True, repr=False)
 class Settings:
     """The settings of one app, or of one database where there is no app."""
 
@@ -134,6 +161,7 @@ class Settings:
         "Secret that signs messages and ids, of 16 bytes or more; if not set, the "
         "app's SECRET_KEY, and its SECRET_KEY_FALLBACKS. Several, for rotation, in a "
         "list or with commas or line ends between: the first signs, all are accepted.",
+        _masked,
     )
     only_tasks: bool = _option(
         _boolean, False, "Refuse ``async.async`` calls of methods without decorator."
@@ -192,12 +220,14 @@ class Settings:
     )
     sqs_region: str = _option(_text, "", "AWS region; empty: boto3's own choice.")
     sqs_access_key: str = _option(
-        _text, "", "AWS access key; empty: boto3's own chain of credentials."
+        _text, "", "AWS access key; empty: boto3's own chain of credentials.", _masked
     )
-    sqs_secret_key: str = _option(_text, "", "AWS secret key, with sqs_access_key.")
+    sqs_secret_key: str = _option(
+        _text, "", "AWS secret key, with sqs_access_key.", _masked
+    )
     sqs_queue: str = _option(queue_name, "trytond-async", "Name of the default queue.")
     sqs_queue_owner: str = _option(
-        _text, "", "AWS account id of the queues' owner, if another one."
+        _account, "", "AWS account id of the queues' owner, if another one."
     )
     sqs_queue_prefix: str = _option(
         queue_name, "", "Put before each queue's name, with a hyphen."
@@ -214,7 +244,12 @@ class Settings:
         "Seconds one receive waits, 0 to 20. A worker that is told to stop waits that "
         "long at most; shorter waits cost more requests.",
     )
-    sqs_endpoint_url: str = _option(_text, "", "URL of an SQS-compatible server.")
+    sqs_endpoint_url: str = _option(
+        _url,
+        "",
+        "URL of an SQS-compatible server; a user and password in it are not used.",
+        lambda url: repr(masked(url)),
+    )
 
     @property
     def result_store(self) -> str:
@@ -223,13 +258,14 @@ class Settings:
 
     def described(self) -> dict[str, str]:
         """Name and value of every option, for a log; secrets are masked."""
-        secret = {"signing_key", "sqs_access_key", "sqs_secret_key"}
         return {
-            option.name: "***"
-            if option.name in secret and getattr(self, option.name)
-            else repr(getattr(self, option.name))
+            option.name: option.metadata["show"](getattr(self, option.name))
             for option in fields(self)
         }
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={it}" for name, it in self.described().items())
+        return f"Settings({shown})"
 
 
 _OPTIONS = {option.name: option for option in fields(Settings)}

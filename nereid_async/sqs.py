@@ -35,6 +35,7 @@ from .errors import (
     TransportUnavailable,
 )
 from .settings import Settings
+from .urls import without_login
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -224,7 +225,8 @@ class Sqs:
         return _session().client(
             "sqs",
             region_name=settings.sqs_region or None,
-            endpoint_url=settings.sqs_endpoint_url or None,
+            # boto3 would not send a login, and its errors would tell it.
+            endpoint_url=without_login(settings.sqs_endpoint_url) or None,
             aws_access_key_id=settings.sqs_access_key or None,
             aws_secret_access_key=settings.sqs_secret_key or None,
             config=config,

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from flask import Config
 from trytond.config import config
 
-from nereid_async.errors import ConfigurationError
+from nereid_async.errors import ConfigurationError, TransportUnavailable
+from nereid_async.identity import Audience
+from nereid_async.runtime import Asker, build
 from nereid_async.settings import Settings, load
+from nereid_async.sqs import Sqs
 
 Conf = Callable[[str, str, str], None]
 
@@ -104,6 +110,7 @@ def test_other_names_in_app_config_are_left_alone() -> None:
         ("VISIBILITY_TIMEOUT", 1.5, "whole"),
         ("VISIBILITY_TIMEOUT", True, "number"),
         ("VISIBILITY_TIMEOUT", "nan", "1 to 43200"),
+        ("VISIBILITY_TIMEOUT", "1e400", "1 to 43200"),
         ("MAX_ATTEMPTS", 0, "1 to 1000"),
         ("RESULT_TTL", 59, "60 to"),
         ("POLL_MAX_WAIT", 61, "0 to 60"),
@@ -126,6 +133,11 @@ def test_a_bad_value_is_named_with_its_place(
         loaded(**{f"ASYNC_{name}": value})
     assert f"ASYNC_{name} in app.config" in str(caught.value)
     assert expected in str(caught.value)
+
+
+def test_an_int_beyond_any_float_is_out_of_range() -> None:
+    with pytest.raises(ConfigurationError, match="1 to 43200"):
+        loaded(ASYNC_VISIBILITY_TIMEOUT=10**400)
 
 
 def test_a_bad_value_in_trytond_conf_is_named(conf: Conf) -> None:
@@ -269,16 +281,90 @@ def test_half_a_pair_of_keys() -> None:
 
 def test_secrets_are_in_no_text() -> None:
     secret = "tops3cret-of-this-shop"
-    described = loaded(
+    settings = loaded(
         ASYNC_SIGNING_KEY=secret,
         ASYNC_SQS_ACCESS_KEY=secret,
         ASYNC_SQS_SECRET_KEY=secret,
-    ).described()
-    assert secret not in repr(described)
+        ASYNC_SQS_ENDPOINT_URL=f"https://{secret}:{secret}@sqs.example.com/q",
+    )
+    described = settings.described()
     assert described["broker"] == "'database'"
+    assert described["sqs_endpoint_url"] == "'https://***@sqs.example.com/q'"
+    app = build("shop", replace(settings, broker="sqs"))
+    owner = Audience("owner", 1, secret, "7")
+    shown = (described, settings, [settings], app, owner, Asker(owner), vars(app))
+    for it in shown:
+        assert secret not in repr(it)
+        assert secret not in f"{it} {it!s}"
     with pytest.raises(ConfigurationError) as caught:
         loaded(ASYNC_SQS_QUEUE=f"{secret} !")
     assert secret not in str(caught.value)
+
+
+def test_an_endpoint_with_a_password_is_in_no_error() -> None:
+    secret = "tops3cret-of-this-shop"
+    settings = loaded(
+        ASYNC_SQS_ENDPOINT_URL=f"http://{secret}:{secret}@127.0.0.1:9/",
+        ASYNC_SQS_REGION="eu-central-1",
+        ASYNC_SQS_ACCESS_KEY="a",
+        ASYNC_SQS_SECRET_KEY="b",
+    )
+    with pytest.raises(TransportUnavailable) as caught:
+        Sqs(settings, 0.2, 1).url("queue")
+    assert "127.0.0.1:9" in str(caught.value)
+    assert secret not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["localhost:4566", "sqs", "//host", "ftp://host", "http://", "http://u:p/w@h:x/"],
+)
+def test_an_endpoint_is_a_url(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="ENDPOINT_URL"):
+        loaded(ASYNC_SQS_ENDPOINT_URL=url)
+
+
+def test_numbers_and_text_as_the_environment_gives_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Flask's from_prefixed_env() makes of each what JSON says it is."""
+    environment = {
+        "VISIBILITY_TIMEOUT": "90",
+        "SEND_TIMEOUT": "1.5",
+        "OUTBOX": "true",
+        "IMPORTS": '["shop.tasks", "shop.mail"]',
+        "SQS_QUEUE_OWNER": "123456789012",
+        "SQS_QUEUE": "42",
+        "SIGNING_KEY": "12345678901234567890",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(f"FLASK_ASYNC_{name}", value)
+    config = Config("")
+    config.from_prefixed_env()
+    settings = load(config)
+    assert (settings.visibility_timeout, settings.send_timeout) == (90, 1.5)
+    assert settings.outbox is True
+    assert settings.imports == ("shop.tasks", "shop.mail")
+    assert settings.sqs_queue_owner == "123456789012"
+    assert settings.sqs_queue == "42"
+    assert settings.signing_key == (b"12345678901234567890",)
+
+
+@pytest.mark.parametrize("value", ["90", " 90 ", "90.0", 90.0, "9e1"])
+def test_a_number_may_be_text(value: Any) -> None:
+    assert loaded(ASYNC_VISIBILITY_TIMEOUT=value).visibility_timeout == 90
+
+
+def test_an_account_keeps_its_zeros() -> None:
+    assert loaded(ASYNC_SQS_QUEUE_OWNER=12345678901).sqs_queue_owner == "012345678901"
+    assert loaded(ASYNC_SQS_QUEUE_OWNER="0123").sqs_queue_owner == "0123"
+
+
+@pytest.mark.parametrize("value", [True, 1e5, None, ["x"], b"x"])
+def test_what_was_text_and_cannot_be_told_any_more_is_named(value: Any) -> None:
+    for name in ("SQS_QUEUE", "SQS_QUEUE_OWNER", "SQS_SECRET_KEY"):
+        with pytest.raises(ConfigurationError, match=rf"ASYNC_{name} .*text"):
+            loaded(**{f"ASYNC_{name}": value})
 
 
 def test_settings_cannot_be_changed() -> None:

@@ -71,7 +71,7 @@ def test_an_update_that_was_forgotten_is_said(
     cloned_database: str, trytond_conf: Callable[..., Path], tmp_path: Path
 ) -> None:
     """A database of the release before: its tables lack a column."""
-    conf = trytond_conf(async_sqs={"signing_key": "k"})
+    conf = trytond_conf(async_sqs={"signing_key": SECRET_KEY})
     with ExitStack() as stack:
         commands = Commands(cloned_database, conf, tmp_path, stack)
         with side.autocommit(cloned_database) as cursor:

@@ -77,7 +77,11 @@ class MessageTooLarge(MessageError):
 
 
 class BadMessage(MessageError):
-    """What arrived is no message of ours: undecodable or wrongly signed."""
+    """What arrived is no message of ours: undecodable, or wrongly signed."""
+
+
+class WrongSignature(BadMessage):
+    """Not signed with a key known here: by somebody else, or with a newer key."""
 
 
 class UnknownFormat(MessageError):

@@ -204,6 +204,18 @@ def _from_payload(payload: Any) -> Message:
     return message
 
 
+def claimed_id(text: str) -> str | None:
+    """The task's id that a text claims, whoever wrote it: nothing is proven by it."""
+    try:
+        payload = loads(text.rpartition(".")[0])
+    except SerializationError:
+        return None
+    task_id = payload.get("id") if isinstance(payload, dict) else None
+    if isinstance(task_id, str) and _ID.fullmatch(task_id):
+        return task_id
+    return None
+
+
 def _known(names: set[str], content: dict[str, Any]) -> dict[str, Any]:
     # Fields that a later release of the same format added are not needed here.
     return {name: value for name, value in content.items() if name in names}

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 
 from itsdangerous import BadSignature, Signer
 from itsdangerous.encoding import base64_decode, base64_encode
 
-from .errors import BadMessage
+from .errors import BadMessage, WrongSignature
+
+#: Ends in what may be a signature: 32 bytes in base64.
+_SIGNED = re.compile(r".*\.[A-Za-z0-9_-]{43}", re.ASCII | re.DOTALL)
 
 
 class Seal:
@@ -35,7 +39,8 @@ class Seal:
     def unsign(self, text: str) -> str:
         """The text without its signature.
 
-        :raises BadMessage: the signature is missing or wrong.
+        :raises WrongSignature: the signature is wrong, or of a key not known here.
+        :raises BadMessage: there is none.
         """
         try:
             signed = text.encode("ascii")
@@ -46,4 +51,9 @@ class Seal:
                 raise BadSignature("not spelled as it was signed")
             return payload.decode("ascii")
         except (BadSignature, UnicodeError) as error:
+            if _SIGNED.fullmatch(text):
+                raise WrongSignature(
+                    f"{len(text)} bytes, not signed with a key of the setting "
+                    "signing_key here"
+                ) from None
             raise BadMessage(f"{type(error).__name__}, {len(text)} bytes") from None

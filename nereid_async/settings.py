@@ -159,8 +159,9 @@ class Settings:
         keys,
         (),
         "Secret that signs messages and ids, of 16 bytes or more; if not set, the "
-        "app's SECRET_KEY, and its SECRET_KEY_FALLBACKS. Several, for rotation, in a "
-        "list or with commas or line ends between: the first signs, all are accepted.",
+        "app's SECRET_KEY, and its SECRET_KEY_FALLBACKS. Several, in a list or with "
+        "commas or line ends between: the first signs, all are accepted, and a new one "
+        "is put last at first.",
         _masked,
     )
     only_tasks: bool = _option(

@@ -16,11 +16,21 @@ from .reader import ReaderRows
 from .records import Claim, Row, Starts, UnsentRow
 from .runs import RunRows, outcome_text
 from .statements import CHANNEL
+from .unread import UnreadMessage, UnreadRows
 
-__all__ = ["CHANNEL", "Claim", "Row", "Starts", "TaskRows", "UnsentRow", "outcome_text"]
+__all__ = [
+    "CHANNEL",
+    "Claim",
+    "Row",
+    "Starts",
+    "TaskRows",
+    "UnreadMessage",
+    "UnsentRow",
+    "outcome_text",
+]
 
 
-class TaskRows(AskerRows, OutboxRows, ClaimRows, RunRows, ReaderRows):
+class TaskRows(AskerRows, OutboxRows, ClaimRows, RunRows, ReaderRows, UnreadRows):
     """The rows of one database. Thread-safe; survives a fork.
 
     :param database: the database's name.

@@ -7,7 +7,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ..brokers.base import Delivery
-from ..errors import BadMessage, LeaseLost, NereidAsyncError, UnknownFormat
+from ..errors import (
+    BadMessage,
+    LeaseLost,
+    NereidAsyncError,
+    UnknownFormat,
+    WrongSignature,
+)
 from ..message import Message
 from ..rows import Claim, Starts
 from ..runtime import Runtime
@@ -24,7 +30,8 @@ _ATTEMPTS_TO_SPARE = 3
 class Admission:
     """Turns deliveries into jobs, and sees to those that are none. Thread-safe.
 
-    What cannot be read or is wrongly signed is put aside at once, and never runs.
+    What cannot be read never runs: it is put aside, at once or, if another worker may
+    have the key or the format for it, after a while.
 
     :param worker: how rows name this worker.
     """
@@ -85,8 +92,8 @@ class Admission:
         """Read a message; None if that cannot be, and was seen to."""
         try:
             return self._decode(delivery)
-        except UnknownFormat as error:
-            self._settlement.unknown(Unread(delivery), error)
+        except (UnknownFormat, WrongSignature) as error:
+            self._settlement.unread(Unread(delivery), error)
         except BadMessage as error:
             self._settlement.dead_letter(Unread(delivery), error)
         return None

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..brokers.base import Delivery
-from ..message import Message
-from ..rows import Claim
+from ..message import Message, claimed_id
+from ..rows import Claim, UnreadMessage
 
 
 class Lease:
@@ -46,12 +46,23 @@ class Held(Protocol):
     def reply_to(self) -> str | None:
         """The task's id, where its asker waits for an outcome."""
 
+    @property
+    def unread(self) -> UnreadMessage | None:
+        """What finds the row of a message that was neither read nor claimed."""
+
 
 @dataclass(frozen=True)
 class Unread:
     """A delivery that is no message, or none that this worker can read."""
 
     delivery: Delivery
+
+    @property
+    def unread(self) -> UnreadMessage | None:
+        """The message, if it says whose it is."""
+        text = self.delivery.text
+        task_id = None if self.claim is not None else claimed_id(text)
+        return None if task_id is None else UnreadMessage(task_id, text)
 
     @property
     def claim(self) -> Claim | None:
@@ -64,9 +75,13 @@ class Unread:
         return None
 
     def __str__(self) -> str:
-        row = "" if self.claim is None else f" (task {self.claim.id})"
+        task = ""
+        if self.claim is not None:
+            task = f" (task {self.claim.id})"
+        elif self.unread is not None:
+            task = f" (of task {self.unread.id}, as it says)"
         size_bytes = len(self.delivery.text)
-        return f"message of {size_bytes} bytes in queue {self.delivery.queue}{row}"
+        return f"message of {size_bytes} bytes in queue {self.delivery.queue}{task}"
 
 
 @dataclass(frozen=True)
@@ -88,6 +103,11 @@ class Job:
         if self.claim is None:
             return self.delivery.receive_count
         return self.claim.attempt + 1
+
+    @property
+    def unread(self) -> None:
+        """Nothing: it was read."""
+        return None
 
     @property
     def reply_to(self) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import replace
 
 from ..brokers.base import Consumer
@@ -18,7 +17,8 @@ from ..rows import TaskRows
 from ..runtime import Runtime
 from ..states import State
 from ..throttled_log import ThrottledLog
-from .job import Held, Job
+from . import own_row
+from .job import Held, Job, Unread
 
 logger = logging.getLogger(__name__)
 
@@ -58,12 +58,11 @@ class Settlement:
 
         :raises LeaseLost: another run has it by now.
         """
-        outcome = Outcome(failure=failure)
-        rows = self._runtime.rows
-        if held.claim is not None and rows is not None:
-            rows.finish_apart(held.claim, outcome, self._runtime.settings.result_ttl)
+        outcome, runtime = Outcome(failure=failure), self._runtime
+        ttl_s = runtime.settings.result_ttl
+        in_row = own_row.fail(held, runtime.rows, outcome, ttl_s)
         self._reply(held, outcome)
-        self._bury(held, failure, in_row=held.claim is not None)
+        self._bury(held, failure, in_row=in_row)
 
     # -- it has not run ------------------------------------------------------------
 
@@ -88,7 +87,7 @@ class Settlement:
         :return: whether it has failed.
         :raises LeaseLost: another run has it by now.
         """
-        unknown_s = self._unknown_for_s(held)
+        unknown_s = own_row.unknown_for_s(held, self._runtime.rows)
         lasts = isinstance(error, WebAppNeeded)
         if unknown_s >= self._runtime.settings.unknown_grace and not lasts:
             failure = Failure.of(error, traced=False)
@@ -112,8 +111,29 @@ class Settlement:
 
         :raises LeaseLost: another run has it by now.
         """
-        logger.error("%s does not run: %s", held, error)
+        kind = ("no message", held.delivery.queue, type(error).__name__)
+        self._log.error(kind, "%s does not run: %s", held, error)
         self.fail(held, Failure.of(error, traced=False))
+
+    def unread(self, unread: Unread, error: MessageError) -> None:
+        """See to a message that another worker may be able to read.
+
+        If it is the message of a row, the row tells what has become of its task.
+        """
+        rows, message = self._runtime.rows, unread.unread
+        state = None
+        if rows is not None and message is not None:
+            state = rows.state_of_unread(message)
+            if state is not None and state.finished:
+                status = rows.status(message.id)
+                self._over(unread, None if status is None else status.outcome)
+                return
+        if state is State.RUNNING:
+            # Somebody has it; should that one die, the message is there again.
+            timeout_s = self._runtime.settings.visibility_timeout
+            self._consumer.hide(unread.delivery, timeout_s)
+            return
+        self.unknown(unread, error)
 
     def not_claimed(self, job: Job, rows: TaskRows) -> None:
         """See to a message whose row cannot be claimed."""
@@ -130,15 +150,15 @@ class Settlement:
         else:
             self._over(job, status.outcome)
 
-    def _over(self, job: Job, outcome: Outcome | None) -> None:
+    def _over(self, held: Held, outcome: Outcome | None) -> None:
         # Delivered twice, or the worker died before it could acknowledge.
         if outcome is not None:
-            self._reply(job, outcome)
+            self._reply(held, outcome)
             if outcome.failure is not None:
                 # Maybe a second time: a dead letter too many is better than none.
-                self._bury(job, outcome.failure, in_row=True)
+                self._bury(held, outcome.failure, in_row=True)
                 return
-        self._consumer.acknowledge([job.delivery])
+        self._consumer.acknowledge([held.delivery])
 
     # -- parts ---------------------------------------------------------------------
 
@@ -209,7 +229,7 @@ class Settlement:
             )
             self._consumer.acknowledge([held.delivery])
             return
-        delay_s = _growing_s(self._unknown_for_s(held))
+        delay_s = _growing_s(own_row.unknown_for_s(held, self._runtime.rows))
         self._log.error(
             ("kept", queue),
             "%s cannot be put among the dead letters of queue %s, and is kept: %s",
@@ -218,13 +238,6 @@ class Settlement:
             unburied,
         )
         self._consumer.hide(held.delivery, delay_s)
-
-    def _unknown_for_s(self, held: Held) -> float:
-        """For how long no worker has known what to do with it."""
-        if held.claim is not None and self._runtime.rows is not None:
-            return self._runtime.rows.unknown_for_s(held.claim)
-        first_s = held.delivery.first_received_s
-        return 0.0 if first_s is None else max(0.0, time.time() - first_s)
 
 
 def _growing_s(waited_s: float) -> float:

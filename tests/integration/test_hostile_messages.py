@@ -10,7 +10,7 @@ import pytest
 from nereid_async.runtime import of_database
 from nereid_async.seal import Seal
 from nereid_async.serialization import dumps, loads
-from tests.fixtures.scripts import Script
+from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, sqs_settings
 from tests.helpers import labels, query, states
 
@@ -72,8 +72,15 @@ class TestInTheQueue:
         return sqs_settings(ministack)
 
     def test_forged_messages(
-        self, script: Script, database: str, queue: TaskQueue, hostile: Hostile
+        self,
+        script: Script,
+        database: str,
+        tryton_conf: ConfWriter,
+        queue: TaskQueue,
+        hostile: Hostile,
     ) -> None:
+        # Not kept for a worker that may know the key.
+        tryton_conf(unknown_grace=0)
         with script.transaction():
             script.record.write_entry.defer("right")
         ((body,),) = query(database, "SELECT message FROM async_task")
@@ -104,8 +111,9 @@ class TestInTheQueue:
 @pytest.mark.parametrize("broker_settings", ["database"], indirect=True)
 class TestInTheRows:
     def test_forged_messages(
-        self, script: Script, database: str, hostile: Hostile
+        self, script: Script, database: str, tryton_conf: ConfWriter, hostile: Hostile
     ) -> None:
+        tryton_conf(unknown_grace=0)
         with script.transaction():
             script.record.write_entry.defer("right")
         ((body,),) = query(database, "SELECT message FROM async_task")

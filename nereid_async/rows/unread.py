@@ -1,0 +1,77 @@
+"""The rows of messages that this worker cannot read, by comparing them whole.
+
+What such a message says of itself is not proven, its id included: it finds the row, and
+that it is the row's own message is told by its text, byte for byte.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .. import side
+from ..results.base import Outcome
+from ..serialization import dumps
+from ..states import State
+from .statements import Statements
+
+
+@dataclass(frozen=True)
+class UnreadMessage:
+    """A message that cannot be read here, and may have a row.
+
+    :ivar id: the task's id, as the message says.
+    :ivar text: all of it.
+    """
+
+    id: str
+    text: str
+
+
+class UnreadRows(Statements):
+    """Tells where the task of an unread message stands, and fails it."""
+
+    def state_of_unread(self, message: UnreadMessage) -> State | None:
+        """Where the task stands; None if no row has just this message."""
+        with side.autocommit(self.database) as cursor:
+            self._execute(
+                cursor,
+                "SELECT state FROM async_task WHERE uuid = {p} AND message = {p}",
+                [message.id, message.text],
+            )
+            row = cursor.fetchone()
+        return None if row is None else State(row[0])
+
+    def unread_for_s(self, message: UnreadMessage) -> float | None:
+        """Note that this worker cannot read it; for how long none could.
+
+        :return: seconds; None if it is the message of no row that waits.
+        """
+        seconds = self._seconds_between("unknown_since", "{now}")
+        with side.autocommit(self.database) as cursor:
+            self._execute(
+                cursor,
+                "INSERT INTO async_run (uuid, token, create_date, attempt, "
+                "unknown_since) SELECT uuid, '', {now}, 0, {now} FROM async_task "
+                "WHERE uuid = {p} AND message = {p} AND state IN ('pending', 'sent') "
+                "ON CONFLICT (uuid) DO UPDATE SET unknown_since = "
+                "COALESCE(async_run.unknown_since, excluded.unknown_since) "
+                f"RETURNING {seconds}",
+                [message.id, message.text],
+            )
+            row = cursor.fetchone()
+        return None if row is None else float(row[0])
+
+    def fail_unread(
+        self, message: UnreadMessage, outcome: Outcome, ttl_s: float
+    ) -> bool:
+        """Let a task fail that nobody has; whether a row with this message did."""
+        assert outcome.failure is not None
+        with side.autocommit(self.database) as cursor:
+            self._execute(
+                cursor,
+                "UPDATE async_task SET state = 'failed', error = {p}, "
+                "finished_at = {now}, expires_at = {later} WHERE uuid = {p} "
+                "AND message = {p} AND state IN ('pending', 'sent') RETURNING uuid",
+                [dumps(outcome.failure.as_json()), ttl_s, message.id, message.text],
+            )
+            return cursor.fetchone() is not None

@@ -1,4 +1,9 @@
-"""Names of SQS queues: at most 80 characters out of ``A-Za-z0-9-_``."""
+"""Names of SQS queues: at most 80 characters out of ``A-Za-z0-9-_``.
+
+No two queues have the same name, whatever the prefixes, databases and short names: a
+name can be read from its end in one way only. A short name has no single hyphen (they
+are doubled), and none at its ends; a database's name has none; a prefix is the rest.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +12,13 @@ import re
 
 from .errors import ConfigurationError
 from .identity import ID_PATTERN
-from .settings import SQS_NAME_MAX_CHARS, Settings, queue_name
+from .settings import DEFAULT_QUEUE, SQS_NAME_MAX_CHARS, Settings, queue_name
 
 #: A uuid has 36 characters; with ``-reply-`` this leaves 13 for a prefix.
 DATABASE_MAX_CHARS = 24
 _HASH_CHARS = 8
+#: The default queue keeps its hyphen, so no database may look like its first half.
+_TAKEN = DEFAULT_QUEUE.partition("-")[0]
 
 
 class QueueNames:
@@ -31,11 +38,11 @@ class QueueNames:
 
     def task(self, queue: str) -> str:
         """The queue that carries the tasks of this short name."""
-        return _checked(f"{self._base}-{queue}", "queue")
+        return _checked(f"{self._base}-{_written(queue)}", "queue")
 
     def dead(self, queue: str) -> str:
         """Where messages go that no worker can use."""
-        return _checked(f"{self._base}-{queue}-dead", "queue")
+        return _checked(f"{self._base}-{_written(queue)}-dead", "queue")
 
     def reply(self, task_id: str) -> str:
         """Where the reply of one task waits."""
@@ -58,11 +65,14 @@ def checked_queue(name: str) -> str:
     :raises ConfigurationError: naming it.
     """
     try:
-        if name and queue_name(name):
-            return name
-        raise ValueError("a name")
+        return queue_name(name)
     except ValueError as error:
         raise ConfigurationError(f"queue {name!r}: expected {error}") from None
+
+
+def _written(queue: str) -> str:
+    checked = checked_queue(queue)
+    return checked if checked == DEFAULT_QUEUE else checked.replace("-", "--")
 
 
 def database_part(database: str) -> str:
@@ -71,7 +81,8 @@ def database_part(database: str) -> str:
     Two databases never share one: what had to be changed ends in a hash.
     """
     mapped = re.sub(r"[^A-Za-z0-9_]", "_", database)
-    if mapped == database and len(mapped) <= DATABASE_MAX_CHARS:
+    stays = mapped == database and database != _TAKEN
+    if stays and len(mapped) <= DATABASE_MAX_CHARS:
         return mapped
     digest = hashlib.sha256(database.encode()).hexdigest()[:_HASH_CHARS]
     return f"{mapped[: DATABASE_MAX_CHARS - _HASH_CHARS - 1]}_{digest}"

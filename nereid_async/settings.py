@@ -26,6 +26,9 @@ PREFIX = "ASYNC_"
 #: SQS refuses anything longer; checked here since not every server does.
 SQS_NAME_MAX_CHARS = 80
 
+#: The old module's.
+DEFAULT_QUEUE = "trytond-async"
+
 SQS_RETENTION_MAX_S = 1_209_600
 
 _TRUE = {"1", "true", "yes", "on"}
@@ -62,10 +65,19 @@ def _url(value: Any) -> str:
 
 
 def queue_name(value: Any) -> str:
-    """A queue's name, or a part of it.
+    """The short name of a queue.
 
     :raises ValueError: saying what is expected.
     """
+    name = _name_part(value)
+    if not name or name.startswith("-") or name.endswith("-"):
+        raise ValueError("a name that begins and ends with a letter, digit or _")
+    if name == "dead":
+        raise ValueError("another name: this one is the end of dead-letter queues'")
+    return name
+
+
+def _name_part(value: Any) -> str:
     name = _text(value)
     if not all(c.isascii() and (c.isalnum() or c in "-_") for c in name):
         raise ValueError("letters, digits, - and _ only")
@@ -226,12 +238,12 @@ class Settings:
     sqs_secret_key: str = _option(
         _text, "", "AWS secret key, with sqs_access_key.", _masked
     )
-    sqs_queue: str = _option(queue_name, "trytond-async", "Name of the default queue.")
+    sqs_queue: str = _option(queue_name, DEFAULT_QUEUE, "Name of the default queue.")
     sqs_queue_owner: str = _option(
         _account, "", "AWS account id of the queues' owner, if another one."
     )
     sqs_queue_prefix: str = _option(
-        queue_name, "", "Put before each queue's name, with a hyphen."
+        _name_part, "", "Put before each queue's name, with a hyphen."
     )
     sqs_create_queues: bool = _option(
         _boolean,

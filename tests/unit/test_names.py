@@ -6,11 +6,11 @@ import re
 import uuid
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nereid_async.errors import ConfigurationError
-from nereid_async.names import QueueNames, database_part
+from nereid_async.names import QueueNames, checked_queue, database_part
 from nereid_async.settings import Settings
 
 REPLY_ID = "01234567-89ab-8def-8123-456789abcdef"
@@ -28,6 +28,62 @@ def test_the_names_of_the_design() -> None:
     prefixed = names("shop", sqs_queue_prefix="staging")
     assert prefixed.task("mail") == "staging-shop-mail"
     assert prefixed.reply(REPLY_ID) == f"staging-shop-reply-{REPLY_ID}"
+
+
+def test_a_hyphen_in_a_queue_is_doubled() -> None:
+    """A single one ends the database's name; that of the default queue is known."""
+    assert names("shop").task("order-mail") == "shop-order--mail"
+    assert names("shop").dead("order-mail") == "shop-order--mail-dead"
+    prefixed = names("shop", sqs_queue_prefix="my-company")
+    assert prefixed.task("mail") == "my-company-shop-mail"
+
+
+@pytest.mark.parametrize("queue", ["dead", "-mail", "mail-", "-", ""])
+def test_a_queue_whose_name_could_be_anothers_is_refused(queue: str) -> None:
+    with pytest.raises(ConfigurationError, match="queue"):
+        names("shop").task(queue)
+    with pytest.raises(ConfigurationError, match="queue"):
+        names("shop").dead(queue)
+    with pytest.raises(ConfigurationError, match="queue"):
+        checked_queue(queue)
+
+
+#: Of these, names of queues could be put together in more ways than one.
+PARTS = st.lists(
+    st.sampled_from(["a", "b", "-", "_", "dead", "reply", "trytond", "async", REPLY_ID]),
+    max_size=6,
+).map("".join)
+
+
+@given(PARTS, PARTS.filter(bool), PARTS, PARTS, PARTS.filter(bool), PARTS)
+@example("", "a", "b-c", "a", "b", "c")
+@example("", "trytond", "async", "", "trytond", "trytond-async")
+@example("", "a", "trytond-async", "a", "trytond", "async")
+@example("", "a", "b", "a", "b", "dead")
+@example("", "a", "b-dead", "", "a", "b")
+def test_no_two_queues_meet(
+    prefix: str, database: str, queue: str, prefix2: str, database2: str, queue2: str
+) -> None:
+    left = _all_names(prefix, database, queue)
+    right = _all_names(prefix2, database2, queue2)
+    same_place = (prefix, database) == (prefix2, database2)
+    for kind, name in left.items():
+        for other, other_name in right.items():
+            same = same_place and (kind == "reply" or queue == queue2)
+            assert (name == other_name) == (same and kind == other), (name, kind, other)
+
+
+def _all_names(prefix: str, database: str, queue: str) -> dict[str, str]:
+    try:
+        made = names(database, sqs_queue_prefix=prefix)
+        return {
+            "task": made.task(queue),
+            "dead": made.dead(queue),
+            "reply": made.reply(REPLY_ID),
+        }
+    except ConfigurationError:
+        # Too long, or of a form that is not taken.
+        return {}
 
 
 @pytest.mark.parametrize("database", ["shop", "shop_2", "A" * 24])

@@ -50,7 +50,9 @@ def test_a_queue_whose_name_could_be_anothers_is_refused(queue: str) -> None:
 
 #: Of these, names of queues could be put together in more ways than one.
 PARTS = st.lists(
-    st.sampled_from(["a", "b", "-", "_", "dead", "reply", "trytond", "async", REPLY_ID]),
+    st.sampled_from(
+        ["a", "b", "-", "_", "dead", "reply", "trytond", "async", REPLY_ID]
+    ),
     max_size=6,
 ).map("".join)
 

@@ -214,7 +214,8 @@ class Sqs:
             connect_timeout=min(_CONNECT_TIMEOUT_S, self._timeout_s),
             read_timeout=self._timeout_s,
             retries={"mode": "standard", "total_max_attempts": self._attempts},
-            max_pool_connections=32,
+            # Beyond it they are closed after each call: one a queue, and some more.
+            max_pool_connections=128,
             # What we give is right, or was checked when it was asked for: this saves
             # a fifteenth of what a call costs here.
             parameter_validation=False,

@@ -33,10 +33,18 @@ class ThrottledLog:
         #: When a kind was last told, and how often it came since.
         self._told: dict[Hashable, tuple[float, int]] = {}
 
-    def log(self, level: int, kind: Hashable, text: str, *args: object) -> bool:
+    def log(
+        self,
+        level: int,
+        kind: Hashable,
+        text: str,
+        *args: object,
+        exc_info: bool = False,
+    ) -> bool:
         """Log a line, unless its kind was told within the interval.
 
         :param kind: what makes two lines the same, such as a task's name.
+        :param exc_info: whether the traceback of what is being handled is told as well.
         :return: whether it was logged.
         """
         with self._lock:
@@ -53,7 +61,7 @@ class ThrottledLog:
         if left_out:
             text += " (and %d more of the kind since it was last told)"
             args = (*args, left_out)
-        self._logger.log(level, text, *args)
+        self._logger.log(level, text, *args, exc_info=exc_info)
         return True
 
     def warning(self, kind: Hashable, text: str, *args: object) -> bool:

@@ -202,11 +202,11 @@ def admission(runtime: Any, consumer: Any) -> Any:
 def _run_worker(runtime: Any, queues: tuple[str, ...]) -> None:
     import importlib
 
-    from nereid_async.worker import poller, process
+    from nereid_async.worker import poll_state, process
     from nereid_async.worker.options import WorkerOptions
 
     # What the tests look at is there already: no need to wait for more.
-    poller._BURST_WAIT_S = 0
+    poll_state._BURST_WAIT_S = 0
     for module in runtime.settings.imports:
         importlib.import_module(module)
     process.run_until_empty(runtime, WorkerOptions(queues=queues, burst=True))

@@ -77,16 +77,35 @@ class Delivery:
     claim: Claim | None = None
 
 
-class Consumer(Protocol):
-    """The receiving side, owned by one poller; its methods are thread-safe."""
+class Receiver(Protocol):
+    """What one poller asks for messages, of one queue or of several."""
 
-    #: Whether each :meth:`receive` costs money, also one that brings nothing.
-    polls_are_billed: bool
+    #: Tells it from the other receivers of its consumer, and names it in logs.
+    name: str
 
     def receive(self, limit: int, wait_s: float) -> list[Delivery]:
         """Take up to ``limit`` messages, waiting up to ``wait_s`` for the first.
 
+        One thread at a time may call it.
+
         :raises TransportError: the service did not answer as it should.
+        """
+
+    def wake(self) -> None:
+        """End a :meth:`receive` that waits, if that can be done without loss."""
+
+
+class Consumer(Protocol):
+    """The receiving side of a process; its methods are thread-safe."""
+
+    #: Whether each receive costs money, also one that brings nothing.
+    polls_are_billed: bool
+
+    @property
+    def receivers(self) -> Sequence[Receiver]:
+        """What is to be asked, each at the same time as the others.
+
+        One a queue where a wait for messages is for one queue.
         """
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
@@ -117,11 +136,8 @@ class Consumer(Protocol):
         :returns: those that it does not hold any more: somebody else may have them.
         """
 
-    def wake(self) -> None:
-        """End a :meth:`receive` that waits, if that can be done without loss."""
-
     def close(self) -> None:
-        """Let go of connections."""
+        """Let go of connections, those of the receivers included."""
 
 
 class Broker(Protocol):

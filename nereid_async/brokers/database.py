@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import select
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +10,7 @@ from trytond import backend
 
 from ..database_errors import translated
 from ..rows import CHANNEL, Claim, TaskRows
+from ..wakeup import Wakeup
 from .base import Delivery, Parcel, SendReport
 
 #: How often a SQLite file is looked at; PostgreSQL tells by itself.
@@ -49,7 +48,9 @@ class DatabaseBroker:
 
     def consumer(self, queues: Sequence[str]) -> DatabaseConsumer:
         """Start to take rows."""
-        return DatabaseConsumer(self._rows, queues, self._lease_s, self._web)
+        return DatabaseConsumer(
+            DatabaseReceiver(self._rows, queues, self._lease_s, self._web)
+        )
 
     def prepare(self, queues: Sequence[str]) -> None:
         """Nothing to do; see :class:`.base.Broker`."""
@@ -59,14 +60,13 @@ class DatabaseBroker:
         return []
 
 
-class DatabaseConsumer:
-    """Claims due rows; one poller's. What becomes of a row is written by its run."""
-
-    polls_are_billed = False
+class DatabaseReceiver:
+    """Claims due rows, of all its queues at once."""
 
     def __init__(
         self, rows: TaskRows, queues: Sequence[str], lease_s: float, web: bool
     ) -> None:
+        self.name = ", ".join(queues)
         self._rows = rows
         self._queues = list(queues)
         self._lease_s = lease_s
@@ -106,6 +106,24 @@ class DatabaseConsumer:
                 return claims
         return self._rows.claim_due(self._queues, limit, self._lease_s, self._web)
 
+    def wake(self) -> None:
+        """End a wait."""
+        self._alarm.ring()
+
+    def close(self) -> None:
+        """Let go of the listening connection."""
+        self._alarm.close()
+
+
+class DatabaseConsumer:
+    """What becomes of a row is written by its run: there is little to do."""
+
+    polls_are_billed = False
+
+    def __init__(self, receiver: DatabaseReceiver) -> None:
+        self._receiver = receiver
+        self.receivers = [receiver]
+
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Nothing to do: the outcome is in the row."""
 
@@ -123,39 +141,20 @@ class DatabaseConsumer:
         """Nothing to do: the lease is in the row."""
         return []
 
-    def wake(self) -> None:
-        """End a wait."""
-        self._alarm.ring()
-
     def close(self) -> None:
-        """Let go of the listening connection."""
-        self._alarm.close()
+        """Let go of the receiver's connection."""
+        self._receiver.close()
 
 
-class _Alarm:
-    """Waits for a bell in this process."""
+class _Alarm(Wakeup):
+    """Rings in this process only."""
 
-    def __init__(self) -> None:
-        self._read_fd, self._write_fd = os.pipe()
-
-    def wait(self, seconds: float) -> bool:
-        """Wait; whether the bell rang."""
+    def wait(self, timeout_s: float, *others: Any) -> bool:
         # Looking is cheap, and nothing tells that another process has written.
-        ready, _, _ = select.select(
-            [self._read_fd], [], [], min(seconds, _POLL_PAUSE_S)
-        )
-        return bool(ready)
-
-    def ring(self) -> None:
-        """End the wait, and every later one."""
-        os.write(self._write_fd, b"!")
-
-    def close(self) -> None:
-        os.close(self._read_fd)
-        os.close(self._write_fd)
+        return super().wait(min(timeout_s, _POLL_PAUSE_S), *others)
 
 
-class _ListeningAlarm(_Alarm):
+class _ListeningAlarm(Wakeup):
     """Waits for PostgreSQL's NOTIFY besides."""
 
     def __init__(self, database_name: str) -> None:
@@ -163,23 +162,20 @@ class _ListeningAlarm(_Alarm):
         self._database = backend.Database(database_name).connect()
         self._connection: Any = None
 
-    def wait(self, seconds: float) -> bool:
+    def wait(self, timeout_s: float, *others: Any) -> bool:
         try:
             if self._connection is None:
                 self._connection = self._database.get_connection(autocommit=True)
                 self._connection.cursor().execute(f'LISTEN "{CHANNEL}"')
                 # What was announced before is not told: look again at once.
                 return False
-            ready, _, _ = select.select(
-                [self._read_fd, self._connection], [], [], seconds
-            )
-            if self._connection in ready:
-                self._connection.poll()
-                self._connection.notifies.clear()
+            rung = super().wait(timeout_s, self._connection, *others)
+            self._connection.poll()
+            self._connection.notifies.clear()
+            return rung
         except Exception:
             self._let_go()
             raise
-        return self._read_fd in ready
 
     def _let_go(self) -> None:
         connection, self._connection = self._connection, None
@@ -191,7 +187,7 @@ class _ListeningAlarm(_Alarm):
         super().close()
 
 
-def _alarm(database_name: str) -> _Alarm:
+def _alarm(database_name: str) -> Wakeup:
     if backend.name == "postgresql":
         return _ListeningAlarm(database_name)
     return _Alarm()

@@ -79,12 +79,11 @@ class MemoryBroker:
         return deliveries
 
 
-class MemoryConsumer:
-    """Receives from a :class:`MemoryBroker`."""
-
-    polls_are_billed = False
+class MemoryReceiver:
+    """Receives from the queues of a :class:`MemoryBroker`."""
 
     def __init__(self, broker: MemoryBroker, queues: Sequence[str]) -> None:
+        self.name = ", ".join(queues)
         self._broker = broker
         self._queues = list(queues)
 
@@ -99,6 +98,19 @@ class MemoryConsumer:
                 if deliveries or left_s <= 0:
                     return deliveries
                 broker._changed.wait(min(left_s, 0.05))
+
+    def wake(self) -> None:
+        """Nothing to do: waits are short."""
+
+
+class MemoryConsumer:
+    """Sees to messages of a :class:`MemoryBroker`."""
+
+    polls_are_billed = False
+
+    def __init__(self, broker: MemoryBroker, queues: Sequence[str]) -> None:
+        self._broker = broker
+        self.receivers = [MemoryReceiver(broker, queues)]
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Drop messages."""
@@ -128,9 +140,6 @@ class MemoryConsumer:
         for delivery in deliveries:
             self.hide(delivery, timeout_s)
         return []
-
-    def wake(self) -> None:
-        """Nothing to do: waits are short."""
 
     def close(self) -> None:
         """Nothing to let go of."""

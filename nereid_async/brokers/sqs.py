@@ -11,8 +11,9 @@ from ..names import QueueNames
 from ..settings import Settings
 from ..sqs import Sqs
 from .base import Parcel, SendReport
-from .sqs_consumer import RECEIVE_TIMEOUT_S, SqsConsumer
+from .sqs_consumer import SqsConsumer
 from .sqs_queues import TaskQueues
+from .sqs_receiver import RECEIVE_TIMEOUT_S
 from .sqs_sending import SqsSender
 
 

@@ -1,11 +1,10 @@
-"""Receiving from Amazon SQS, and what becomes of the messages received."""
+"""What becomes of the messages received from Amazon SQS."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from ..attributes import size_bytes as attributes_bytes
 from ..attributes import text_attribute
@@ -16,7 +15,6 @@ from ..settings import Settings
 from ..sqs import (
     BATCH_MAX_BYTES,
     BATCH_MAX_ENTRIES,
-    LONG_POLL_MAX_S,
     VISIBILITY_MAX_S,
     Sqs,
     whole_seconds,
@@ -24,29 +22,16 @@ from ..sqs import (
 from ..throttled_log import ThrottledLog
 from .base import Delivery
 from .sqs_queues import TaskQueues
+from .sqs_receiver import RECEIVE_TIMEOUT_S, SqsReceiver
 
 logger = logging.getLogger(__name__)
 #: One line a message.
 _once = ThrottledLog(logger, interval_s=VISIBILITY_MAX_S)
 
-#: A long poll answers after 20 s at the latest.
-RECEIVE_TIMEOUT_S = LONG_POLL_MAX_S + 10.0
 #: For how long acknowledgements are collected into one call.
 _DELETE_PAUSE_S = 0.2
 #: Enough to tell what happened; the rest is in the row and the log.
 _REASON_MAX_BYTES = 1_000
-
-
-def _delivery(queue: str, message: dict[str, Any]) -> Delivery:
-    facts = message.get("Attributes", {})
-    first_ms = facts.get("ApproximateFirstReceiveTimestamp")
-    return Delivery(
-        text=message["Body"],
-        receipt=message["ReceiptHandle"],
-        queue=queue,
-        receive_count=int(facts.get("ApproximateReceiveCount", 1)),
-        first_received_s=None if first_ms is None else int(first_ms) / 1_000,
-    )
 
 
 def _left_s(delivery: Delivery) -> int:
@@ -73,7 +58,7 @@ def _by_queue(deliveries: Sequence[Delivery]) -> dict[str, list[Delivery]]:
 
 
 class SqsConsumer:
-    """Receives from a few queues in turn; one poller's, its methods thread-safe."""
+    """Deletes, hides and holds messages of a few queues. Thread-safe."""
 
     polls_are_billed = True
 
@@ -85,10 +70,7 @@ class SqsConsumer:
         sqs: Sqs,
     ) -> None:
         self._queues = TaskQueues(names, settings, sqs)
-        self._names = list(queues)
-        self._visibility_s = settings.visibility_timeout
-        self._wait_s = settings.sqs_wait_time
-        self._next = 0
+        self.receivers = [SqsReceiver(self._queues, it, settings) for it in queues]
         self._acknowledged = Collector(
             "acknowledgements",
             self._delete,
@@ -96,31 +78,6 @@ class SqsConsumer:
             # Without rows a message that comes again runs again.
             BATCH_MAX_ENTRIES if settings.outbox else 1,
         )
-
-    def receive(self, limit: int, wait_s: float) -> list[Delivery]:
-        """Receive from the next queue; a long poll if there is one only."""
-        wait_s = min(wait_s, self._wait_s) / len(self._names)
-        for _ in self._names:
-            queue = self._names[self._next]
-            self._next = (self._next + 1) % len(self._names)
-            deliveries = self._receive(queue, limit, wait_s)
-            if deliveries:
-                return deliveries
-        return []
-
-    def _receive(self, queue: str, limit: int, wait_s: float) -> list[Delivery]:
-        answer = self._queues.call(
-            "receive_message",
-            queue,
-            MaxNumberOfMessages=min(limit, BATCH_MAX_ENTRIES),
-            WaitTimeSeconds=int(wait_s),
-            VisibilityTimeout=self._visibility_s,
-            AttributeNames=[
-                "ApproximateReceiveCount",
-                "ApproximateFirstReceiveTimestamp",
-            ],
-        )
-        return [_delivery(queue, m) for m in answer.get("Messages", [])]
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Delete messages soon, ten a call."""
@@ -217,9 +174,6 @@ class SqsConsumer:
                 entry.get("Code"),
             )
         return [deliveries[int(entry["Id"])] for entry in failed]
-
-    def wake(self) -> None:
-        """Nothing: a long poll that is given up may strand what it receives."""
 
     def close(self) -> None:
         """Delete what is acknowledged; boto3 closes its connections by itself."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
 
@@ -11,9 +10,9 @@ from .. import runtime as runtimes
 from ..errors import NereidAsyncError
 from ..runtime import Runtime
 from .alive import alive
-from .hand import Hand
 from .job import Job
 from .lease import LeaseKeeper
+from .prefetch import Prefetch
 from .pulse import Pulse
 from .runner import Runner
 from .settlement import Settlement
@@ -22,10 +21,9 @@ logger = logging.getLogger(__name__)
 
 
 class Crew:
-    """Runs the jobs that are put into :attr:`jobs`, each in one of its threads.
+    """Runs the jobs of a prefetch, each in one of its threads.
 
-    :param keeper: has begun to hold what is put in.
-    :param hand: has counted it.
+    :param keeper: has begun to hold what waits there.
     :param pulse: where it is told what the threads are at.
     :param name: how rows and logs name this worker.
     :ivar threads: the threads.
@@ -36,7 +34,7 @@ class Crew:
         runtime: Runtime,
         settlement: Settlement,
         keeper: LeaseKeeper,
-        hand: Hand,
+        prefetch: Prefetch,
         pulse: Pulse,
         threads: int,
         name: str,
@@ -45,9 +43,8 @@ class Crew:
         self._settlement = settlement
         self._runner = Runner(runtime, settlement, name)
         self._keeper = keeper
-        self._hand = hand
+        self._prefetch = prefetch
         self._pulse = pulse
-        self.jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._closed = threading.Event()
         #: What each thread is at.
         self._at: list[Job | None] = [None] * threads
@@ -66,8 +63,7 @@ class Crew:
         """Let the threads end when nothing waits any more."""
         if self._closed.is_set():
             self.give_back_waiting()
-        for _ in self.threads:
-            self.jobs.put(None)
+        self._prefetch.close()
 
     @property
     def works(self) -> bool:
@@ -89,20 +85,15 @@ class Crew:
 
     def give_back_waiting(self) -> None:
         """Let other workers have what has not begun here."""
-        while True:
-            try:
-                job = self.jobs.get_nowait()
-            except queue.Empty:
-                return
-            if job is not None:
-                self._keeper.let_go(job)
-                self._give_back(job)
+        for job in self._prefetch.take_back():
+            self._keeper.let_go(job)
+            self._give_back(job)
 
     def _work(self, number: int) -> None:
         runtimes.activate(self._runtime)
         while True:
             try:
-                job = self.jobs.get()
+                job = self._prefetch.next()
                 if job is None:
                     return
                 self._see_to(number, job)
@@ -123,7 +114,7 @@ class Crew:
             self._keeper.let_go(job)
             self._pulse.ends(number)
             self._at[number] = None
-            self._hand.put_down(time.monotonic() - started_s)
+            self._prefetch.ended(time.monotonic() - started_s)
 
     def _give_back(self, job: Job) -> None:
         try:

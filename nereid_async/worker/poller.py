@@ -1,31 +1,22 @@
-"""Receives what its process has room for, and hands it to the runners."""
+"""Receives from one receiver what its process has room for."""
 
 from __future__ import annotations
 
 import logging
-import os
-import queue
-import threading
 from collections.abc import Callable
 
-from ..brokers.base import Consumer, Delivery
-from ..errors import NereidAsyncError, TransportError
-from ..runtime import Runtime
-from .admission import Admission
-from .hand import Hand
-from .job import Job
-from .lease import LeaseKeeper
-from .options import WorkerOptions
-from .turn import Turn
+from ..brokers.base import Delivery, Receiver
+from ..errors import NereidAsyncError
+from ..throttled_log import ThrottledLog
+from .intake import Intake
+from .poll_state import PollState
+from .poll_token import PollToken
 
 logger = logging.getLogger(__name__)
 
-#: Longest wait for a message; SQS allows 20 s, and bills each wait.
-_WAIT_S = 20.0
-_BURST_WAIT_S = 1.0
-#: Where messages have just come, whoever else waits for the turn.
+#: Where messages have just come, whoever else polls.
 _BUSY_WAIT_S = 1.0
-#: How long the poller waits for a thread to be free before it looks around.
+#: How long a poller waits for a thread to be free before it looks around.
 _BUSY_S = 1.0
 _FIRST_FAILURE_PAUSE_S = 0.5
 _LONGEST_FAILURE_PAUSE_S = 30.0
@@ -34,118 +25,100 @@ _LONGEST_FAILURE_PAUSE_S = 30.0
 class Poller:
     """Polls in the calling thread until told to stop, or in burst until all is done.
 
-    :param jobs: where the runners take jobs from.
-    :param beat: called after each successful poll, and while all threads are busy.
-    :param may_go_on: asked before each poll.
-    :param turn: shared with other processes that poll the same queues.
+    :param intake: takes what is received.
+    :param state: shared with the other pollers of the process.
+    :param beat: called after each poll that was answered, and while it is not to poll.
+    :param token: shared with other processes that poll the same; None for none.
     """
 
     def __init__(
         self,
-        runtime: Runtime,
-        options: WorkerOptions,
-        consumer: Consumer,
-        admission: Admission,
-        keeper: LeaseKeeper,
-        hand: Hand,
-        jobs: queue.SimpleQueue[Job | None],
+        receiver: Receiver,
+        intake: Intake,
+        state: PollState,
         beat: Callable[[], None],
-        may_go_on: Callable[[], bool],
-        turn: Turn | None,
+        token: PollToken | None,
     ) -> None:
-        self._runtime = runtime
-        self._options = options
-        self._consumer = consumer
-        self._admission = admission
-        self._keeper = keeper
-        self._hand = hand
-        self._jobs = jobs
+        self._receiver = receiver
+        self._intake = intake
+        self._state = state
         self._beat = beat
-        self._may_go_on = may_go_on
-        self._turn = turn if consumer.polls_are_billed else None
-        self._stopping = threading.Event()
+        self._token = token
+        self._log = ThrottledLog(logger)
+        #: Whether the last poll brought nothing.
         self._quiet = True
-        #: Rings once; an end of the process, not of this object, closes it.
-        self._bell_fd, self._ring_fd = os.pipe() if self._turn else (-1, -1)
-        #: How many jobs were handed to the runners.
-        self.taken = 0
-
-    def stop(self) -> None:
-        """Receive nothing more. From any thread, and from a signal handler."""
-        self._stopping.set()
-        if self._turn is not None:
-            os.write(self._ring_fd, b"!")
-        self._consumer.wake()
+        #: How many polls have failed since the last one that was answered.
+        self._failures = 0
 
     def run(self) -> None:
         """Poll until there is a reason not to."""
-        wait_s = _BURST_WAIT_S if self._options.burst else _WAIT_S
-        # An idle process has to give signs of life, too.
-        wait_s = min(wait_s, self._options.stuck_after_s / 2)
-        failures = 0
-        while not self._stopping.is_set() and self._may_go_on():
-            room = self._room()
-            idle = self._hand.empty
-            if self._options.burst:
-                # What the tasks here have deferred is to run as well.
-                self._runtime.sender.flush()
+        while self._state.goes_on(self._quiet):
             try:
-                received = self._take(room, wait_s) if room else -1
-                failures = 0
-                self._beat()
+                if self._poll():
+                    self._failures = 0
+                if not self._failures:
+                    self._beat()
             except Exception as error:
                 # A process that does not poll is worth nothing: whatever it was, go on.
-                received = -1
-                failures += 1
-                logger.warning("receiving failed: %s", error, exc_info=_bug(error))
-                self._stopping.wait(_failure_pause_s(failures))
-            if self._options.burst and received == 0 and idle:
-                # Nothing came, and nobody is running what might make more.
-                return
+                self._quiet = True
+                self._failures += 1
+                self._tell(error)
+                self._state.wakeup.wait(_failure_pause_s(self._failures))
 
-    def _room(self) -> int:
-        """How many jobs to receive now; 0 while the threads are busy."""
-        room = self._hand.room(_BUSY_S)
-        if self._options.max_tasks:
-            room = min(room, self._options.max_tasks - self.taken)
-        return room
+    def _tell(self, error: Exception) -> None:
+        self._log.log(
+            logging.WARNING,
+            type(error).__name__,
+            "receiving from %s failed: %s",
+            self._receiver.name,
+            error,
+            exc_info=not isinstance(error, NereidAsyncError),
+        )
 
-    def _take(self, room: int, wait_s: float) -> int:
-        """Receive, and hand the jobs to the runners; returns how many messages came."""
-        deliveries = self._receive(room, wait_s)
+    def _poll(self) -> bool:
+        """Receive, if that is to be now; whether it was."""
+        if self._state.burst:
+            # What the tasks here have deferred is to run as well.
+            self._intake.flush()
+        taken, idle = self._intake.taken, self._intake.idle
+        deliveries = self._receive()
         if deliveries is None:
-            return -1
-        at_once = len(deliveries) <= self._hand.free
-        jobs = self._admission.admit(deliveries, at_once=at_once)
-        self.taken += len(jobs)
-        self._hand.take(len(jobs))
-        for job in jobs:
-            self._keeper.hold(job)
-            self._jobs.put(job)
-        self._hand.head_start()
-        return len(deliveries)
-
-    def _receive(self, room: int, wait_s: float) -> list[Delivery] | None:
-        """Receive; None if it was not this process's turn."""
-        if self._turn is None:
-            return self._consumer.receive(room, wait_s)
-        if not self._quiet:
-            # More may follow, and whoever has the turn need not share it out.
-            deliveries = self._consumer.receive(room, _BUSY_WAIT_S)
-        elif self._turn.take(wait_s, self._bell_fd):
-            try:
-                deliveries = self._consumer.receive(room, wait_s)
-            finally:
-                self._turn.pass_on()
-        else:
-            return None
+            return False
         self._quiet = not deliveries
-        return deliveries
+        if deliveries:
+            self._intake.take(deliveries)
+        elif idle:
+            # Nothing came, and nobody was running what might have made more.
+            self._state.found_empty(self._receiver.name, taken)
+        return True
 
+    def _receive(self) -> list[Delivery] | None:
+        """Receive; None if the threads are busy, or it is not this process's turn."""
+        room = self._intake.room(_BUSY_S)
+        if not room:
+            return None
+        if self._token is None:
+            return self._ask(room, self._quiet or not self._state.ending)
+        if not self._quiet:
+            # More may follow, and whoever has the token need not share it out.
+            return self._ask(room, long=False)
+        with self._state.waiting():
+            wait_s = self._state.wait_s
+            if not self._token.acquire(wait_s, wait_s, self._state.wakeup):
+                return None
+        try:
+            # Another poller may have filled the process meanwhile.
+            room = self._intake.room(0)
+            return self._ask(room, long=True) if room else None
+        finally:
+            self._token.release()
 
-def _bug(error: Exception) -> bool:
-    """Whether the log should say where it happened: no passing failure."""
-    return not isinstance(error, (NereidAsyncError, TransportError))
+    def _ask(self, room: int, long: bool) -> list[Delivery]:
+        wait_s = self._state.wait_s
+        if not long:
+            return self._receiver.receive(room, min(wait_s, _BUSY_WAIT_S))
+        with self._state.waiting():
+            return self._receiver.receive(room, wait_s)
 
 
 def _failure_pause_s(failures: int) -> float:

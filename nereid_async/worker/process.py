@@ -1,4 +1,4 @@
-"""One worker process: a poller, a few runners, and the lease keeper."""
+"""One worker process: pollers, a few runners, and the lease keeper."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import resource
 import socket
 import threading
 import time
+from collections.abc import Mapping
 
 from trytond import backend
 
@@ -15,15 +16,16 @@ from ..runtime import Runtime
 from .admission import Admission
 from .alive import alive
 from .crew import Crew
-from .hand import Hand
+from .intake import Intake
 from .lease import LeaseKeeper
 from .options import WorkerOptions
-from .poller import Poller
+from .poll_token import PollToken
+from .pollers import Pollers
+from .prefetch import Prefetch
 from .pulse import Pulse, Pulses
 from .reaper import Reaper
 from .relay import Relay
 from .settlement import Settlement
-from .turn import Turn
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +47,7 @@ class WorkerProcess:
 
     :param pulse: where it gives signs of life.
     :param parent_pid: who has to live for this process to go on.
-    :param turn: shared with other processes that poll the same queues.
+    :param tokens: by queue, shared with other processes that poll the same ones.
     :param keeps_house: whether this process relays and reaps besides.
     """
 
@@ -55,7 +57,7 @@ class WorkerProcess:
         options: WorkerOptions,
         pulse: Pulse | None = None,
         parent_pid: int | None = None,
-        turn: Turn | None = None,
+        tokens: Mapping[str, PollToken] | None = None,
         keeps_house: bool = True,
     ) -> None:
         self._runtime = runtime
@@ -66,32 +68,35 @@ class WorkerProcess:
         queues = options.queues_or_default(runtime.settings)
         name = f"{socket.gethostname()}:{os.getpid()}"
         pulse = pulse or Pulses(1, options.threads).of(0)
-        hand = Hand(options.threads)
+        prefetch = Prefetch(options.threads)
         self._consumer = runtime.broker.consumer(queues)
         settlement = Settlement(runtime, self._consumer)
         self._keeper = LeaseKeeper(runtime, self._consumer)
         self._helpers = _helpers(runtime) if keeps_house else []
         self._crew = Crew(
-            runtime, settlement, self._keeper, hand, pulse, options.threads, name
+            runtime, settlement, self._keeper, prefetch, pulse, options.threads, name
         )
-        self._poller = Poller(
+        self._intake = Intake(
             runtime,
-            options,
-            self._consumer,
             Admission(runtime, settlement, name),
+            prefetch,
             self._keeper,
-            hand,
-            self._crew.jobs,
+            options.max_tasks,
+        )
+        self._pollers = Pollers(
+            self._consumer.receivers,
+            self._intake,
+            options,
             pulse.beat,
             self._may_poll,
-            turn,
+            (tokens or {}) if self._consumer.polls_are_billed else {},
         )
 
     def stop(self) -> None:
         """Receive nothing more; what runs, finishes."""
         self._stopping.set()
         self._crew.close()
-        self._poller.stop()
+        self._pollers.stop()
 
     def run(self) -> int:
         """Work. Needs the pool to be loaded, and no open transaction.
@@ -102,7 +107,7 @@ class WorkerProcess:
         for thread in self._threads:
             thread.start()
         try:
-            self._poller.run()
+            self._pollers.run()
         finally:
             self._end()
         if self._broken:
@@ -163,15 +168,15 @@ class WorkerProcess:
 
     def _worn_out(self) -> bool:
         """Whether this process has done, or eaten, as much as it may."""
-        options = self._options
-        if options.max_tasks and self._poller.taken >= options.max_tasks:
+        if self._intake.full:
             return True
-        if not options.max_memory_mb or not self._poller.taken:
+        limit_mb = self._options.max_memory_mb
+        if not limit_mb or not self._intake.taken:
             # A limit below what a process starts with lets it run a task all the same.
             return False
         # The peak, in kB on Linux: what a process has had it seldom gives back.
         peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak_kb > options.max_memory_mb * 1_024
+        return peak_kb > limit_mb * 1_024
 
 
 def _keep_connections(database: str, threads: int) -> None:

@@ -22,9 +22,9 @@ from ..runtime import Runtime
 from . import start_checks
 from .bell import Handler, bell
 from .options import WorkerOptions
+from .poll_token import PollToken
 from .process import FAILED, RECYCLED, WorkerProcess
 from .pulse import Pulses
-from .turn import Turn
 from .watch import Watch
 
 logger = logging.getLogger(__name__)
@@ -116,7 +116,8 @@ class _Supervisor:
         self._pid = os.getpid()
         self._pulses = Pulses(options.processes, options.threads)
         shares = options.processes > 1 and not options.burst
-        self._turn = Turn() if shares else None
+        queues = options.queues_or_default(runtime.settings)
+        self._tokens = {it: PollToken() for it in queues} if shares else {}
         self._watch = Watch(self._pulses, options)
         self._children: dict[int, _Child] = {}
         #: Slots whose process is to be started, and when.
@@ -178,7 +179,7 @@ class _Supervisor:
                 self._options,
                 self._pulses.of(slot),
                 self._pid,
-                self._turn,
+                self._tokens,
                 # One relay and one reaper work at a time, whoever else has some.
                 keeps_house=slot == 0,
             )
@@ -244,9 +245,6 @@ class _Supervisor:
             self._due_at_s[child.slot] = 0.0
         elif exit_code != 0:
             self._code = 1
-            if self._turn is not None:
-                # It may have had the turn. A second one merges with the first.
-                self._turn.pass_on()
             logger.error(
                 "worker process %d (pid %d) ended with %d",
                 child.slot,

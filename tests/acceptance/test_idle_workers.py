@@ -1,10 +1,12 @@
-"""Idle processes take turns: one asks the queue, for each long poll is billed."""
+"""Of idle processes one asks a queue, for each long poll is billed."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,27 +20,37 @@ from tests.proxy import Call, Proxy
 
 PROCESSES = 3
 
+#: What is polled, and by whom, does not depend on the database.
+pytestmark = pytest.mark.backends("postgresql")
+
 
 @dataclass
 class Polls:
-    """Counts receives on their way; those that brought nothing yet."""
+    """Counts receives on their way, by queue."""
 
-    under_way: int = 0
-    most: int = 0
-    ended: int = 0
+    under_way: Counter[str] = field(default_factory=Counter)
+    most: Counter[str] = field(default_factory=Counter)
+    ended: Counter[str] = field(default_factory=Counter)
+    waits_s: set[int] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self, call: Call) -> None:
         if call.name == "ReceiveMessage":
             with self.lock:
-                self.under_way += 1
-                self.most = max(self.most, self.under_way)
+                self.waits_s.add(call.parameters["WaitTimeSeconds"])
+                self.under_way[call.queue] += 1
+                self.most |= self.under_way
 
     def end(self, call: Call) -> None:
         if call.name == "ReceiveMessage":
             with self.lock:
-                self.under_way -= 1
-                self.ended += 1
+                self.under_way[call.queue] -= 1
+                self.ended[call.queue] += 1
+
+    def wait_for_more(self, number: int) -> None:
+        """Wait until so many more have ended."""
+        ended = self.ended.total()
+        wait_until(lambda: self.ended.total() >= ended + number, 20)
 
 
 @pytest.fixture
@@ -54,11 +66,21 @@ def polls(proxy: Proxy) -> Polls:
     return polls
 
 
-def test_one_of_several_polls(polls: Polls, commands: Commands) -> None:
-    worker = commands.worker("--processes", str(PROCESSES))
-    worker.wait_until(lambda: polls.ended >= 5, "it polls", 60)
+@pytest.mark.parametrize("queues", [("a",), ("a", "b")])
+def test_one_of_several_polls_each_queue(
+    polls: Polls, commands: Commands, queues: Sequence[str]
+) -> None:
+    named = [word for queue in queues for word in ("--queue", queue)]
+    worker = commands.worker("--processes", str(PROCESSES), *named)
+    worker.wait_until(
+        lambda: sorted(polls.ended.values())[: len(queues)] >= [5] * len(queues),
+        "it polls",
+        60,
+    )
     assert len(worker.children) == PROCESSES
-    assert polls.most == 1
+    assert list(polls.most.values()) == [1] * len(queues)
+    # Each poll is billed: those that do not wait would be many.
+    assert polls.waits_s == {1}
 
 
 def test_the_others_poll_while_one_is_busy(
@@ -78,13 +100,13 @@ def test_the_others_poll_while_one_is_busy(
     worker.wait_until(lambda: states(script.database) == ["done"] * 2, "done")
 
 
-def test_a_process_that_is_killed_takes_no_turn_along(
+def test_a_process_that_is_killed_takes_no_token_along(
     polls: Polls, script: Script, commands: Commands
 ) -> None:
     # A poll of the dead may take the message along, for as long as it is held.
     commands.hold_for_a_second()
     worker = commands.worker("--processes", "2")
-    worker.wait_until(lambda: polls.ended >= 1, "it polls", 60)
+    worker.wait_until(lambda: polls.ended.total() >= 1, "it polls", 60)
     for pid in worker.children:
         os.kill(pid, signal.SIGKILL)
     with script.transaction():
@@ -92,10 +114,33 @@ def test_a_process_that_is_killed_takes_no_turn_along(
     wait_until(lambda: labels(script.database) == ["after the kill"], 60)
 
 
-def test_waiting_for_the_turn_ends_with_the_process(
+def test_a_process_that_is_stopped_holds_up_nobody(
+    polls: Polls, script: Script, commands: Commands
+) -> None:
+    # What the one that is stopped had asked for is not held for long.
+    commands.hold_for_a_second()
+    worker = commands.worker("--processes", "2")
+    worker.wait_until(lambda: polls.ended.total() >= 1, "it polls", 60)
+    for pid in worker.children:
+        os.kill(pid, signal.SIGSTOP)
+    # Whichever of the two has been polling, the other one does so now.
+    ran: list[str] = []
+    for pid in worker.children:
+        os.kill(pid, signal.SIGCONT)
+        with script.transaction():
+            script.record.write_entry.defer(f"beside {pid}")
+        ran.append(f"beside {pid}")
+        wait_until(lambda: labels(script.database) == ran, 20, ran[-1])
+        # Until it is idle again, and the one that polls.
+        polls.wait_for_more(4)
+        os.kill(pid, signal.SIGSTOP)
+    worker.kill()
+
+
+def test_waiting_for_the_token_ends_with_the_process(
     polls: Polls, commands: Commands
 ) -> None:
     worker = commands.worker("--processes", str(PROCESSES))
-    worker.wait_until(lambda: polls.ended >= 2, "it polls", 60)
+    worker.wait_until(lambda: polls.ended.total() >= 2, "it polls", 60)
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(10) == 0

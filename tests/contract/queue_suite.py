@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from tests.contract.broker_suite import BrokerSuite, consuming, receive_all, texts
+from tests.contract.broker_suite import (
+    BrokerSuite,
+    consuming,
+    receive,
+    receive_all,
+    texts,
+)
 from tests.contract.carriers import VISIBILITY_S, Carrier, parcel
 from tests.helpers import wait_until
 
@@ -23,7 +29,7 @@ class QueueSuite(BrokerSuite):
         with consuming(carrier) as consumer:
             (received,) = receive_all(consumer, 1)
             consumer.extend([received], VISIBILITY_S + 30)
-            assert consumer.receive(1, VISIBILITY_S + 1) == []
+            assert receive(consumer, 1, VISIBILITY_S + 1) == []
             consumer.hide(received, 0)
             receive_all(consumer, 1)
 
@@ -31,13 +37,13 @@ class QueueSuite(BrokerSuite):
         carrier.post([parcel()])
         with consuming(carrier) as consumer, consuming(carrier) as other:
             (received,) = receive_all(consumer, 1)
-            (again,) = wait_until(lambda: other.receive(1, 1), 20, "redelivery")
+            (again,) = wait_until(lambda: receive(other, 1, 1), 20, "redelivery")
             other.acknowledge([again])
             consumer.acknowledge([received])
             consumer.hide(received, 1)
             consumer.extend([received], 1)
             consumer.acknowledge([received])
-            assert consumer.receive(1, 0) == []
+            assert receive(consumer, 1, 0) == []
 
     def test_many_are_acknowledged_at_once(self, carrier: Carrier) -> None:
         sent = [parcel("a") for _ in range(12)] + [parcel("b")]
@@ -45,7 +51,7 @@ class QueueSuite(BrokerSuite):
         with consuming(carrier, "a", "b") as consumer:
             received = receive_all(consumer, 13)
             consumer.acknowledge(received)
-            assert consumer.receive(10, VISIBILITY_S + 1) == []
+            assert receive(consumer, 10, VISIBILITY_S + 1) == []
         assert texts(received) == texts(sent)
 
     def test_a_buried_message_is_out_of_the_queue(self, carrier: Carrier) -> None:
@@ -53,4 +59,4 @@ class QueueSuite(BrokerSuite):
         with consuming(carrier) as consumer:
             (received,) = receive_all(consumer, 1)
             consumer.bury(received, "no such task ☃")
-            assert consumer.receive(1, VISIBILITY_S + 1) == []
+            assert receive(consumer, 1, VISIBILITY_S + 1) == []

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.contract.broker_suite import BrokerSuite, consuming
+from tests.contract.broker_suite import BrokerSuite, consuming, receive
 from tests.contract.carriers import Carrier, RowCarrier, parcel
 
 
@@ -20,17 +20,17 @@ class TestDatabaseBroker(BrokerSuite):
     @pytest.mark.backends("postgresql")
     def test_a_row_wakes_the_worker_at_once(self, carrier: Carrier) -> None:
         with consuming(carrier) as consumer:
-            consumer.receive(1, 0)
+            receive(consumer, 1, 0)
             # From here on it listens.
-            consumer.receive(1, 0.1)
+            receive(consumer, 1, 0.1)
             carrier.post([parcel()])
             started = time.monotonic()
-            assert len(consumer.receive(1, 30)) == 1
+            assert len(receive(consumer, 1, 30)) == 1
             assert time.monotonic() - started < 1
 
     def test_a_wait_can_be_ended(self, carrier: Carrier) -> None:
         with consuming(carrier) as consumer:
-            consumer.wake()
+            consumer.receivers[0].wake()
             started = time.monotonic()
-            assert consumer.receive(1, 20) == []
+            assert receive(consumer, 1, 20) == []
             assert time.monotonic() - started < 5

@@ -10,7 +10,7 @@ import pytest
 from nereid_async.brokers.sqs import SqsBroker
 from nereid_async.errors import RequestRefused, TransportUnavailable
 from nereid_async.settings import Settings
-from tests.contract.broker_suite import consuming, receive_all, texts
+from tests.contract.broker_suite import consuming, receive, receive_all, texts
 from tests.contract.carriers import Carrier, parcel, sqs_carrier
 from tests.contract.queue_suite import QueueSuite
 from tests.fixtures.services import numbers, sqs_client, sqs_settings
@@ -138,7 +138,7 @@ def test_nobody_there() -> None:
     assert [type(error) for _, error in report.unsent] == [TransportUnavailable]
     consumer = broker.consumer(["q"])
     with pytest.raises(TransportUnavailable):
-        consumer.receive(1, 0)
+        receive(consumer, 1, 0)
 
 
 class TestRedrivePolicy:

@@ -30,7 +30,7 @@ def test_a_claim_ahead_counts_where_an_attempt_can_be_spared(
     runtime = of_database(database)
     consumer = runtime.broker.consumer((runtime.settings.sqs_queue,))
     try:
-        received = consumer.receive(10, 5)
+        received = consumer.receivers[0].receive(10, 5)
         assert len(received) == 4
         jobs = admission(runtime, consumer).admit(received, at_once=at_once)
     finally:

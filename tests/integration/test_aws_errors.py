@@ -206,7 +206,7 @@ def test_a_missing_queue_that_is_not_to_be_created_is_named(
     assert states(database) == ["pending"]
     consumer = of_database(database).broker.consumer(["trytond-async"])
     with pytest.raises(QueueMissing, match=r"trytond-async.*sqs_create_queues"):
-        consumer.receive(1, 0)
+        consumer.receivers[0].receive(1, 0)
     create_queues(broker_settings, database)
     assert relay_now(database) == 1
     script.burst()
@@ -220,7 +220,7 @@ def test_denied_to_create_queues(script: Script, proxy: Proxy, database: str) ->
     assert states(database) == ["pending"]
     consumer = of_database(database).broker.consumer(["trytond-async"])
     with pytest.raises(AccessDenied, match=r"-dead .* cannot be created"):
-        consumer.receive(1, 0)
+        consumer.receivers[0].receive(1, 0)
 
 
 def test_denied_to_create_reply_queues_the_answer_is_in_the_row(

@@ -78,7 +78,9 @@ def test_a_failed_one_that_comes_again_does_not_take_its_batch_along(
     runtime = of_database(database)
     consumer = runtime.broker.consumer((runtime.settings.sqs_queue,))
     try:
-        jobs = admission(runtime, consumer).admit(consumer.receive(10, 5), at_once=True)
+        jobs = admission(runtime, consumer).admit(
+            consumer.receivers[0].receive(10, 5), at_once=True
+        )
     finally:
         consumer.close()
     assert {job.message.id for job in jobs} == others
@@ -247,7 +249,7 @@ def test_one_claim_that_fails_does_not_drop_the_others(
     runtime = of_database(database)
     consumer = runtime.broker.consumer((runtime.settings.sqs_queue,))
     try:
-        received = consumer.receive(10, 5)
+        received = consumer.receivers[0].receive(10, 5)
         assert len(received) == 2
         with caplog.at_level(logging.WARNING):
             jobs = admission(runtime, consumer).admit(received, at_once=False)

@@ -48,7 +48,7 @@ def test_a_beat_that_fails_is_repeated_at_once(
     assert runtime.rows is not None
     consumer = runtime.broker.consumer((runtime.settings.sqs_queue,))
     keeper = LeaseKeeper(runtime, consumer)
-    received = consumer.receive(1, 1)
+    received = consumer.receivers[0].receive(1, 1)
     (job,) = admission(runtime, consumer).admit(received, at_once=False)
     lease = "SELECT lease_until FROM async_run WHERE uuid = %s"
     keeper.start()

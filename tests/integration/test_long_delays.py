@@ -36,7 +36,7 @@ def received(script: Script, database: str) -> Iterator[Received]:
         script.record.write_entry.defer("long")
     runtime = of_database(database)
     consumer = runtime.broker.consumer((runtime.settings.sqs_queue,))
-    (delivery,) = consumer.receive(1, 1)
+    (delivery,) = consumer.receivers[0].receive(1, 1)
     yield consumer, delivery
     consumer.close()
 

@@ -1,0 +1,61 @@
+"""Receiving from a queue of Amazon SQS."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..settings import Settings
+from ..sqs import BATCH_MAX_ENTRIES, LONG_POLL_MAX_S
+from .base import Delivery
+from .sqs_queues import TaskQueues
+
+#: A long poll answers after 20 s at the latest.
+RECEIVE_TIMEOUT_S = LONG_POLL_MAX_S + 10.0
+
+
+class SqsReceiver:
+    """Receives from one queue: a long poll is for one.
+
+    :param queue: its short name.
+    """
+
+    def __init__(self, queues: TaskQueues, queue: str, settings: Settings) -> None:
+        self.name = queue
+        self._queues = queues
+        self._visibility_s = settings.visibility_timeout
+        self._wait_s = settings.sqs_wait_time
+
+    def receive(self, limit: int, wait_s: float) -> list[Delivery]:
+        """Receive up to ten messages; see :class:`.base.Receiver`."""
+        answer = self._queues.call(
+            "receive_message",
+            self.name,
+            MaxNumberOfMessages=min(limit, BATCH_MAX_ENTRIES),
+            WaitTimeSeconds=_whole(min(wait_s, self._wait_s)),
+            VisibilityTimeout=self._visibility_s,
+            AttributeNames=[
+                "ApproximateReceiveCount",
+                "ApproximateFirstReceiveTimestamp",
+            ],
+        )
+        return [_delivery(self.name, it) for it in answer.get("Messages", [])]
+
+    def wake(self) -> None:
+        """Nothing: a long poll that is given up may strand what it receives."""
+
+
+def _whole(wait_s: float) -> int:
+    # A part of a second is a wait: of 0 s, it would be made again and again.
+    return max(int(wait_s), 1) if wait_s > 0 else 0
+
+
+def _delivery(queue: str, message: dict[str, Any]) -> Delivery:
+    facts = message.get("Attributes", {})
+    first_ms = facts.get("ApproximateFirstReceiveTimestamp")
+    return Delivery(
+        text=message["Body"],
+        receipt=message["ReceiptHandle"],
+        queue=queue,
+        receive_count=int(facts.get("ApproximateReceiveCount", 1)),
+        first_received_s=None if first_ms is None else int(first_ms) / 1_000,
+    )

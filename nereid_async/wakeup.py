@@ -1,0 +1,40 @@
+"""Ends the waits of a process, once and for all."""
+
+from __future__ import annotations
+
+import os
+import select
+from typing import Any
+
+
+class Wakeup:
+    """What becomes readable when it is rung, and stays so.
+
+    :ivar rung: whether it was.
+    """
+
+    def __init__(self) -> None:
+        self._read_fd, self._write_fd = os.pipe()
+        self.rung = False
+
+    def ring(self) -> None:
+        """End the wait, and every later one.
+
+        From any thread, and from a signal handler: it takes no lock, which the code
+        that was interrupted might hold.
+        """
+        self.rung = True
+        os.write(self._write_fd, b"!")
+
+    def wait(self, timeout_s: float, *others: Any) -> bool:
+        """Wait until it rings, or one of the others can be read; whether it rang.
+
+        :param others: file descriptors, or objects that have one.
+        """
+        ready, _, _ = select.select([self._read_fd, *others], [], [], timeout_s)
+        return self._read_fd in ready
+
+    def close(self) -> None:
+        """Let go of both ends."""
+        os.close(self._read_fd)
+        os.close(self._write_fd)

@@ -1,0 +1,112 @@
+"""Of the idle processes of a worker one polls a queue, the others wait.
+
+Each long poll is billed, however many processes wait for the same message.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import threading
+import time
+from collections.abc import Sequence
+
+from ..wakeup import Wakeup
+
+#: Whoever holds the token says so this often, and has lost it when it was silent for
+#: so long: it was killed or stopped, or hangs.
+_TICK_S = 1.0
+_LOST_AFTER_S = 3.0
+#: An answer may be that late; a poll that takes longer hangs.
+_LATE_S = 5.0
+
+_HOLDER, _LEASE_UNTIL = 0, 1
+_BYTES = 8
+
+
+class PollToken:
+    """Allows one process of a worker to poll a queue; made before they fork.
+
+    A byte in a pipe is handed from one process to the next. Beside it, in memory that
+    they share, stands who holds the token and for how long, by the system's clock: a
+    lease, which lives as long as its holder. Should two processes take over at the same
+    time, both poll once, and the one that wrote last hands on.
+    """
+
+    def __init__(self) -> None:
+        self._read_fd, self._write_fd = os.pipe()
+        os.set_blocking(self._read_fd, False)
+        os.set_blocking(self._write_fd, False)
+        memory = memoryview(mmap.mmap(-1, 2 * _BYTES))
+        self._holder = memory[:_BYTES].cast("q")
+        self._lease_until_s = memory[_BYTES:].cast("d")
+        #: When the poll of this process has to be over; None while it does not poll.
+        self._answer_by_s: float | None = None
+        self._hand_on()
+
+    def acquire(self, timeout_s: float, poll_s: float, wakeup: Wakeup) -> bool:
+        """Wait for the token; whether it came before the time was over, or the wakeup.
+
+        :param poll_s: how long the poll may take.
+        :param wakeup: rings when the process is to do something else.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        while True:
+            now_s = time.monotonic()
+            if self._taken() or self._lease_until_s[0] <= now_s:
+                self._answer_by_s = now_s + poll_s + _LATE_S
+                self._holder[0] = os.getpid()
+                self._lease_until_s[0] = now_s + _LOST_AFTER_S
+                return True
+            if now_s >= deadline_s:
+                return False
+            wait_s = min(deadline_s, self._lease_until_s[0]) - now_s
+            if wakeup.wait(max(wait_s, 0.0), self._read_fd):
+                return False
+
+    def _taken(self) -> bool:
+        try:
+            return bool(os.read(self._read_fd, 1_024))
+        except BlockingIOError:
+            return False
+
+    def tick(self) -> None:
+        """Say that the process lives, if it holds the token and its poll may last."""
+        now_s, answer_by_s = time.monotonic(), self._answer_by_s
+        if answer_by_s is not None and now_s < answer_by_s and self._held:
+            self._lease_until_s[0] = now_s + _LOST_AFTER_S
+
+    def release(self) -> None:
+        """Let another process poll, unless one has taken over."""
+        self._answer_by_s = None
+        if self._held:
+            self._hand_on()
+
+    @property
+    def _held(self) -> bool:
+        return self._holder[0] == os.getpid()
+
+    def _hand_on(self) -> None:
+        # Whoever reads the byte has that long to write that it did.
+        self._lease_until_s[0] = time.monotonic() + _LOST_AFTER_S
+        self._holder[0] = 0
+        os.write(self._write_fd, b"!")
+
+
+class Ticker(threading.Thread):
+    """Ticks for all tokens of a process, whatever its other threads wait for."""
+
+    def __init__(self, tokens: Sequence[PollToken]) -> None:
+        super().__init__(name="poll-token-ticker", daemon=True)
+        self._tokens = tokens
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Tick until stopped."""
+        while not self._stopping.wait(_TICK_S):
+            for token in self._tokens:
+                token.tick()

@@ -1,0 +1,80 @@
+"""The pollers of a process: one a receiver, so that no queue waits for another one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+from ..brokers.base import Receiver
+from .intake import Intake
+from .options import WorkerOptions
+from .poll_state import PollState
+from .poll_token import PollToken, Ticker
+from .poller import Poller
+
+
+class Pollers:
+    """Polls all receivers at the same time.
+
+    The first one in the thread that calls :meth:`run`, each other one in its own.
+
+    :param beat: called after each poll that was answered, and while none is to be made.
+    :param may_go_on: asked before each poll.
+    :param tokens: by the names of receivers; empty where each process polls.
+    """
+
+    def __init__(
+        self,
+        receivers: Sequence[Receiver],
+        intake: Intake,
+        options: WorkerOptions,
+        beat: Callable[[], None],
+        may_go_on: Callable[[], bool],
+        tokens: Mapping[str, PollToken],
+    ) -> None:
+        self._receivers = receivers
+        self._state = PollState(len(receivers), intake, options, may_go_on)
+        self._pollers = [
+            Poller(it, intake, self._state, beat, tokens.get(it.name))
+            for it in receivers
+        ]
+        self._ticker = Ticker(list(tokens.values())) if tokens else None
+        self._errors: list[BaseException] = []
+
+    def stop(self) -> None:
+        """Receive nothing more. From any thread, and from a signal handler."""
+        self._state.wakeup.ring()
+        for receiver in self._receivers:
+            receiver.wake()
+
+    def run(self) -> None:
+        """Poll until told to stop, or in burst until all is done.
+
+        :raises BaseException: what ended a poller that should not have.
+        """
+        first, *others = self._pollers
+        threads = [
+            threading.Thread(
+                target=self._run, args=[poller], name=f"poller-{i}", daemon=True
+            )
+            for i, poller in enumerate(others, 1)
+        ]
+        for thread in threads:
+            thread.start()
+        if self._ticker is not None:
+            self._ticker.start()
+        self._run(first)
+        for thread in threads:
+            thread.join()
+        if self._ticker is not None:
+            self._ticker.stop()
+        for error in self._errors:
+            raise error
+
+    def _run(self, poller: Poller) -> None:
+        try:
+            poller.run()
+        except BaseException as error:
+            # A process that does not poll all of its queues is to be replaced.
+            self._errors.append(error)
+            self.stop()

@@ -1,0 +1,172 @@
+"""How far ahead a worker receives."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+
+import pytest
+
+from nereid_async.brokers.base import Delivery
+from nereid_async.message import Message, Target
+from nereid_async.worker import prefetch as prefetches
+from nereid_async.worker.job import Job
+from nereid_async.worker.prefetch import Prefetch
+
+
+def job() -> Job:
+    """A job that nobody looks at."""
+    message = Message(
+        id=str(uuid.uuid4()),
+        database="",
+        target=Target("model", "some.model", "method"),
+        args=[],
+        kwargs={},
+        user=0,
+        context={},
+        queue="q",
+        deferred_at_s=0,
+    )
+    return Job(Delivery("", None, "q"), message, None)
+
+
+def take(prefetch: Prefetch, number: int) -> None:
+    """Receive so many jobs."""
+    prefetch.expect(number)
+    prefetch.put([job() for _ in range(number)], number)
+
+
+def run(prefetch: Prefetch, length_s: float) -> None:
+    """Run a job that was received, and takes so long."""
+    assert prefetch.next() is not None
+    prefetch.ended(length_s)
+
+
+def busy(threads: int, length_s: float) -> Prefetch:
+    """One that has seen one task of that length, and is empty."""
+    prefetch = Prefetch(threads)
+    take(prefetch, 1)
+    run(prefetch, length_s)
+    return prefetch
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_nothing_ahead_before_a_task_was_measured(threads: int) -> None:
+    prefetch = Prefetch(threads)
+    assert prefetch.empty
+    assert prefetch.room(0) == threads
+    take(prefetch, threads)
+    assert not prefetch.empty
+    assert prefetch.room(0) == 0
+
+
+@pytest.mark.parametrize(
+    ("threads", "length_s", "room"),
+    [
+        (1, 10.0, 1),
+        (1, 0.3, 1),
+        (1, 0.09, 5),
+        (1, 0.001, 21),
+        (8, 0.02, 28),
+        (8, 0.39, 10),
+    ],
+)
+def test_short_tasks_are_received_ahead(
+    threads: int, length_s: float, room: int
+) -> None:
+    prefetch = busy(threads, length_s)
+    # One short task says little; many of them say it.
+    for _ in range(100):
+        take(prefetch, 1)
+        run(prefetch, length_s)
+    assert prefetch.room(0) == room
+
+
+def test_a_long_task_counts_at_once_and_is_forgotten_slowly() -> None:
+    prefetch = busy(1, 0.001)
+    for _ in range(100):
+        take(prefetch, 1)
+        run(prefetch, 0.001)
+    assert prefetch.room(0) == 21
+    take(prefetch, 1)
+    run(prefetch, 10.0)
+    assert prefetch.room(0) == 1
+    take(prefetch, 1)
+    run(prefetch, 0.001)
+    assert prefetch.room(0) == 1
+
+
+def test_a_call_has_to_be_worth_it() -> None:
+    prefetch = busy(1, 0.001)
+    for _ in range(100):
+        take(prefetch, 1)
+        run(prefetch, 0.001)
+    take(prefetch, 21)
+    for left in range(20, 11, -1):
+        run(prefetch, 0.001)
+        assert prefetch.room(0) == 0, left
+    run(prefetch, 0.001)
+    assert prefetch.room(0) == 10
+
+
+def test_who_waits_for_room_is_woken() -> None:
+    prefetch = Prefetch(1)
+    take(prefetch, 1)
+    found = []
+    waiting = threading.Thread(target=lambda: found.append(prefetch.room(30)))
+    waiting.start()
+    run(prefetch, 10.0)
+    waiting.join(10)
+    assert found == [1]
+
+
+def test_a_job_has_a_head_start_until_one_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prefetch = Prefetch(1)
+    take(prefetch, 1)
+    waiting = threading.Thread(target=prefetch.head_start)
+    waiting.start()
+    run(prefetch, 0.001)
+    waiting.join(10)
+    assert not waiting.is_alive()
+    # Nothing has come since: it does not wait for as long as it may.
+    monkeypatch.setattr(prefetches, "_HEAD_START_S", 60)
+    take(prefetch, 0)
+    began_s = time.monotonic()
+    prefetch.head_start()
+    assert time.monotonic() - began_s < 30
+
+
+def test_messages_count_while_they_are_claimed() -> None:
+    prefetch = Prefetch(2)
+    assert prefetch.expect(2)
+    assert not prefetch.empty
+    assert prefetch.room(0) == 0
+    # Another poller has received meanwhile: no thread is free for that.
+    assert not prefetch.expect(1)
+    prefetch.put([], 1)
+    prefetch.put([job()], 2)
+    assert prefetch.room(0) == 1
+
+
+def test_jobs_run_in_their_order() -> None:
+    prefetch = Prefetch(1)
+    jobs = [job() for _ in range(3)]
+    prefetch.expect(3)
+    prefetch.put(jobs, 3)
+    assert prefetch.next() is jobs[0]
+    assert prefetch.take_back() == jobs[1:]
+    prefetch.ended(1.0)
+    assert prefetch.empty
+
+
+def test_who_waits_for_a_job_is_told_the_end() -> None:
+    prefetch = Prefetch(1)
+    found: list[Job | None] = []
+    waiting = threading.Thread(target=lambda: found.append(prefetch.next()))
+    waiting.start()
+    prefetch.close()
+    waiting.join(10)
+    assert found == [None]

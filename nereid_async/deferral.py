@@ -118,7 +118,7 @@ def defer_call(
     _check_delay(target, options, runtime)
     if options.queue is not None:
         runtime.broker.check_queue(options.queue)
-    asker = runtime.asker()
+    asker = runtime.asker(options.delay, options.shared)
     message = _message(target, args, kwargs, options, names, runtime, asker)
     deferred = Deferred(message, runtime.codec.encode(message, names))
     pending.defer(runtime, deferred)
@@ -147,12 +147,9 @@ def _message(
 ) -> Message:
     transaction = Transaction()
     settings = runtime.settings
-    audience = asker.audience
-    if options.shared:
-        audience = replace(audience, kind="shared", secret="", user="")
     where = target.name
     return Message(
-        id=runtime.mint.new(audience),
+        id=runtime.mint.new(asker.audience),
         database=transaction.database.name,
         target=target,
         args=[
@@ -177,7 +174,7 @@ def _message(
         ),
         max_attempts=_given(options.max_attempts, settings.max_attempts),
         keep_result=not options.ignore_result,
-        for_browser=audience.kind != "nobody",
+        for_browser=asker.audience.kind != "nobody",
         outbox=runtime.rows is not None,
         web=asker.web,
         attributes=_encoded(options.attributes, f"{where}: attributes"),

@@ -43,14 +43,16 @@ class NereidAsync:
         if app.tryton_configfile and not app.initialised:
             # Nereid reads it in initialise(); our settings may be in it, too.
             tryton_config.update_etc(app.tryton_configfile)
-        from .web import asker, cheap_poll, routes, sessions, templates
+        from .web import asker, cheap_poll, owner_cookie, routes, sessions, templates
 
         loaded = settings.load(app.config)
         hosts = cheap_poll.Hosts()
+        jar = owner_cookie.CookieJar(loaded.signing_key, app.database_name)
+        askers = asker.Askers(app, jar, hosts, loaded.result_ttl)
         state = runtime.build(
             app.database_name,
             loaded,
-            lambda: asker.current_asker(app, hosts),
+            askers.current,
             # A worker may have nothing else that keeps the app.
             lambda web: asker.restored(app, web),
         )
@@ -58,10 +60,10 @@ class NereidAsync:
         # From here on nothing fails: an app is set up wholly, or not at all.
         app.extensions[EXTENSION] = state
         _connect(app, state)
-        routes.register(app, state, hosts)
+        asker.register(app, askers)
+        routes.register(app, state, jar, hosts)
         templates.register(app)
         _add_commands(app)
-        sessions.renew_at_login(app)
         sessions.warn_if_forgetful(app)
 
     def _check(self, app: Nereid) -> None:

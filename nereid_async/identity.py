@@ -4,7 +4,7 @@ An id is a UUIDv8 (RFC 9562, section 5.8): 64 random bits, and 58 bits of an HMA
 over them, the database and the *audience*, that is who may read the result. So any
 process that has the key tells its own visitor's id from a foreign, a made-up and a
 malformed one without looking anything up, and no row or message carries a secret of
-the session.
+the visitor's.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Audience:
     :ivar kind: ``"owner"`` (one visitor), ``"shared"`` (who has the link) or
         ``"nobody"``.
     :ivar website: id of the website the visitor was on, if any.
-    :ivar secret: the random secret kept in the visitor's session.
-    :ivar user: the user logged in when the task was deferred, as the session names
+    :ivar secret: the random secret in the visitor's cookie.
+    :ivar user: the user logged in when the task was deferred, as flask-login names
         it; empty for an anonymous visitor.
     """
 

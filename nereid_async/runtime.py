@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from trytond import backend
 from trytond.model import fields
@@ -39,8 +40,13 @@ class Asker:
     web: WebRequest | None = None
 
 
-#: Who defers outside a web request: nobody may read the result over HTTP.
-NO_ASKER = Asker()
+#: Tells who defers; given seconds of delay, and whether the result is for everybody.
+AskerFinder: TypeAlias = Callable[[float, bool], Asker]
+
+
+def no_asker(delay_s: float, shared: bool) -> Asker:
+    """Who defers outside a web request: nobody, who reads nothing over HTTP."""
+    return Asker(Audience("shared")) if shared else Asker()
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,7 @@ class Runtime:
     broker: Broker
     results: ResultStore
     sender: Sender
-    asker: Callable[[], Asker]
+    asker: AskerFinder
     web_context: Callable[[WebRequest], AbstractContextManager[None]] | None
 
     @property
@@ -131,7 +137,7 @@ class Runtime:
 def build(
     database: str,
     settings: Settings,
-    asker: Callable[[], Asker] = lambda: NO_ASKER,
+    asker: AskerFinder = no_asker,
     web_context: Callable[[WebRequest], AbstractContextManager[None]] | None = None,
 ) -> Runtime:
     """Put the parts together; opens no connection.

@@ -103,6 +103,42 @@ class Browser:
         return self._token
 
     @property
+    def cookies(self) -> str:
+        """All cookies of this visitor, as the header sends them."""
+        return "; ".join(f"{it.key}={it.value}" for it in self.jar.values())
+
+    def twin(self) -> Browser:
+        """Another browser with a copy of the cookies, as they are now."""
+        other = Browser(self.client.application)
+        other.jar.update(self.jar)
+        other._token = self._token
+        return other
+
+    def at_once(self, *requests: Callable[[Browser], Any]) -> list[Any]:
+        """Make several requests with the cookies there are now, as a page may.
+
+        Afterwards the cookies of all answers are there, in the order of the requests.
+        """
+        twins = [self.twin() for _ in requests]
+        answers = [request(twin) for request, twin in zip(requests, twins, strict=True)]
+        before = dict(self.jar)
+        for twin in twins:
+            for key in before.keys() - twin.jar.keys():
+                self.jar.pop(key, None)
+            self.jar.update(
+                (key, cookie)
+                for key, cookie in twin.jar.items()
+                if before.get(key) != cookie
+            )
+        return answers
+
+    @property
+    def jar(self) -> dict[Any, Any]:
+        """The cookies themselves, as the test client keeps them."""
+        jar: dict[Any, Any] = self.client._cookies
+        return jar
+
+    @property
     def session_id(self) -> str:
         """The value of this visitor's session cookie."""
         cookie = self.client.get_cookie("session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import has_request_context, request, session
 from flask_login import current_user
@@ -12,41 +12,95 @@ from nereid.globals import current_locale, current_website
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
+from ..identity import Audience
 from ..message import WebRequest
-from ..runtime import NO_ASKER, Asker
-from . import sessions, visitor
+from ..runtime import Asker, no_asker
+from . import login, visitor
 from .cheap_poll import Hosts
+from .owner_cookie import CookieJar, Owner
 
 if TYPE_CHECKING:
+    from flask import Response
     from nereid import Nereid
-
-
-def current_asker(app: Nereid, hosts: Hosts) -> Asker:
-    """Who defers: the visitor of the current request, or nobody.
-
-    :param hosts: told of the request's host: the asker will poll there.
-    """
-    if not has_request_context() or _is_restored():
-        return NO_ASKER
-    if visitor.USER_KEY not in session:
-        # A user remembered by a cookie enters the session when first looked at.
-        bool(current_user.is_anonymous)
-    if visitor.SECRET_KEY not in session:
-        sessions.renew(app)
-    website = current_website.id
-    hosts.learn(request.environ.get("HTTP_HOST", ""), website)
-    web = WebRequest(
-        website=website,
-        locale=current_locale.id,
-        language=Transaction().language,
-        base_url=request.url_root,
-        user=None if current_user.is_anonymous else current_user.id,
-    )
-    return Asker(visitor.owner(session, website), web)
-
 
 #: Marks the environment of a request that a worker has restored.
 _RESTORED = "nereid_async.restored"
+#: Where the environment of a request keeps its visitor as owner of tasks.
+_OWNER = "nereid_async.owner"
+
+
+class Askers:
+    """Tells who defers: the visitor of the current request, or nobody.
+
+    :param hosts: told of the request's host: the asker will poll there.
+    :param result_ttl_s: how long a result stays readable.
+    """
+
+    def __init__(
+        self, app: Nereid, jar: CookieJar, hosts: Hosts, result_ttl_s: float
+    ) -> None:
+        self._app = app
+        self._jar = jar
+        self._hosts = hosts
+        self._result_ttl_s = result_ttl_s
+
+    def current(self, delay_s: float, shared: bool) -> Asker:
+        """Who defers now.
+
+        :param delay_s: for how long the task waits; its owner has to be known after.
+        :param shared: whether the result is for everybody: nobody is its owner then.
+        """
+        if not has_request_context() or _is_restored():
+            return no_asker(delay_s, shared)
+        website = current_website.id
+        self._hosts.learn(request.environ.get("HTTP_HOST", ""), website)
+        user = self._user()
+        web = WebRequest(
+            website=website,
+            locale=current_locale.id,
+            language=Transaction().language,
+            base_url=request.url_root,
+            user=None if user == login.ANONYMOUS else current_user.id,
+        )
+        if shared:
+            return Asker(Audience("shared", website), web)
+        secret = self._owner().secret(delay_s + self._result_ttl_s)
+        return Asker(visitor.owner(secret, user, website), web)
+
+    def _user(self) -> str:
+        # flask-login may write into the session it looks at: not without need.
+        known = login.of_session(self._app, request, session)
+        return known if known == login.ANONYMOUS else login.of_request()
+
+    def _owner(self) -> Owner:
+        owner: Owner | None = request.environ.get(_OWNER)
+        if owner is None:
+            owner = Owner(self._jar, request.cookies, request.is_secure)
+            request.environ[_OWNER] = owner
+        return owner
+
+    def renew(self, sender: Any = None, **_: Any) -> None:
+        """Receive the signal of a login or a logout."""
+        if has_request_context():
+            self._owner().renew(self._result_ttl_s)
+
+    def answer(self, response: Response) -> Response:
+        """Let an answer carry the cookies that its request has made."""
+        owner: Owner | None = request.environ.get(_OWNER)
+        if owner is not None:
+            owner.set_cookies(response)
+        return response
+
+
+def register(app: Nereid, askers: Askers) -> None:
+    """Follow the app's answers, logins and logouts."""
+    from flask_login import user_logged_in, user_logged_out
+
+    for signal in (user_logged_in, user_logged_out):
+        # blinker would let go of a method that nobody else holds.
+        signal.connect(askers.renew, sender=app, weak=False)
+    # The first of the list comes last: no other makes the answer public again.
+    app.after_request_funcs.setdefault(None, []).insert(0, askers.answer)
 
 
 def _is_restored() -> bool:

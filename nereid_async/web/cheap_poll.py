@@ -10,15 +10,16 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flask import Response
 
-from ..identity import ID_PATTERN
+from ..identity import ID_PATTERN, Audience
 from ..result import URL_PREFIX
 from ..runtime import Runtime
-from . import endpoint
+from . import endpoint, login, visitor
+from .owner_cookie import CookieJar
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -61,11 +62,12 @@ class CheapPolls:
     """
 
     def __init__(
-        self, wsgi_app: WSGIApplication, app: Nereid, runtime: Runtime, hosts: Hosts
+        self, app: Nereid, runtime: Runtime, jar: CookieJar, hosts: Hosts
     ) -> None:
-        self.wsgi_app = wsgi_app
+        self.wsgi_app: WSGIApplication = app.wsgi_app
         self._app = app
         self._runtime = runtime
+        self._jar = jar
         self._hosts = hosts
 
     def __call__(
@@ -85,20 +87,29 @@ class CheapPolls:
         if match is None or website is None:
             return None
         request = self._app.request_class(environ)
-        session = self._session(request)
-        if session is None:
+        audiences = self._audiences(request, website)
+        if audiences is None:
             return None
         wait = request.args.get("wait")
-        return endpoint.read(self._runtime, match[1], session, website, wait)
+        return endpoint.read(self._runtime, match[1], audiences, wait)
 
-    def _session(self, request: Any) -> Mapping[str, Any] | None:
+    def _audiences(self, request: Any, website: int) -> Sequence[Audience] | None:
+        """What the visitor may read; None where only Nereid can tell."""
+        secrets = [it.secret for it in self._jar.read(request.cookies).values()]
+        # Without a secret it does not matter who is logged in.
+        user = self._user(request) if secrets else login.ANONYMOUS
+        return None if user is None else visitor.audiences(secrets, user, website)
+
+    def _user(self, request: Any) -> str | None:
         try:
-            session: Mapping[str, Any] | None
             session = self._app.session_interface.open_session(self._app, request)
-            return session
-        except RuntimeError:
-            # A store that needs the app's context, such as Nereid's memcached one.
+        except Exception:
+            # A store that needs the app's context, such as Nereid's memcached one, or
+            # one that fails: it does so once more where Flask sees it.
             return None
+        if session is None:
+            return None
+        return login.of_session(self._app, request, session)
 
 
 def respond(answer: endpoint.Answer) -> Response:

@@ -1,4 +1,4 @@
-"""``/async/result/<uuid>``: a plain function of the id and the session.
+"""``/async/result/<uuid>``: plain functions of the id and of who asks.
 
 It knows neither Flask nor Tryton's transactions, so that more than one route can
 call it. Unknown, malformed and foreign ids get the same answer, to the letter.
@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from ..errors import TransportError
+from ..identity import Audience
 from ..results.base import Status
 from ..runtime import Runtime
 from ..serialization import Json, dumps
 from ..states import State
-from . import visitor
 
 logger = logging.getLogger(__name__)
 
@@ -51,15 +50,15 @@ class Answer:
 def read(
     runtime: Runtime,
     task_id: str,
-    session: Mapping[str, Any],
-    website: int | None,
+    audiences: Sequence[Audience],
     wait: str | None = None,
 ) -> Answer:
     """Answer a GET. Reading does not consume.
 
+    :param audiences: all that the visitor may read.
     :param wait: the query's ``wait``: hold the answer for up to that many seconds.
     """
-    if not _readable(runtime, task_id, session, website):
+    if not runtime.mint.readable_by(task_id, audiences):
         return NOT_FOUND
     deadline_s = time.monotonic() + _wait_s(runtime, wait)
     try:
@@ -74,10 +73,10 @@ def read(
 
 
 def acknowledge(
-    runtime: Runtime, task_id: str, session: Mapping[str, Any], website: int | None
+    runtime: Runtime, task_id: str, audiences: Sequence[Audience]
 ) -> Answer:
     """Answer a DELETE: the asker has the result, it need not be kept."""
-    if not _readable(runtime, task_id, session, website):
+    if not runtime.mint.readable_by(task_id, audiences):
         return NOT_FOUND
     try:
         status = runtime.results.look(task_id)
@@ -89,12 +88,6 @@ def acknowledge(
     except TransportError:
         return _unreachable(task_id)
     return Answer(204)
-
-
-def _readable(
-    runtime: Runtime, task_id: str, session: Mapping[str, Any], website: int | None
-) -> bool:
-    return runtime.mint.readable_by(task_id, visitor.audiences(session, website))
 
 
 def _wait_s(runtime: Runtime, wait: str | None) -> float:

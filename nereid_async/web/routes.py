@@ -5,24 +5,30 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from flask import Response, request, session
+from flask import Response, request
 from nereid.globals import current_website
 
 from ..result import URL_PREFIX
 from ..runtime import Runtime
-from . import cheap_poll, endpoint
+from . import cheap_poll, endpoint, login, visitor
+from .owner_cookie import CookieJar
 
 if TYPE_CHECKING:
     from nereid import Nereid
 
 CLIENT_URL = "/async/client.js"
 
+RESULT = "nereid_async.result"
+
 
 class _Views:
     """Bound methods: Nereid takes a plain function for a model's instance method."""
 
-    def __init__(self, runtime: Runtime, hosts: cheap_poll.Hosts) -> None:
+    def __init__(
+        self, runtime: Runtime, jar: CookieJar, hosts: cheap_poll.Hosts
+    ) -> None:
         self._runtime = runtime
+        self._jar = jar
         self._hosts = hosts
 
     def result(self, task_id: str) -> Response:
@@ -31,11 +37,14 @@ class _Views:
             return Response(status=204, headers={"Allow": "GET, HEAD, DELETE, OPTIONS"})
         website = current_website.id
         self._hosts.learn(request.environ.get("HTTP_HOST", ""), website)
+        secrets = [it.secret for it in self._jar.read(request.cookies).values()]
+        user = login.of_request() if secrets else login.ANONYMOUS
+        audiences = visitor.audiences(secrets, user, website)
         if request.method == "DELETE":
-            answer = endpoint.acknowledge(self._runtime, task_id, session, website)
+            answer = endpoint.acknowledge(self._runtime, task_id, audiences)
         else:
             # Never held: that would hold Nereid's transaction as well.
-            answer = endpoint.read(self._runtime, task_id, session, website)
+            answer = endpoint.read(self._runtime, task_id, audiences)
         return cheap_poll.respond(answer)
 
     def client(self) -> Response:
@@ -48,16 +57,18 @@ class _Views:
         return response
 
 
-def register(app: Nereid, runtime: Runtime, hosts: cheap_poll.Hosts) -> None:
+def register(
+    app: Nereid, runtime: Runtime, jar: CookieJar, hosts: cheap_poll.Hosts
+) -> None:
     """Add the routes to the app's own map, without a locale in front.
 
     :param hosts: what the cheap poll knows of hosts; the routes add to it.
     """
-    views = _Views(runtime, hosts)
-    app.wsgi_app = cheap_poll.CheapPolls(app.wsgi_app, app, runtime, hosts)
+    views = _Views(runtime, jar, hosts)
+    app.wsgi_app = cheap_poll.CheapPolls(app, runtime, jar, hosts)
     app.add_url_rule(
         f"{URL_PREFIX}<path:task_id>",
-        endpoint="nereid_async.result",
+        endpoint=RESULT,
         view_func=views.result,
         methods=["GET", "DELETE", "OPTIONS"],
         provide_automatic_options=False,

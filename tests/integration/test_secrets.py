@@ -36,6 +36,12 @@ def secrets(app: Any, browser: Browser) -> list[str]:
         found += [it for it in session.values() if isinstance(it, str) and len(it) > 8]
         # The session's id is in the file's name.
         found.append(path.stem.rpartition("_")[2])
+    # The owner's secret is the last part of its cookie.
+    found += [
+        cookie.value.rpartition(".")[2]
+        for cookie in browser.jar.values()
+        if "nereid_async" in cookie.key
+    ]
     return [*found, browser.session_id]
 
 

@@ -9,9 +9,15 @@ from collections import Counter
 from contextlib import nullcontext
 from typing import Any
 
-from flask import jsonify, request
+from flask import (
+    jsonify,
+    make_response,
+    render_template_string,
+    request,
+    session,
+)
 from flask_wtf.csrf import generate_csrf
-from nereid import route
+from nereid import current_user, route
 from trytond import backend
 from trytond.exceptions import UserError
 from trytond.i18n import gettext
@@ -32,6 +38,45 @@ class Web(Model):
     @route("/csrf")
     def csrf(cls) -> str:
         return str(generate_csrf())
+
+    @classmethod
+    @route("/whoami")
+    def whoami(cls) -> Any:
+        """The address of the user logged in, or null."""
+        user = current_user
+        return jsonify(user=None if user.is_anonymous else user.email)
+
+    @classmethod
+    @route("/page-of-a-task")
+    def page_of_a_task(cls) -> str:
+        """A page without a form that shows a task it has deferred."""
+        result = Pool().get("async_test.record").echo.defer("x")
+        return str(render_template_string("{{ async_result(it) }}", it=result))
+
+    @classmethod
+    @route("/remember")
+    def remember(cls) -> str:
+        """Put the query's ``it`` into the session."""
+        session["it"] = request.args["it"]
+        return "remembered"
+
+    @classmethod
+    @route("/remembered")
+    def remembered(cls) -> str:
+        return str(session.get("it"))
+
+    @classmethod
+    @route("/deferring-page/<kind>")
+    def deferring_page(cls, kind: str) -> Any:
+        """A page that defers, and wants to be kept by caches that visitors share."""
+        _defer("page")
+        answer = make_response("a page for all")
+        answer.headers["Cache-Control"] = "public, max-age=60, s-maxage=600"
+        if kind == "cdn":
+            answer.headers["CDN-Cache-Control"] = "max-age=600"
+            answer.headers["Surrogate-Control"] = "max-age=600"
+            answer.headers["X-Accel-Expires"] = "600"
+        return answer
 
     @classmethod
     @route("/nothing", methods=["GET", "POST"])

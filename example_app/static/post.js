@@ -17,14 +17,13 @@ export class RefusedError extends Error {
  * @throws {RefusedError} if the shop refuses
  */
 export async function post(form) {
-  const token = document.querySelector('meta[name="csrf-token"]');
   const response = await fetch(form.action, {
     method: 'POST',
     body: new URLSearchParams(new FormData(form)),
     credentials: 'same-origin',
     headers: {
       Accept: 'application/json',
-      'X-CSRFToken': token?.content ?? form.elements.csrf_token.value,
+      'X-CSRFToken': form.elements.csrf_token.value,
     },
   });
   const body = await response.json().catch(() => ({}));

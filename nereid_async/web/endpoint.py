@@ -132,6 +132,7 @@ def _problem(status: int, title: str, detail: str) -> Answer:
     )
 
 
+FORBIDDEN = _problem(403, "Forbidden", "This is for pages of this site.")
 NOT_FOUND = _problem(404, "Not Found", "There is no such result.")
 
 

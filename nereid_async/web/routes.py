@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from flask import Response, request
 from nereid.globals import current_website
@@ -35,6 +36,8 @@ class _Views:
         """GET, HEAD, DELETE and OPTIONS of one result."""
         if request.method == "OPTIONS":
             return Response(status=204, headers={"Allow": "GET, HEAD, DELETE, OPTIONS"})
+        if request.method == "DELETE" and not _is_of_own_page():
+            return cheap_poll.respond(endpoint.FORBIDDEN)
         website = current_website.id
         self._hosts.learn(request.environ.get("HTTP_HOST", ""), website)
         secrets = [it.secret for it in self._jar.read(request.cookies).values()]
@@ -66,6 +69,7 @@ def register(
     """
     views = _Views(runtime, jar, hosts)
     app.wsgi_app = cheap_poll.CheapPolls(app, runtime, jar, hosts)
+    _exempt_from_tokens(app)
     app.add_url_rule(
         f"{URL_PREFIX}<path:task_id>",
         endpoint=RESULT,
@@ -75,3 +79,29 @@ def register(
         readonly=True,
     )
     app.add_url_rule(CLIENT_URL, endpoint="nereid_async.client", view_func=views.client)
+
+
+def _exempt_from_tokens(app: Nereid) -> None:
+    """Let DELETE do without a CSRF token, which would need a session.
+
+    No page of another origin can make a browser send one: it asks before it does
+    (CORS preflight), and no answer allows it; see also :func:`_is_of_own_page`.
+    """
+
+    def exempt() -> None:
+        app.extensions["csrf"].exempt(RESULT)
+
+    if app.initialised:
+        exempt()
+    else:
+        # Nereid makes its protection in initialise(), whose handler comes after ours.
+        app.before_request(exempt)
+
+
+def _is_of_own_page() -> bool:
+    """Whether a browser that says where a request comes from names this host."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    origin = request.headers.get("Origin")
+    return origin is None or urlsplit(origin).netloc == request.host

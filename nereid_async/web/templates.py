@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from flask import g
-from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup
 from trytond.transaction import Transaction
 
@@ -18,16 +17,13 @@ if TYPE_CHECKING:
 
 
 def async_client() -> Markup:
-    """What a page needs to fetch results: its CSRF token, and the script.
+    """What a page needs to fetch results: the script.
 
     Belongs in the head: ``{{ async_client() }}``; :func:`async_result` brings it where
     it is missing.
     """
     g._nereid_async_client = True
-    return Markup(
-        '<meta name="csrf-token" content="{}">\n'
-        '<script type="module" src="{}"></script>'
-    ).format(generate_csrf(), CLIENT_URL)
+    return Markup('<script type="module" src="{}"></script>').format(CLIENT_URL)
 
 
 def async_result(

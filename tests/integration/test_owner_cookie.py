@@ -259,7 +259,7 @@ def test_two_apps_on_a_host_leave_each_others_alone(
 ) -> None:
     mine = client.defer("echo", "x")
     cookies = ours(client)
-    other = Browser(app_factory(ASYNC_SIGNING_KEY="the key of another app"))
+    other = Browser(app_factory(ASYNC_SIGNING_KEY="the-key-of-another-app"))
     other.jar.update(client.jar)
     theirs = other.defer("echo", "y")
     assert len(ours(other)) == 2

@@ -95,6 +95,13 @@ def test_a_deferral_writes_nothing_into_the_session(client: Browser, app: Any) -
     assert file.read_bytes() == before
 
 
+def test_a_page_view_makes_no_session(client: Browser, app: Any) -> None:
+    answer = client.get("/en/page-of-a-task")
+    assert "<async-result" in answer.text
+    assert session_files(app) == []
+    assert client.client.get_cookie("session") is None
+
+
 # Logins by a header.
 
 

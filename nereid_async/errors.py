@@ -84,6 +84,10 @@ class WrongSignature(BadMessage):
     """Not signed with a key known here: by somebody else, or with a newer key."""
 
 
+class MisplacedMessage(BadMessage):
+    """Rightly signed, and received from another queue than its own."""
+
+
 class UnknownFormat(MessageError):
     """The message was written by a newer version of the package."""
 

@@ -177,7 +177,10 @@ class Settings:
         _masked,
     )
     only_tasks: bool = _option(
-        _boolean, False, "Refuse ``async.async`` calls of methods without decorator."
+        _boolean,
+        False,
+        "Refuse methods without decorator: where they are deferred by ``async.async``, "
+        "and in the worker.",
     )
     imports: tuple[str, ...] = _option(
         _names, (), "Python modules with plain-function tasks, imported by the worker."
@@ -219,6 +222,12 @@ class Settings:
         3_600.0,
         "Seconds after which a message that was sent and has not run is sent again, "
         "60 to 1209600.",
+    )
+    bare_max_age: float = _option(
+        _number(60, SQS_RETENTION_MAX_S),
+        float(SQS_RETENTION_MAX_S),
+        "Seconds after its due time at which a message of ``outbox = no`` does not run "
+        "any more, 60 to 1209600 (14 days, for which SQS keeps a message).",
     )
     send: str = _option(
         _choice("request", "background"),

@@ -22,13 +22,32 @@ _BASES: tuple[tuple[type, str], ...] = (
 )
 
 
+def is_private(method: str) -> bool:
+    """Whether a name is none for others to call: no message calls it."""
+    return method.startswith("_")
+
+
+def is_task(call: Any) -> bool:
+    """Whether something callable was declared a task."""
+    return hasattr(call, "task_options")
+
+
+def _refuse_private(place: str, method: str) -> None:
+    if is_private(method):
+        raise DeferralError(
+            f"{place}{method} cannot be deferred: no worker calls what begins with an "
+            "underscore; rename it"
+        )
+
+
 def method_target(owner: type, method: str, instance: Any = None) -> Target:
     """Name a method of a class of the pool, or of a saved record.
 
-    :raises DeferralError: the class is none of the pool's, or the instance is no
-        record.
+    :raises DeferralError: the class is none of the pool's, the instance is no record,
+        or the method's name begins with an underscore.
     :raises SerializationError: the record is not saved.
     """
+    _refuse_private(f"{owner.__name__}.", method)
     for base, kind in _BASES:
         if issubclass(owner, base):
             record = None if instance is None else _record_id(instance, method)
@@ -42,9 +61,11 @@ def method_target(owner: type, method: str, instance: Any = None) -> Target:
 def function_target(function: Callable[..., Any]) -> Target:
     """Name a plain function.
 
-    :raises DeferralError: a worker could not find it.
+    :raises DeferralError: a worker could not find it, or its name begins with an
+        underscore.
     """
     module, name = function.__module__, function.__qualname__
+    _refuse_private(f"{module}:", name)
     if "." in name or module == "__main__":
         raise DeferralError(
             f"{module}:{name} cannot be found by a worker; a plain task is a function "
@@ -81,11 +102,21 @@ def owner_of(name: str) -> type:
     raise UnknownTask(f"database {pool.database_name!r} has no {name!r}")
 
 
-def find(target: Target) -> Callable[..., Any]:
+def find(target: Target, *, only_tasks: bool = False) -> Callable[..., Any]:
     """The callable that a message names, in the open transaction's pool.
 
+    :param only_tasks: whether it has to be declared a task.
     :raises UnknownTask: there is none; a newer release may have it.
     """
+    call = _find(target)
+    if only_tasks and not is_task(call):
+        raise UnknownTask(
+            f"{target.name} is not decorated as a task, and only_tasks is on here"
+        )
+    return call
+
+
+def _find(target: Target) -> Callable[..., Any]:
     if target.kind == "function":
         return _find_function(target)
     if target.kind not in KINDS:
@@ -120,6 +151,6 @@ def _find_function(target: Target) -> Callable[..., Any]:
             f"{target.name} is not imported here; name its module in ASYNC_IMPORTS"
         )
     # Only what was declared: a message must not name just any function.
-    if not hasattr(function, "task_options"):
+    if not is_task(function):
         raise UnknownTask(f"{target.name} is not decorated as a task")
     return function  # type: ignore[no-any-return]

@@ -22,6 +22,12 @@ def write_label(label: str) -> None:
     Pool().get("async_test.entry").log(label)
 
 
+@extension.task
+def _hidden(label: str) -> None:
+    """Never called by a worker."""
+    write_label(label)
+
+
 def undecorated(left: int) -> int:
     """Not a task: no message may call it."""
     return left

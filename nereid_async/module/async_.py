@@ -12,7 +12,7 @@ from nereid_async.deferral import TaskOptions, defer_call
 from nereid_async.errors import DeferralError
 from nereid_async.result import AsyncResult
 from nereid_async.runtime import current
-from nereid_async.targets import KINDS, method_target, owner_of
+from nereid_async.targets import KINDS, is_task, method_target, owner_of
 from nereid_async.task import keep_deferrable
 
 __all__ = ["Async", "AsyncResult", "ResultOptions"]
@@ -89,7 +89,7 @@ def _owner(model: Any, instance: Any, method: str) -> type:
 
 
 def _check_decorated(owner: type, method: str) -> None:
-    if not hasattr(getattr(owner, method, None), "task_options"):
+    if not is_task(getattr(owner, method, None)):
         raise DeferralError(
             f"{owner.__name__}.{method} is not decorated with async_task, and the "
             "setting only_tasks is on"

@@ -10,6 +10,7 @@ from ..brokers.base import Delivery
 from ..errors import (
     BadMessage,
     LeaseLost,
+    MisplacedMessage,
     NereidAsyncError,
     UnknownFormat,
     WrongSignature,
@@ -18,6 +19,7 @@ from ..message import Message
 from ..rows import Claim, Starts
 from ..runtime import Runtime
 from ..throttled_log import ThrottledLog
+from . import trust
 from .job import Held, Job, Unread
 from .settlement import Settlement
 
@@ -91,20 +93,16 @@ class Admission:
     def _read(self, delivery: Delivery) -> Message | None:
         """Read a message; None if that cannot be, and was seen to."""
         try:
-            return self._decode(delivery)
+            message = self._runtime.codec.decode(delivery.text)
+            trust.check(message, delivery, self._runtime)
+            return message
+        except MisplacedMessage as error:
+            self._settlement.misplaced(Job(delivery, message, None), error)
         except (UnknownFormat, WrongSignature) as error:
             self._settlement.unread(Unread(delivery), error)
         except BadMessage as error:
             self._settlement.dead_letter(Unread(delivery), error)
         return None
-
-    def _decode(self, delivery: Delivery) -> Message:
-        message = self._runtime.codec.decode(delivery.text)
-        if message.database != self._runtime.database:
-            raise BadMessage(f"is for database {message.database!r}")
-        if delivery.claim is not None and delivery.claim.id != message.id:
-            raise BadMessage(f"stands in the row of task {delivery.claim.id}")
-        return message
 
     def _claims(
         self, messages: Sequence[Message], at_once: bool

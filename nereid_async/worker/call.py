@@ -37,15 +37,17 @@ def context_of(message: Message) -> dict[str, Any]:
         return {key: decode(value) for key, value in message.context.items()}
 
 
-def make(message: Message) -> Any:
+def make(message: Message, *, only_tasks: bool) -> Any:
     """Make the call; returns its value.
+
+    :param only_tasks: whether methods without the decorator are refused.
 
     :raises NotTaken: the task is not here, takes other arguments, or one of them
         cannot be read here.
     :raises BaseException: whatever the task raises.
     """
     with _taking():
-        call = find(message.target)
+        call = find(message.target, only_tasks=only_tasks)
         args = [decode(value) for value in message.args]
         kwargs = {name: decode(value) for name, value in message.kwargs.items()}
     try:

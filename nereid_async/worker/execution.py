@@ -122,7 +122,8 @@ def _run(job: Job, runtime: Runtime) -> Outcome:
     # As trytond's own queue: nobody is there to answer a warning.
     with transaction.set_context(call.context_of(message), _skip_warnings=True):
         with _web_context(message, runtime), running(_current(job, runtime)):
-            outcome = _outcome(call.make(message), message, runtime)
+            value = call.make(message, only_tasks=runtime.settings.only_tasks)
+            outcome = _outcome(value, message, runtime)
     if job.claim is not None:
         assert runtime.rows is not None
         runtime.rows.finish(

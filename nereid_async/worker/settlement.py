@@ -115,6 +115,12 @@ class Settlement:
         self._log.error(kind, "%s does not run: %s", held, error)
         self.fail(held, Failure.of(error, traced=False))
 
+    def misplaced(self, job: Job, error: MessageError) -> None:
+        """Put aside a copy that came by another queue; its task is not touched."""
+        kind = ("misplaced", job.delivery.queue)
+        self._log.error(kind, "a copy of %s does not run: %s", job, error)
+        self._bury(job, Failure.of(error, traced=False), in_row=False)
+
     def unread(self, unread: Unread, error: MessageError) -> None:
         """See to a message that another worker may be able to read.
 

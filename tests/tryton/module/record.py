@@ -77,6 +77,12 @@ class Record(ModelSQL, ModelView):
         """No decorator: deferred through ``async.async``."""
         Pool().get("async_test.entry").log(label)
 
+    @async_task
+    @classmethod
+    def _hidden(cls, label: str) -> None:
+        """Never called by a worker, decorated or not."""
+        Pool().get("async_test.entry").log(label)
+
     @async_task(ignore_result=False)
     @classmethod
     def overridden(cls, label: str) -> list[str]:

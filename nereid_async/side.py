@@ -137,7 +137,7 @@ def _connection(database_name: str) -> Iterator[Any]:
         return
     key = os.getpid(), database_name
     idle = _idle.get(key) or _idle.setdefault(key, _Idle(_idle_max()))
-    connection = _awake(idle) or _connect(database_name)
+    connection = _awake(database_name, idle) or _connect(database_name)
     try:
         yield connection
     finally:
@@ -151,6 +151,8 @@ def _connection(database_name: str) -> Iterator[Any]:
 
 #: libpq's PQTRANS_IDLE: connected, and in no transaction.
 _NOTHING = 0
+#: How long to wait for one where the pool has none left, and between two looks.
+_POOL_WAIT_S, _POOL_PAUSE_S = 10.0, 0.05
 #: A connection that waited for longer is asked whether it is still there.
 _TRUSTED_S = 1.0
 
@@ -174,13 +176,14 @@ def _idle_max() -> int:
     return min(8, int(config.getint("database", "maxconn", default=64)) // 4)
 
 
-def _awake(idle: _Idle) -> Any:
+def _awake(database_name: str, idle: _Idle) -> Any:
     while True:
         try:
             connection, since_s = idle.connections.pop()
         except IndexError:
             return None
         if connection.closed:
+            _let_go(database_name, connection)
             continue
         if time.monotonic() - since_s < _TRUSTED_S:
             return connection
@@ -188,17 +191,52 @@ def _awake(idle: _Idle) -> Any:
             connection.cursor().execute("SELECT 1")
             return connection
         except Exception as error:
-            connection.close()
+            _let_go(database_name, connection)
             if not is_passing(error):
                 raise
 
 
 def _connect(database_name: str) -> Any:
-    connection = (
-        backend.Database(database_name).connect().get_connection(autocommit=True)
-    )
-    connection.set_session(isolation_level="READ COMMITTED", autocommit=True)
-    return connection
+    """Another connection of trytond's pool; an error at once if there is no server.
+
+    trytond itself waits for one for a minute, and nobody could do anything meanwhile.
+    """
+    pool = backend.Database(database_name).connect()._connpool
+    while True:
+        may_be_gone = bool(pool._pool)
+        connection = _taken(pool)
+        try:
+            _set_up(connection)
+            return connection
+        except Exception as error:
+            _let_go(database_name, connection)
+            if not (may_be_gone and is_passing(error)):
+                raise
+
+
+def _taken(pool: Any) -> Any:
+    deadline_s = time.monotonic() + _POOL_WAIT_S
+    while True:
+        try:
+            return pool.getconn()
+        except Exception as error:
+            is_empty = type(error).__name__ == "PoolError" and not pool.closed
+            if not is_empty or time.monotonic() >= deadline_s:
+                raise
+        time.sleep(_POOL_PAUSE_S)
+
+
+def _set_up(connection: Any) -> None:
+    """Let every statement commit by itself, at READ COMMITTED; and see if it is there.
+
+    That is how a session begins, unless the server is set up otherwise. Nothing is set
+    that need not be: behind a pooler the session is somebody else's as well.
+    """
+    connection.set_session("DEFAULT", readonly="DEFAULT", autocommit=True)
+    cursor = connection.cursor()
+    cursor.execute("SHOW default_transaction_isolation")
+    if cursor.fetchone() != ("read committed",):
+        connection.set_session("READ COMMITTED")
 
 
 def _let_go(database_name: str, connection: Any) -> None:

@@ -77,6 +77,28 @@ def test_a_connection_that_the_server_has_closed_is_not_used(
 
 
 @pytest.mark.backends("postgresql")
+def test_connections_that_were_lost_are_not_missed_by_trytonds_pool(
+    database: str,
+) -> None:
+    pool = trytond_backend.Database(database).connect()._connpool
+    with side.autocommit(database):
+        used = len(pool._used)
+    for _ in range(2):
+        with ExitStack() as stack:
+            for _ in range(3):
+                stack.enter_context(side.autocommit(database))
+        for idle in side._idle.values():
+            idle.connections[:] = [(it, 0.0) for it, _ in idle.connections]
+        query(
+            database,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        )
+        with side.autocommit(database):
+            assert len(pool._used) == used
+
+
+@pytest.mark.backends("postgresql")
 def test_not_to_wait_for_the_disk_ends_with_the_transaction(database: str) -> None:
     def setting(cursor: side.Cursor) -> str:
         cursor.execute("SHOW synchronous_commit")

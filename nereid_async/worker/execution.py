@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from trytond import backend
@@ -28,6 +29,8 @@ from .job import Job
 
 logger = logging.getLogger(__name__)
 _throttled = ThrottledLog(logger)
+#: What only a change of the task's code ends is told less often.
+_hourly = ThrottledLog(logger, interval_s=3_600)
 
 _RETRY_PAUSE_S = 0.02
 #: Id and signature around a result on its way.
@@ -62,7 +65,8 @@ def execute(job: Job, runtime: Runtime, worker: str) -> Outcome:
                 transaction.tasks.clear()
                 if not marked:
                     marked = _mark_start(transaction, job, runtime, worker)
-                outcome = _run(job, runtime)
+                with _commits_noticed(transaction, job):
+                    outcome = _run(job, runtime)
         except TransactionError as error:
             if count >= _retries():
                 raise
@@ -75,6 +79,25 @@ def execute(job: Job, runtime: Runtime, worker: str) -> Outcome:
         _run_own_queue(runtime.database)
         return outcome
     raise AssertionError("itertools.count() ended")
+
+
+@contextmanager
+def _commits_noticed(transaction: Any, job: Job) -> Iterator[None]:
+    """Warn if the transaction is committed by the task itself."""
+    # Each commit moves it on, and nothing else does.
+    begun_at = transaction.started_at
+    try:
+        yield
+    finally:
+        if transaction.started_at != begun_at:
+            _hourly.warning(
+                job.message.target.name,
+                "%s committed its transaction by itself: should it fail now, or its "
+                "worker die, what it has committed stays, and the next attempt does it "
+                "again. Defer a task of its own for what must be committed early, or "
+                "write it in Transaction().new_transaction(), and look for it first",
+                job,
+            )
 
 
 def _mark_start_apart(job: Job, runtime: Runtime, worker: str) -> bool:

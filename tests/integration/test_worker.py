@@ -145,6 +145,27 @@ def test_many_commits_of_a_script_send_each_part_once(
     assert sorted(labels(database)) == ["0", "1", "2"]
 
 
+@pytest.mark.parametrize("broker_settings", ["database"], indirect=True)
+def test_a_commit_by_the_task_itself_is_told(
+    script: Script, database: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it has committed is there again after each attempt."""
+    with script.transaction():
+        model().commit_early.defer(str(tmp_path / "attempts"), 1)
+        model().write_entry.defer("other")
+    run_until(script, lambda: states(database) == ["done"] * 2)
+    assert sorted(labels(database)) == ["first part", "first part", "other"]
+    told = [
+        record.getMessage()
+        for record in caplog.records
+        if "committed its transaction by itself" in record.getMessage()
+    ]
+    # Once for all attempts of all tasks of the name.
+    assert len(told) == 1
+    assert "async_test.record.commit_early" in told[0]
+    assert "a task of its own" in told[0]
+
+
 # Again and again.
 
 

@@ -20,6 +20,9 @@ from .errors import DatabaseUnavailable
 #: resources, operator intervention, system error.
 _PASSING_CLASSES = ("08", "40", "53", "57", "58")
 _PASSING_STATES = {
+    # feature_not_supported: what a standby says to BEGIN ... READ WRITE, by which
+    # trytond begins. (And to a plan that a change of the tables has made useless.)
+    "0A000",
     "25006",  # read_only_sql_transaction: a standby, or a server that fails over
     "25P02",  # in_failed_sql_transaction: what failed before was passing, or told
     "25P03",  # idle_in_transaction_session_timeout

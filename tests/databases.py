@@ -76,6 +76,7 @@ class PostgreSQLDatabases:
 
     def __init__(self, path: Path, server: servers.PostgreSQL) -> None:
         self.path = path
+        self.server = server
         self.uri = server.uri
         #: The server's log.
         self.log = server.process.log

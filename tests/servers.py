@@ -29,15 +29,17 @@ PORT_ATTEMPTS = 3
 # PostgreSQL
 
 
-@dataclass(frozen=True)
+@dataclass
 class PostgreSQL:
     """A running PostgreSQL server.
 
     :param port: where it listens on 127.0.0.1; user ``tryton``, no password.
+    :param data: its data folder.
     :param process: the server.
     """
 
     port: int
+    data: Path
     process: Process
 
     @property
@@ -54,6 +56,34 @@ class PostgreSQL:
         except psycopg2.OperationalError:
             return False
         return True
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop it.
+
+        :param how: SIGINT for a fast shutdown, SIGQUIT for an immediate one.
+        """
+        self.process.send_signal(how)
+        self.process.wait(30)
+
+    def start(self, standby: bool = False) -> None:
+        """Start it anew, where it was.
+
+        :param standby: to be read only, as a standby that is not promoted yet.
+        """
+        if standby:
+            (self.data / "standby.signal").touch()
+            _own(self.data)
+        self.process = _postgres(self.process.command, self.process.log)
+        self.process.wait_until(self.accepts, "it accepts connections")
+
+    def promote(self) -> None:
+        """Let a standby take writes."""
+        import psycopg2
+
+        connection = psycopg2.connect(self.uri + "postgres")
+        connection.autocommit = True
+        connection.cursor().execute("SELECT pg_promote()")
+        connection.close()
 
 
 @contextmanager
@@ -145,16 +175,26 @@ def _start_postgresql(
             "shared_buffers": "64MB",
         }
         arguments = [f"--{name}={value}" for name, value in options.items()]
-        with Process(
-            [programs / "postgres", "-D", data, "-p", str(port), *arguments],
-            folder / "postgresql.log",
-            user=_postgres_user(),
-            stop_signal=signal.SIGINT,
-        ) as process:
-            server = PostgreSQL(port, process)
+        command: list[str | Path] = [
+            programs / "postgres",
+            "-D",
+            data,
+            "-p",
+            str(port),
+            *arguments,
+        ]
+        process = _postgres(command, folder / "postgresql.log")
+        server = PostgreSQL(port, data, process)
+        try:
             if _ready(process, port, attempt, server.accepts):
                 yield server
                 return
+        finally:
+            server.process.stop()
+
+
+def _postgres(command: Sequence[str | Path], log: Path) -> Process:
+    return Process(command, log, user=_postgres_user(), stop_signal=signal.SIGINT)
 
 
 @contextmanager

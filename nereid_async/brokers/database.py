@@ -9,6 +9,7 @@ from typing import Any
 from trytond import backend
 
 from ..database_errors import translated
+from ..errors import DatabaseUnavailable
 from ..rows import CHANNEL, Claim, TaskRows
 from ..wakeup import Wakeup
 from .base import Delivery, Parcel, SendReport
@@ -76,7 +77,14 @@ class DatabaseReceiver:
 
     def receive(self, limit: int, wait_s: float) -> list[Delivery]:
         """Claim rows, waiting for the first to fall due."""
-        deadline_s = time.monotonic() + wait_s
+        try:
+            return self._receive(limit, time.monotonic() + wait_s)
+        except DatabaseUnavailable:
+            # Nobody could give signs of life: first they get the time to.
+            self._expired_at_s = time.monotonic() + _EXPIRED_PAUSE_S
+            raise
+
+    def _receive(self, limit: int, deadline_s: float) -> list[Delivery]:
         while True:
             claims = self._claim(limit)
             left_s = deadline_s - time.monotonic()

@@ -129,6 +129,11 @@ class Run(ModelSQL):
     unknown_since = fields.Timestamp(
         "Unknown since", readonly=True, help="No worker has known the task since."
     )
+    interruptions = fields.Integer(
+        "Interruptions",
+        readonly=True,
+        help="How often the database has cut a run short.",
+    )
     progress_done = fields.Float("Done", readonly=True)
     progress_total = fields.Float("Of", readonly=True)
     progress_message = fields.Char("Message", readonly=True)

@@ -88,7 +88,8 @@ class ReaderRows(Statements):
                 self._execute(
                     cursor,
                     "UPDATE async_run SET attempt = 0, lease_until = NULL, "
-                    f"unknown_since = NULL WHERE uuid IN ({params(again)})",
+                    "interruptions = NULL, unknown_since = NULL "
+                    f"WHERE uuid IN ({params(again)})",
                     again,
                 )
             if again:

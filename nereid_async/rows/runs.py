@@ -151,6 +151,23 @@ class RunRows(Statements):
                 # Those that wait for the next due row have not seen this one.
                 self._wake_workers(cursor)
 
+    def interrupted(self, claim: Claim) -> int:
+        """Count that the database cut the run short; how often it has by now.
+
+        :raises LeaseLost: another run has the task by now.
+        """
+        with side.autocommit(self.database) as cursor:
+            self._execute(
+                cursor,
+                "UPDATE async_run SET interruptions = COALESCE(interruptions, 0) + 1 "
+                "WHERE uuid = {p} AND token = {p} RETURNING interruptions",
+                [claim.id, claim.token],
+            )
+            row = cursor.fetchone()
+        if row is None:
+            raise LeaseLost(f"task {claim.id}: another worker has it")
+        return int(row[0])
+
     def due_in_s(self, task_id: str) -> float | None:
         """Seconds until a task may run that nobody has; None if somebody has it."""
         seconds = self._seconds_between("{now}", "due_at")

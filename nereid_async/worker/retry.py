@@ -7,10 +7,14 @@ from dataclasses import dataclass
 
 from trytond.exceptions import TrytonException
 
-from ..errors import MessageError, Retry
+from ..database_errors import is_passing
+from ..errors import MessageError, Retry, TransportUnavailable
 
 _FIRST_DELAY_S = 1.0
 _LONGEST_DELAY_S = 3_600.0
+#: An outage, or a failover, is one; a task that ends its own session each time has
+#: to come to an end.
+FREE_INTERRUPTIONS = 3
 
 #: What another try does not mend: a user's mistake, missing rights, a value that
 #: cannot travel.
@@ -39,13 +43,14 @@ def decide(
 ) -> Again | GiveUp:
     """Decide by the rules, in their order.
 
-    ``Retry`` comes first; then what another try does not mend fails at once, unless
-    ``retry_on`` names its class (not just a base of it such as Exception); then
-    ``retry_on``. What is no Exception counts as one, but for sys.exit().
+    ``Retry`` and interruptions come first; then what another try does not mend fails
+    at once, unless ``retry_on`` names its class (not just a base of it such as
+    Exception); then ``retry_on``. What is no Exception counts as one,
+    but for sys.exit().
 
     :param attempt: the attempt that raised, from 1.
     """
-    if isinstance(error, Retry):
+    if isinstance(error, Retry) or is_interruption(error):
         wanted = True
     elif isinstance(error, _PERMANENT):
         wanted = any(
@@ -64,6 +69,11 @@ def decide(
     if isinstance(error, Retry) and error.delay_s is not None:
         return Again(error.delay_s)
     return Again(backoff_s(attempt))
+
+
+def is_interruption(error: BaseException) -> bool:
+    """Whether not the task has failed, but what it runs on: a lost connection, say."""
+    return isinstance(error, TransportUnavailable) or is_passing(error)
 
 
 def backoff_s(attempt: int) -> float:

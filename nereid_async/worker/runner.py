@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 import time
+from typing import Any
 
 from trytond import backend
 from trytond.transaction import Transaction
 
 from .. import signals
-from ..errors import LeaseLost, TransportError
+from ..database_errors import is_passing, translated
+from ..errors import DatabaseUnavailable, LeaseLost, TransportError
 from ..results.base import Failure, Outcome
 from ..runtime import Runtime
+from ..session_limits import likely_limit
 from ..targets import find
-from . import retry
+from . import outage, retry
 from .call import NotTaken
 from .execution import execute
 from .job import Job
@@ -70,12 +73,13 @@ class Runner:
         except LeaseLost:
             raise
         except NotTaken as refusal:
-            if self._settlement.unknown(job, refusal.error):
-                self._emit_failed(job, refusal.error)
+            error = refusal.error
+            if outage.outlast(job, lambda: self._settlement.unknown(job, error)):
+                self._emit_failed(job, error)
         except BaseException as error:
             # sys.exit() in a task, or a cancelled coroutine, ends the task, not the
             # worker.
-            self._failed(job, error)
+            self._failed(job, self._explained(error, started_s))
         else:
             logger.info("%s: done in %.0f ms", job, _ms_since(started_s))
             self._succeeded(job, outcome)
@@ -89,7 +93,20 @@ class Runner:
             result=outcome.value,
         )
 
+    def _explained(self, error: BaseException, started_s: float) -> BaseException:
+        """What the database says when it ends a run, as one error that can be read."""
+        if not is_passing(error):
+            return error
+        text = " ".join(str(error).split()) or type(error).__name__
+        ran_s = time.monotonic() - started_s
+        hint = likely_limit(self._runtime.database, ran_s)
+        explained = DatabaseUnavailable(f"the database ended the run: {text}{hint}")
+        explained.__cause__ = error
+        return explained
+
     def _failed(self, job: Job, error: BaseException) -> None:
+        if retry.is_interruption(error) and self._interrupted(job, error):
+            return
         decision = retry.decide(
             error, job.attempt, job.message.max_attempts, self._retry_on(job)
         )
@@ -106,23 +123,56 @@ class Runner:
             decision.delay_s,
             exc_info=error,
         )
-        self._settlement.retry(job, decision.delay_s)
+        outage.outlast(job, lambda: self._settlement.retry(job, decision.delay_s))
+        self._emit_retried(job, decision.delay_s, error)
+
+    def _interrupted(self, job: Job, error: BaseException) -> bool:
+        """Let it run again without counting the attempt; whether it has another one.
+
+        A database that cannot note this now is waited for: as long as nobody can run
+        anything, nobody else takes the task over.
+        """
+        claim, rows = job.claim, self._runtime.rows
+        if claim is None or rows is None:
+            return False
+        count = outage.outlast(job, lambda: rows.interrupted(claim))
+        if count > retry.FREE_INTERRUPTIONS:
+            return False
+        delay_s = retry.backoff_s(count)
+        logger.warning(
+            "%s was interrupted, which is no attempt; again in %.1f s: %s",
+            job,
+            delay_s,
+            error,
+        )
+        outage.outlast(job, lambda: self._settlement.interrupted(job, delay_s))
+        self._emit_retried(job, delay_s, error)
+        return True
+
+    def _emit_retried(self, job: Job, delay_s: float, error: BaseException) -> None:
         signals.emit(
             signals.task_retried,
             self._runtime.database,
             message=job.message,
-            delay_s=decision.delay_s,
+            delay_s=delay_s,
             error=error,
         )
 
     def _retry_on(self, job: Job) -> tuple[type[BaseException], ...]:
         """The classes cannot travel: they are read from the declaration."""
-        with Transaction().start(self._runtime.database, 0, readonly=True):
-            options = getattr(find(job.message.target), "task_options", None)
+
+        def declared() -> Any:
+            with (
+                translated(self._runtime.database),
+                Transaction().start(self._runtime.database, 0, readonly=True),
+            ):
+                return getattr(find(job.message.target), "task_options", None)
+
+        options = outage.outlast(job, declared)
         return (Exception,) if options is None else options.retry_on
 
     def _give_up(self, job: Job, failure: Failure, error: BaseException | None) -> None:
-        self._settlement.fail(job, failure)
+        outage.outlast(job, lambda: self._settlement.fail(job, failure))
         self._emit_failed(job, error)
 
     def _emit_failed(self, job: Job, error: BaseException | None) -> None:

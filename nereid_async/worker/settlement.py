@@ -53,6 +53,13 @@ class Settlement:
         """
         self._release(job, delay_s, job.attempt)
 
+    def interrupted(self, job: Job, delay_s: float) -> None:
+        """Let a task run again whose attempt does not count.
+
+        :raises LeaseLost: another run has it by now.
+        """
+        self._release(job, delay_s, _attempts_before(job))
+
     def fail(self, held: Held, failure: Failure) -> None:
         """Let it fail for good: in its row, to its asker, to the dead letters.
 

@@ -188,6 +188,43 @@ class Record(ModelSQL, ModelView):
         if append_line(path, repr(time.time())) == 1:
             raise ValueError(path) if delay is None else Retry(delay=delay)
 
+    @async_task(max_attempts=1, retry_on=(KeyError,))
+    @classmethod
+    def lose_connection(cls, path: str, times: int, own_error: bool) -> None:
+        """Let PostgreSQL end the session so many times first.
+
+        :param own_error: whether to raise an error of its own in place of the driver's.
+        """
+        if append_line(path, str(current_task.id)) > times:
+            return
+        try:
+            cursor = Transaction().connection.cursor()
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+            cursor.execute("SELECT pg_sleep(10)")
+        except Exception:
+            if own_error:
+                raise RuntimeError("nothing works here") from None
+            raise
+
+    @async_task(max_attempts=1, retry_on=(KeyError,))
+    @classmethod
+    def outlast(cls, path: str, go: str) -> None:
+        """Say that it runs, run until a file appears, then use the database."""
+        append_line(path, str(current_task.id))
+        deadline = time.monotonic() + 60
+        while not os.path.exists(go) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        Pool().get("async_test.entry").log("outlasted")
+
+    @async_task(max_attempts=2)
+    @classmethod
+    def commit_early(cls, path: str, times: int) -> None:
+        """Commit by itself, and fail so many times after that."""
+        Pool().get("async_test.entry").log("first part")
+        Transaction().commit()
+        if append_line(path, str(current_task.id)) <= times:
+            raise ValueError("second part")
+
     @async_task(retry_on=(ValueError,))
     @classmethod
     def fail_with_key_error(cls, path: str) -> None:

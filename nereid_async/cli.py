@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .errors import ConfigurationError, NereidAsyncError
+from .errors import ConfigurationError, NereidAsyncError, TransportError
 
 if TYPE_CHECKING:
     from flask.cli import ScriptInfo
@@ -177,6 +177,11 @@ def _run_retry(runtime: Runtime, ids: tuple[str, ...]) -> None:
     again = runtime.rows.retry_failed(ids)
     for task_id in ids:
         click.echo(f"{task_id}: {'again' if task_id in again else 'has not failed'}")
+    for task_id in again:
+        try:
+            runtime.results.withdraw(task_id)
+        except TransportError as error:
+            logger.warning("task %s: its old reply is still there: %s", task_id, error)
 
 
 # -- through Flask -------------------------------------------------------------

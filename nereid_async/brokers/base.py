@@ -65,6 +65,7 @@ class Delivery:
     :ivar receive_count: how often it was handed out, this time included.
     :ivar first_received_s: when it was first handed out, in seconds since 1970.
     :ivar received_at_s: when this handing-out was known here, by the monotonic clock.
+    :ivar dead_letter: what it bears if it was a dead letter of ours and moved back.
     :ivar claim: the claim on its row, where the broker hands out claimed rows.
     """
 
@@ -74,6 +75,7 @@ class Delivery:
     receive_count: int = 1
     first_received_s: float | None = None
     received_at_s: float = field(default_factory=time.monotonic)
+    dead_letter: str | None = None
     claim: Claim | None = None
 
 
@@ -123,9 +125,10 @@ class Consumer(Protocol):
     def can_hide_s(self, delivery: Delivery) -> float:
         """The longest time for which the message can be hidden from now on."""
 
-    def bury(self, delivery: Delivery, reason: str) -> None:
+    def bury(self, delivery: Delivery, reason: str, token: str | None) -> None:
         """Put the message where an administrator finds it, out of the queue.
 
+        :param token: what :attr:`Delivery.dead_letter` has, should it be moved back.
         :raises TransportUnavailable: not now; it comes again.
         :raises TransportError: that cannot be done, and it is still in the queue.
         """

@@ -142,7 +142,7 @@ class DatabaseConsumer:
         """Any time: see :meth:`hide`."""
         return float("inf")
 
-    def bury(self, delivery: Delivery, reason: str) -> None:
+    def bury(self, delivery: Delivery, reason: str, token: str | None) -> None:
         """Nothing to do: a failed row is the dead letter."""
 
     def extend(self, deliveries: Sequence[Delivery], timeout_s: int) -> list[Delivery]:

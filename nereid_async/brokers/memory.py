@@ -130,7 +130,7 @@ class MemoryConsumer:
         """Any time."""
         return float("inf")
 
-    def bury(self, delivery: Delivery, reason: str) -> None:
+    def bury(self, delivery: Delivery, reason: str, token: str | None) -> None:
         """Keep a message apart."""
         self._broker.buried.append((delivery, reason))
         self.acknowledge([delivery])

@@ -22,7 +22,7 @@ from ..sqs import (
 from ..throttled_log import ThrottledLog
 from .base import Delivery
 from .sqs_queues import TaskQueues
-from .sqs_receiver import RECEIVE_TIMEOUT_S, SqsReceiver
+from .sqs_receiver import DEAD_LETTER, RECEIVE_TIMEOUT_S, SqsReceiver
 
 logger = logging.getLogger(__name__)
 #: One line a message.
@@ -32,6 +32,7 @@ _once = ThrottledLog(logger, interval_s=VISIBILITY_MAX_S)
 _DELETE_PAUSE_S = 0.2
 #: Enough to tell what happened; the rest is in the row and the log.
 _REASON_MAX_BYTES = 1_000
+_NO_ROW = "-"
 
 
 def _left_s(delivery: Delivery) -> int:
@@ -43,11 +44,17 @@ def _left_s(delivery: Delivery) -> int:
     return max(0, int(VISIBILITY_MAX_S - RECEIVE_TIMEOUT_S - held_s))
 
 
-def _facts(delivery: Delivery, reason: str) -> dict[str, dict[str, str]]:
+def _facts(
+    delivery: Delivery, reason: str, token: str | None
+) -> dict[str, dict[str, str]]:
     """What is told of a dead letter, as far as there is room beside it."""
-    attributes = {"reason": text_attribute(reason, _REASON_MAX_BYTES)}
     room_bytes = BATCH_MAX_BYTES - len(delivery.text.encode())
-    return attributes if attributes_bytes(attributes) <= room_bytes else {}
+    facts: dict[str, dict[str, str]] = {}
+    for name, text in ((DEAD_LETTER, token or _NO_ROW), ("reason", reason)):
+        more = {**facts, name: text_attribute(text, _REASON_MAX_BYTES)}
+        if attributes_bytes(more) <= room_bytes:
+            facts = more
+    return facts
 
 
 def _by_queue(deliveries: Sequence[Delivery]) -> dict[str, list[Delivery]]:
@@ -123,13 +130,13 @@ class SqsConsumer:
         """What is left of the 12 hours for which SQS hides a message in all."""
         return _left_s(delivery)
 
-    def bury(self, delivery: Delivery, reason: str) -> None:
+    def bury(self, delivery: Delivery, reason: str, token: str | None) -> None:
         """Copy the message to the dead-letter queue, then delete it."""
         self._queues.call_dead(
             "send_message",
             delivery.queue,
             MessageBody=delivery.text,
-            MessageAttributes=_facts(delivery, reason),
+            MessageAttributes=_facts(delivery, reason, token),
         )
         self.acknowledge([delivery])
 

@@ -11,6 +11,9 @@ from .sqs_queues import TaskQueues
 
 #: A long poll answers after 20 s at the latest.
 RECEIVE_TIMEOUT_S = LONG_POLL_MAX_S + 10.0
+#: The attribute that tells a dead letter of ours, which AWS has moved back, from a
+#: message that is new.
+DEAD_LETTER = "nereid_async.dead_letter"
 
 
 class SqsReceiver:
@@ -37,6 +40,7 @@ class SqsReceiver:
                 "ApproximateReceiveCount",
                 "ApproximateFirstReceiveTimestamp",
             ],
+            MessageAttributeNames=[DEAD_LETTER],
         )
         return [_delivery(self.name, it) for it in answer.get("Messages", [])]
 
@@ -51,6 +55,7 @@ def _whole(wait_s: float) -> int:
 
 def _delivery(queue: str, message: dict[str, Any]) -> Delivery:
     facts = message.get("Attributes", {})
+    mark = message.get("MessageAttributes", {}).get(DEAD_LETTER, {})
     first_ms = facts.get("ApproximateFirstReceiveTimestamp")
     return Delivery(
         text=message["Body"],
@@ -58,4 +63,5 @@ def _delivery(queue: str, message: dict[str, Any]) -> Delivery:
         queue=queue,
         receive_count=int(facts.get("ApproximateReceiveCount", 1)),
         first_received_s=None if first_ms is None else int(first_ms) / 1_000,
+        dead_letter=mark.get("StringValue"),
     )

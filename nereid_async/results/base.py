@@ -193,5 +193,11 @@ class ResultStore(Protocol):
         :raises TransportError: the store cannot be reached.
         """
 
+    def withdraw(self, task_id: str) -> None:
+        """Remove what an earlier run has told: the task runs again.
+
+        :raises TransportError: that cannot be done now; :meth:`look` heeds the row.
+        """
+
     def forget(self, task_id: str) -> None:
         """Remove the outcome: its asker has it."""

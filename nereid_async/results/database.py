@@ -25,6 +25,9 @@ class DatabaseResults:
         """Nothing to do: results go with the rows."""
         return 0
 
+    def withdraw(self, task_id: str) -> None:
+        """Nothing to do: it went when the row was set back."""
+
     def forget(self, task_id: str) -> None:
         """Drop the value; the row keeps the state."""
         self._rows.acknowledge(task_id)

@@ -38,6 +38,11 @@ class MemoryResults:
         """Nothing to do: results go with the process."""
         return 0
 
+    def withdraw(self, task_id: str) -> None:
+        """Drop an outcome: the task is pending again."""
+        with self._lock:
+            self._texts.pop(task_id, None)
+
     def forget(self, task_id: str) -> None:
         """Drop an outcome."""
         with self._lock:

@@ -14,7 +14,7 @@ from ..rows import TaskRows
 from ..seal import Seal
 from ..serialization import dumps, loads
 from ..settings import SQS_RETENTION_MAX_S, Settings
-from ..sqs import RETENTION_MIN_S, Sqs
+from ..sqs import BATCH_MAX_ENTRIES, RETENTION_MIN_S, Sqs
 from ..states import State
 from .base import Outcome, Status
 
@@ -77,8 +77,9 @@ class SqsResults:
         if status.outcome.failure is not None or status.outcome.value is None:
             return status
         reply = self._look_at_queue(task_id)
-        # The row has the value as well: once done, an answer stays done.
-        return status if reply.outcome is None else reply
+        # The row has the value as well: once done, an answer stays done. And the row
+        # decides: a reply that tells another end is of an earlier run.
+        return reply if reply.state is status.state else status
 
     def _look_at_queue(self, task_id: str) -> Status:
         name = self._names.reply(task_id)
@@ -150,6 +151,36 @@ class SqsResults:
             return False
         created_s = float(answer.get("Attributes", {}).get("CreatedTimestamp", "inf"))
         return time.time() - created_s > self._ttl_s
+
+    def withdraw(self, task_id: str) -> None:
+        """Empty the reply queue. (The name of a deleted one is blocked for a while.)"""
+        name = self._names.reply(task_id)
+        wait_s = _RECEIVE_WAIT_S
+        try:
+            while entries := self._receive_to_delete(name, wait_s):
+                self._sqs.call(
+                    "delete_message_batch",
+                    QueueUrl=self._sqs.url(name),
+                    Entries=entries,
+                )
+                # That there is one was worth waiting for; more are not expected.
+                wait_s = 0
+        except QueueMissing:
+            pass
+        finally:
+            self._sqs.forget(name)
+
+    def _receive_to_delete(self, name: str, wait_s: int) -> list[dict[str, str]]:
+        answer = self._sqs.call(
+            "receive_message",
+            QueueUrl=self._sqs.url(name),
+            MaxNumberOfMessages=BATCH_MAX_ENTRIES,
+            WaitTimeSeconds=wait_s,
+        )
+        return [
+            {"Id": str(i), "ReceiptHandle": message["ReceiptHandle"]}
+            for i, message in enumerate(answer.get("Messages", []))
+        ]
 
     def forget(self, task_id: str) -> None:
         """Delete the reply queue: it costs money, and its asker has the answer."""

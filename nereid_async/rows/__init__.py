@@ -9,6 +9,7 @@ one run commits. All times are UTC by the database's own clock.
 
 from __future__ import annotations
 
+from .again import AgainRows
 from .asker import AskerRows
 from .claims import ClaimRows
 from .outbox import OutboxRows
@@ -30,7 +31,9 @@ __all__ = [
 ]
 
 
-class TaskRows(AskerRows, OutboxRows, ClaimRows, RunRows, ReaderRows, UnreadRows):
+class TaskRows(
+    AskerRows, OutboxRows, ClaimRows, RunRows, ReaderRows, UnreadRows, AgainRows
+):
     """The rows of one database. Thread-safe; survives a fork.
 
     :param database: the database's name.

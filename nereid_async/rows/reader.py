@@ -1,8 +1,6 @@
-"""The reader's statements, and the administrator's."""
+"""The reader's statements, and the reaper's."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 from .. import side
 from ..results.base import Failure, Outcome, Progress, Status
@@ -71,30 +69,6 @@ class ReaderRows(Statements):
                 [limit],
             )
             return len(gone) + len(cursor.fetchall())
-
-    def retry_failed(self, ids: Sequence[str]) -> list[str]:
-        """Let failed tasks run again, as if they were new; returns their ids."""
-        with side.transaction(self.database) as cursor:
-            self._execute(
-                cursor,
-                "UPDATE async_task SET state = 'pending', token = NULL, error = NULL, "
-                "traceback = NULL, finished_at = NULL, expires_at = NULL, "
-                "acknowledged = NULL, due_at = {now}, send_at = NULL "
-                f"WHERE uuid IN ({params(ids)}) AND state = 'failed' RETURNING uuid",
-                ids,
-            )
-            again = [uuid for (uuid,) in cursor.fetchall()]
-            if again:
-                self._execute(
-                    cursor,
-                    "UPDATE async_run SET attempt = 0, lease_until = NULL, "
-                    "interruptions = NULL, unknown_since = NULL "
-                    f"WHERE uuid IN ({params(again)})",
-                    again,
-                )
-            if again:
-                self._wake_workers(cursor)
-        return again
 
     def columns(self, table: str) -> set[str]:
         """The names of the columns that a table of ours has; one read of no row."""

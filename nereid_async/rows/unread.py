@@ -6,6 +6,7 @@ that it is the row's own message is told by its text, byte for byte.
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 
 from .. import side
@@ -63,15 +64,25 @@ class UnreadRows(Statements):
 
     def fail_unread(
         self, message: UnreadMessage, outcome: Outcome, ttl_s: float
-    ) -> bool:
-        """Let a task fail that nobody has; whether a row with this message did."""
+    ) -> str | None:
+        """Let a task fail that nobody has.
+
+        :return: the token of its failure; None if no row with this message failed.
+        """
         assert outcome.failure is not None
+        token = secrets.token_hex(16)
         with side.autocommit(self.database) as cursor:
             self._execute(
                 cursor,
-                "UPDATE async_task SET state = 'failed', error = {p}, "
+                "UPDATE async_task SET state = 'failed', token = {p}, error = {p}, "
                 "finished_at = {now}, expires_at = {later} WHERE uuid = {p} "
                 "AND message = {p} AND state IN ('pending', 'sent') RETURNING uuid",
-                [dumps(outcome.failure.as_json()), ttl_s, message.id, message.text],
+                [
+                    token,
+                    dumps(outcome.failure.as_json()),
+                    ttl_s,
+                    message.id,
+                    message.text,
+                ],
             )
-            return cursor.fetchone() is not None
+            return token if cursor.fetchone() is not None else None

@@ -22,6 +22,7 @@ from ..throttled_log import ThrottledLog
 from . import trust
 from .job import Held, Job, Unread
 from .settlement import Settlement
+from .unclaimed import Unclaimed
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class Admission:
     def __init__(self, runtime: Runtime, settlement: Settlement, worker: str) -> None:
         self._runtime = runtime
         self._settlement = settlement
+        self._unclaimed = Unclaimed(runtime, settlement)
         self._worker = worker
         self._log = ThrottledLog(logger)
 
@@ -95,11 +97,13 @@ class Admission:
         try:
             message = self._runtime.codec.decode(delivery.text)
             trust.check(message, delivery, self._runtime)
+            if delivery.dead_letter is not None:
+                self._unclaimed.moved_back(Job(delivery, message, None))
             return message
         except MisplacedMessage as error:
             self._settlement.misplaced(Job(delivery, message, None), error)
         except (UnknownFormat, WrongSignature) as error:
-            self._settlement.unread(Unread(delivery), error)
+            self._unclaimed.unread(Unread(delivery), error)
         except BadMessage as error:
             self._settlement.dead_letter(Unread(delivery), error)
         return None
@@ -149,4 +153,4 @@ class Admission:
             text = "has a row, and this worker is set to outbox = no"
             self._settlement.dead_letter(Unread(job.delivery), BadMessage(text))
         else:
-            self._settlement.not_claimed(job, rows)
+            self._unclaimed.not_claimed(job, rows)

@@ -9,17 +9,22 @@ from ..rows import TaskRows
 from .job import Held
 
 
-def fail(held: Held, rows: TaskRows | None, outcome: Outcome, ttl_s: float) -> bool:
-    """Write a failure in the row; whether there is one that took it.
+def fail(
+    held: Held, rows: TaskRows | None, outcome: Outcome, ttl_s: float
+) -> str | None:
+    """Write a failure in the row.
 
+    :return: the token of the failure; None if there is no row that took it.
     :raises LeaseLost: another run has the task by now.
     """
     if rows is None:
-        return False
+        return None
     if held.claim is not None:
         rows.finish_apart(held.claim, outcome, ttl_s)
-        return True
-    return held.unread is not None and rows.fail_unread(held.unread, outcome, ttl_s)
+        return held.claim.token
+    if held.unread is not None:
+        return rows.fail_unread(held.unread, outcome, ttl_s)
+    return None
 
 
 def unknown_for_s(held: Held, rows: TaskRows | None) -> float:

@@ -13,12 +13,11 @@ from ..errors import (
     WebAppNeeded,
 )
 from ..results.base import Failure, Outcome
-from ..rows import TaskRows
 from ..runtime import Runtime
 from ..states import State
 from ..throttled_log import ThrottledLog
 from . import own_row
-from .job import Held, Job, Unread
+from .job import Held, Job
 
 logger = logging.getLogger(__name__)
 
@@ -67,9 +66,9 @@ class Settlement:
         """
         outcome, runtime = Outcome(failure=failure), self._runtime
         ttl_s = runtime.settings.result_ttl
-        in_row = own_row.fail(held, runtime.rows, outcome, ttl_s)
+        token = own_row.fail(held, runtime.rows, outcome, ttl_s)
         self._reply(held, outcome)
-        self._bury(held, failure, in_row=in_row)
+        self._bury(held, failure, token)
 
     # -- it has not run ------------------------------------------------------------
 
@@ -80,9 +79,9 @@ class Settlement:
         """
         self._release(held, 0, _attempts_before(held))
 
-    def leave(self, held: Held) -> None:
-        """Let what could not be claimed come again soon, not after a lease."""
-        self._consumer.hide(held.delivery, _FIRST_DELAY_S)
+    def leave(self, held: Held, delay_s: float = _FIRST_DELAY_S) -> None:
+        """Let what was not claimed come again in ``delay_s`` seconds."""
+        self._consumer.hide(held.delivery, delay_s)
 
     def unknown(self, held: Held, error: MessageError) -> bool:
         """Keep what this worker cannot run, but a newer one may.
@@ -126,51 +125,30 @@ class Settlement:
         """Put aside a copy that came by another queue; its task is not touched."""
         kind = ("misplaced", job.delivery.queue)
         self._log.error(kind, "a copy of %s does not run: %s", job, error)
-        self._bury(job, Failure.of(error, traced=False), in_row=False)
+        self._bury(job, Failure.of(error, traced=False), None)
 
-    def unread(self, unread: Unread, error: MessageError) -> None:
-        """See to a message that another worker may be able to read.
+    # -- it has run before ---------------------------------------------------------
 
-        If it is the message of a row, the row tells what has become of its task.
+    def done_before(self, held: Held, outcome: Outcome | None) -> None:
+        """End a message whose task is done; tell its asker once more.
+
+        :param outcome: None where it is not kept any more.
         """
-        rows, message = self._runtime.rows, unread.unread
-        state = None
-        if rows is not None and message is not None:
-            state = rows.state_of_unread(message)
-            if state is not None and state.finished:
-                status = rows.status(message.id)
-                self._over(unread, None if status is None else status.outcome)
-                return
-        if state is State.RUNNING:
-            # Somebody has it; should that one die, the message is there again.
-            timeout_s = self._runtime.settings.visibility_timeout
-            self._consumer.hide(unread.delivery, timeout_s)
-            return
-        self.unknown(unread, error)
-
-    def not_claimed(self, job: Job, rows: TaskRows) -> None:
-        """See to a message whose row cannot be claimed."""
-        status = rows.status(job.message.id)
-        if status is None:
-            logger.error("%s has no row any more: not run", job)
-            self._consumer.acknowledge([job.delivery])
-        elif not status.state.finished:
-            due_in_s = rows.due_in_s(job.message.id)
-            if due_in_s is None:
-                # Another worker has it; should that die, the message is there again.
-                due_in_s = job.message.visibility_timeout_s
-            self._consumer.hide(job.delivery, due_in_s)
-        else:
-            self._over(job, status.outcome)
-
-    def _over(self, held: Held, outcome: Outcome | None) -> None:
-        # Delivered twice, or the worker died before it could acknowledge.
         if outcome is not None:
             self._reply(held, outcome)
-            if outcome.failure is not None:
-                # Maybe a second time: a dead letter too many is better than none.
-                self._bury(held, outcome.failure, in_row=True)
-                return
+        self._consumer.acknowledge([held.delivery])
+
+    def failed_before(self, held: Held, failure: Failure, token: str) -> None:
+        """Put a message aside whose task has failed; tell its asker once more.
+
+        :param token: that of the failure in the row.
+        """
+        self._reply(held, Outcome(failure=failure))
+        # Maybe a second time: a dead letter too many is better than none.
+        self._bury(held, failure, token)
+
+    def drop(self, held: Held) -> None:
+        """End a message that means nothing any more."""
         self._consumer.acknowledge([held.delivery])
 
     # -- parts ---------------------------------------------------------------------
@@ -217,21 +195,21 @@ class Settlement:
                 error,
             )
 
-    def _bury(self, held: Held, failure: Failure, *, in_row: bool) -> None:
+    def _bury(self, held: Held, failure: Failure, token: str | None) -> None:
         """Put it aside; where that cannot be done, its row tells, or it is kept.
 
-        :param in_row: whether the failure is in a row.
+        :param token: that of the failure in the row; None if it is in none.
         :raises TransportUnavailable: not now; it comes again.
         """
         try:
-            self._consumer.bury(held.delivery, failure.text)
+            self._consumer.bury(held.delivery, failure.text, token)
             return
         except TransportUnavailable:
             raise
         except TransportError as error:
             unburied = error
         queue = held.delivery.queue
-        if in_row:
+        if token is not None:
             self._log.error(
                 ("dead letter", queue),
                 "%s failed and is not among the dead letters of queue %s; it is in "

@@ -58,5 +58,5 @@ class QueueSuite(BrokerSuite):
         carrier.post([parcel()])
         with consuming(carrier) as consumer:
             (received,) = receive_all(consumer, 1)
-            consumer.bury(received, "no such task ☃")
+            consumer.bury(received, "no such task ☃", None)
             assert receive(consumer, 1, VISIBILITY_S + 1) == []

@@ -105,6 +105,20 @@ class ResultSuite:
         store.forget(task_id)
         store.forget(task_id)
 
+    def test_what_was_withdrawn_is_told_no_more(self, keeper: Keeper) -> None:
+        task_id = keeper.defer()
+        keeper.store().withdraw(task_id)
+        keeper.finish(task_id, Outcome(failure=Failure("ValueError", "no")))
+        keeper.store().withdraw(task_id)
+        if not keeper.knows_tasks:
+            status = keeper.store().look(task_id)
+            assert status is not None
+            assert status.outcome is None
+            keeper.finish(task_id, Outcome(1, 1))
+            status = keeper.store().look(task_id)
+            assert status is not None
+            assert status.outcome == Outcome(1, 1)
+
     def test_a_failure_can_be_forgotten(self, keeper: Keeper) -> None:
         task_id = keeper.defer()
         keeper.finish(task_id, Outcome(failure=Failure("ValueError", "no")))

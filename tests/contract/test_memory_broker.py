@@ -22,7 +22,7 @@ class TestMemoryBroker(QueueSuite):
         carrier.post([sent])
         with consuming(carrier) as consumer:
             (received,) = receive_all(consumer, 1)
-            consumer.bury(received, "why")
+            consumer.bury(received, "why", None)
         assert isinstance(carrier.broker, MemoryBroker)
         ((buried, reason),) = carrier.broker.buried
         assert (buried.text, reason) == (sent.text, "why")

@@ -101,7 +101,7 @@ class TestSqsBroker(QueueSuite):
         carrier.post([sent])
         with consuming(carrier) as consumer:
             (received,) = receive_all(consumer, 1)
-            consumer.bury(received, "no such task")
+            consumer.bury(received, "no such task", None)
         url = client.get_queue_url(QueueName=f"{prefix}-shop-q-dead")["QueueUrl"]
         (message,) = client.receive_message(
             QueueUrl=url, MessageAttributeNames=["All"], WaitTimeSeconds=2

@@ -365,12 +365,12 @@ def test_an_unread_message_finds_its_row_by_its_text(
     first_s, then_s = rows.unread_for_s(own), rows.unread_for_s(own)
     assert first_s is not None and then_s is not None
     assert 0 <= first_s <= then_s
-    assert not rows.fail_unread(forged, failure, 60)
+    assert rows.fail_unread(forged, failure, 60) is None
     # It does not stand in the way of a worker that can read it, nor takes it from one.
     held = claim(rows, task_id)
     assert held.attempt == 0
     assert rows.state_of_unread(own) is State.RUNNING
-    assert not rows.fail_unread(own, failure, 60)
+    assert rows.fail_unread(own, failure, 60) is None
     rows.start(held, "worker")
     rows.release(held, State.SENT, 0, 1)
     assert query(rows.database, "SELECT unknown_since FROM async_run") == [(None,)]

@@ -1,0 +1,104 @@
+"""What becomes of a delivery that nobody can run now: its row says."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+
+from ..errors import MessageError, TransportError
+from ..results.base import Failure
+from ..rows import TaskRows
+from ..runtime import Runtime
+from ..states import State
+from ..throttled_log import ThrottledLog
+from .job import Held, Job, Unread
+from .settlement import Settlement
+
+logger = logging.getLogger(__name__)
+
+
+class Unclaimed:
+    """Looks into the rows of what cannot be claimed. Thread-safe."""
+
+    def __init__(self, runtime: Runtime, settlement: Settlement) -> None:
+        self._runtime = runtime
+        self._settlement = settlement
+        self._log = ThrottledLog(logger)
+
+    def moved_back(self, job: Job) -> None:
+        """Let a task that has failed run again, if this is its dead letter."""
+        rows, token = self._runtime.rows, job.delivery.dead_letter
+        if rows is None or token is None or not rows.retry_dead(job.message.id, token):
+            return
+        logger.info("%s was moved back from the dead letters: it runs again", job)
+        if job.reply_to is not None:
+            with suppress(TransportError):
+                self._runtime.results.withdraw(job.reply_to)
+
+    def not_claimed(self, job: Job, rows: TaskRows) -> None:
+        """See to a message that was read, and whose row cannot be claimed."""
+        status = rows.status(job.message.id)
+        if status is None:
+            self._tell(job, "has no row any more: it does not run")
+            self._settlement.drop(job)
+        elif status.state.finished:
+            self._over(job, job.message.id, rows)
+        else:
+            due_in_s = rows.due_in_s(job.message.id)
+            if due_in_s is None:
+                # Another worker has it; should that die, the message is there again.
+                due_in_s = job.message.visibility_timeout_s
+            self._settlement.leave(job, due_in_s)
+
+    def unread(self, unread: Unread, error: MessageError) -> None:
+        """See to a message that another worker may be able to read."""
+        rows, message = self._runtime.rows, unread.unread
+        if rows is not None and message is not None:
+            state = rows.state_of_unread(message)
+            token = unread.delivery.dead_letter
+            if state is State.FAILED and token is not None:
+                if rows.retry_dead(message.id, token, message.text):
+                    state = State.SENT
+            if state is not None and state.finished:
+                self._over(unread, message.id, rows)
+                return
+            if state is State.RUNNING:
+                timeout_s = self._runtime.settings.visibility_timeout
+                self._settlement.leave(unread, timeout_s)
+                return
+        self._settlement.unknown(unread, error)
+
+    def _over(self, held: Held, task_id: str, rows: TaskRows) -> None:
+        """See to a message whose task has finished before.
+
+        It was delivered twice, or moved back from the dead letters, or the worker died
+        before it could acknowledge.
+        """
+        status = rows.status(task_id)
+        outcome = None if status is None else status.outcome
+        token = rows.token_of_failed(task_id)
+        if token is None:
+            if held.delivery.dead_letter is not None:
+                self._tell(held, "does not run: its task is done")
+            self._settlement.done_before(held, outcome)
+            return
+        again = " again since" if held.delivery.dead_letter is not None else ""
+        self._tell(
+            held,
+            f"is put aside: its task has failed{again}; `… async retry ID` runs it",
+        )
+        failure = None if outcome is None else outcome.failure
+        if failure is None:
+            failure = Failure("TaskFailed", "the time to tell how is over")
+        self._settlement.failed_before(held, failure, token)
+
+    def _tell(self, held: Held, what: str) -> None:
+        """Say why it does not run."""
+        moved = held.delivery.dead_letter is not None
+        self._log.warning(
+            (moved, what),
+            "%s%s %s",
+            held,
+            " was moved back from the dead letters, and" if moved else "",
+            what,
+        )

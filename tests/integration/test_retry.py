@@ -1,0 +1,86 @@
+"""A task that has failed runs again, and its asker gets the new answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nereid_async.cli import _run_retry
+from nereid_async.results.base import Failure, Outcome
+from nereid_async.worker.relay import Relay
+from tests.fixtures.apps import AppFactory
+from tests.fixtures.services import sqs_settings
+from tests.helpers import Browser, burst, wait_until
+from tests.proxy import Proxy
+
+
+def retry(app: Any, task_id: str) -> None:
+    """What the command does, and the relay."""
+    runtime = app.extensions["nereid_async"]
+    _run_retry(runtime, (task_id,))
+    if not runtime.rows_are_messages:
+        Relay(runtime, runtime.rows).send_round(0)
+
+
+def test_the_browser_gets_the_new_answer(
+    app: Any, client: Browser, tmp_path: Path
+) -> None:
+    attempts = str(tmp_path / "attempts")
+    task = client.defer("fail_times", attempts, 1, configure={"max_attempts": 1})
+    burst(app)
+    assert client.get(task["url"]).json["state"] == "failed"
+    retry(app, task["id"])
+    assert client.get(task["url"]).status_code == 202
+
+    def done() -> bool:
+        burst(app)
+        return bool(client.get(task["url"]).json["state"] == "done")
+
+    wait_until(done, 20)
+    assert client.get(task["url"]).json["result"] == 2
+
+
+class TestRepliesInQueues:
+    @pytest.fixture
+    def broker_settings(self, proxy: Proxy) -> dict[str, str]:
+        return sqs_settings(proxy.url)
+
+    @pytest.fixture
+    def failed(self, app: Any, client: Browser, tmp_path: Path) -> dict[str, Any]:
+        """A task that has failed, and would not a second time."""
+        attempts = str(tmp_path / "attempts")
+        task = client.defer("fail_times", attempts, 1, configure={"max_attempts": 1})
+        burst(app)
+        return task
+
+    def test_the_row_decides_whatever_the_queue_holds(
+        self, app: Any, client: Browser, failed: dict[str, Any], proxy: Proxy
+    ) -> None:
+        """The old reply could not be removed, or came late."""
+        runtime = app.extensions["nereid_async"]
+        proxy.refuse("AccessDenied", 403, only="DeleteMessageBatch")
+        retry(app, failed["id"])
+        proxy.refuse("", only="none")
+        runtime.results.put(failed["id"], Outcome(failure=Failure("Older", "reply")))
+        assert client.get(failed["url"]).status_code == 202
+        burst(app)
+        assert client.get(failed["url"]).json["result"] == 2
+
+    def test_the_old_reply_goes(
+        self, app_factory: AppFactory, app: Any, failed: dict[str, Any], proxy: Proxy
+    ) -> None:
+        """Also for who has no rows to look at."""
+        retry(app, failed["id"])
+        burst(app)
+        results = app.extensions["nereid_async"].results
+        reply = results._look_at_queue(failed["id"])
+        assert reply.outcome == Outcome(2, 2)
+
+    def test_none_is_no_error(self, app: Any, client: Browser) -> None:
+        task = client.defer("fail", "x")
+        burst(app)
+        app.extensions["nereid_async"].results.forget(task["id"])
+        retry(app, task["id"])
+        assert client.get(task["url"]).status_code == 202

@@ -23,4 +23,5 @@ pytest_plugins = (
     "tests.fixtures.apps",
     "tests.fixtures.scripts",
     "tests.fixtures.shop",
+    "tests.fixtures.chromium",
 )

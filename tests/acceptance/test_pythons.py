@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.caches import made_once
 from tests.databases import PROJECT
 from tests.missing import missing
 from tests.processes import ProcessFailed, run
@@ -56,18 +56,18 @@ def _works(program: str) -> bool:
 @pytest.fixture
 def environment(python: str, template_cache: Path, tmp_path: Path) -> Path:
     """A virtual environment of this Python; made once, then kept."""
-    sources = (PYPROJECT, PROJECT / "constraints.txt", Path(__file__))
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
-    folder = template_cache / f"environment-{Path(python).name}"
-    installed = folder / "installed"
-    if not installed.exists() or installed.read_text() != digest:
-        shutil.rmtree(folder, ignore_errors=True)
+
+    def install(folder: Path) -> None:
         try:
             _install(python, folder, tmp_path / "pip.log")
         except ProcessFailed as error:
             missing(f"the packages that these tests need on {python}: {error}")
-        installed.write_text(digest)
-    return folder
+
+    return made_once(
+        template_cache / f"environment-{Path(python).name}",
+        [PYPROJECT, PROJECT / "constraints.txt", Path(__file__)],
+        install,
+    )
 
 
 def _install(python: str, folder: Path, log: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import NewContext, open_shop, picture
+from tests.fixtures.chromium import NewContext, picture
 
 pytestmark = pytest.mark.backends("sqlite")
 
@@ -99,7 +99,7 @@ def test_another_browser_gets_nothing(page: Page, new_context: NewContext) -> No
     build_report(page)
     expect(page).to_have_url(re.compile("#report="))
     stranger = new_context().new_page()
-    open_shop(stranger, page.url)
+    stranger.goto(page.url)
     expect(stranger.get_by_text("belongs to another visitor")).to_be_visible()
     see_report(page)
     stranger.reload()
@@ -112,7 +112,7 @@ def test_two_tabs_of_one_browser(page: Page) -> None:
     build_report(page)
     expect(page).to_have_url(re.compile("#report="))
     tab = page.context.new_page()
-    open_shop(tab, page.url)
+    tab.goto(page.url)
     seen = []
     for each in (page, tab):
         here = each.get_by_text("Here it is")
@@ -153,7 +153,7 @@ def test_by_keyboard(page: Page) -> None:
 @pytest.mark.parametrize("path", ["/", "/mailbox", "/stats"])
 def test_accessible(new_context: NewContext, path: str, scheme: str) -> None:
     page = new_context(color_scheme=scheme, reduced_motion="reduce").new_page()
-    open_shop(page, path)
+    page.goto(path)
     if path == "/":
         build_report(page)
         expect(page.get_by_role("progressbar")).to_be_visible()
@@ -170,7 +170,7 @@ def check_with_axe(page: Page) -> None:
 
 def test_on_a_phone(new_context: NewContext) -> None:
     page = new_context(viewport={"width": 390, "height": 844}).new_page()
-    open_shop(page)
+    page.goto("/")
     build_report(page)
     see_report(page)
     width = page.evaluate("document.documentElement.scrollWidth")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from trytond.model.exceptions import AccessError
@@ -55,3 +56,19 @@ def test_an_administrator_sees_it_in_the_client(database: str) -> None:
         for kind in ("tree", "form"):
             view = Task.fields_view_get(view_type=kind)
             assert "state" in view["arch"]
+
+
+def test_lists_have_no_column_that_clients_cannot_show(database: str) -> None:
+    """They have none for a ``Timestamp``, and hang if they are to show one."""
+    with Transaction().start(database, 1):
+        pool = Pool()
+        views = pool.get("ir.ui.view").search(
+            [("module", "=", "async_sqs"), ("type", "=", "tree")]
+        )
+        shown = [
+            (pool.get(view.model)._fields[field.get("name")]._type, field.get("widget"))
+            for view in views
+            for field in ElementTree.fromstring(view.arch).iter("field")
+        ]
+    assert ("timestamp", "date") in shown
+    assert ("timestamp", None) not in shown

@@ -1,0 +1,44 @@
+"""Tryton's web client in a browser, served by trytond."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.client_tryton.sao import web_client
+from tests.fixtures.chromium import NewContext
+from tests.processes import Process, free_port, listens, script
+from tests.site import PASSWORD
+
+
+@pytest.fixture
+def client_url(
+    database: str,
+    trytond_conf: Callable[..., Path],
+    template_cache: Path,
+    tmp_path: Path,
+) -> Iterator[str]:
+    """Where a running trytond serves the client."""
+    port = free_port()
+    root = web_client(template_cache, tmp_path / "npm.log")
+    conf = trytond_conf(web={"listen": f"127.0.0.1:{port}", "root": root})
+    with Process([script("trytond"), "-c", conf], tmp_path / "trytond.log") as server:
+        server.wait_until(lambda: listens(port), "it listens")
+        yield f"http://127.0.0.1:{port}/#{database}"
+
+
+@pytest.fixture
+def page(new_context: NewContext, client_url: str) -> Page:
+    """The client, with the administrator logged in."""
+    page = new_context(locale="en-US").new_page()
+    page.goto(client_url)
+    page.locator("input#login").fill("admin")
+    page.get_by_role("button", name="Login").click()
+    page.locator("input[type=password]").fill(PASSWORD)
+    page.get_by_role("button", name="OK").click()
+    # It offers that first, in a tab of its own.
+    expect(page.get_by_role("tab", name="Module Configuration")).to_be_visible()
+    return page

@@ -1,7 +1,8 @@
-"""Rows of tasks that are done, and what PostgreSQL plans to read beside them."""
+"""Rows of tasks, and what PostgreSQL reads beside those that are asked for."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,12 +27,39 @@ def add_done(cursor: side.Cursor, number: int, queue: str) -> None:
     )
 
 
-class ExplainedRows(TaskRows):
-    """Keeps the plans of its statements besides."""
+def add_due(cursor: side.Cursor, number: int, queue: str, *, web: bool) -> None:
+    """Add rows of tasks that have been due for an hour, as one deferral writes them."""
+    cursor.execute(
+        'INSERT INTO async_task (uuid, name, queue, web, state, "user", '
+        "create_date, deferred_at, due_at, message) "
+        "SELECT gen_random_uuid(), 'some.model.method', %s, %s, 'pending', 1, at, at, "
+        "at, repeat('x', 300) FROM "
+        "(SELECT now() AT TIME ZONE 'UTC' - INTERVAL '1 hour' AS at "
+        "FROM generate_series(1, %s)) due",
+        [queue, web, number],
+    )
 
-    def __init__(self, database: str) -> None:
+
+class ExplainedRows(TaskRows):
+    """Keeps the plans of its statements besides.
+
+    :param analyze: run each of them once more for it, to tell how much it reads.
+    """
+
+    def __init__(self, database: str, analyze: bool = False) -> None:
         super().__init__(database)
         self.plans: list[str] = []
+        self._options = "COSTS OFF"
+        if analyze:
+            self._options += ", ANALYZE, TIMING OFF"
+
+    @property
+    def most_read(self) -> int:
+        """How many rows the step read that read most, what it left out included."""
+        found = re.findall(
+            r"(?:actual rows=|Rows Removed by Filter: )(\d+)", "\n".join(self.plans)
+        )
+        return max(map(int, found))
 
     def _execute(
         self,
@@ -41,6 +69,6 @@ class ExplainedRows(TaskRows):
         *,
         durable: bool = True,
     ) -> None:
-        super()._execute(cursor, f"EXPLAIN (COSTS OFF) {statement}", parameters)
+        super()._execute(cursor, f"EXPLAIN ({self._options}) {statement}", parameters)
         self.plans.append("\n".join(line for (line,) in cursor.fetchall()))
         super()._execute(cursor, statement, parameters, durable=durable)

@@ -86,8 +86,13 @@ class Task(ModelSQL, ModelView):
         super().__register__(module_name)
         _create_indexes(
             "CREATE UNIQUE INDEX IF NOT EXISTS async_task_uuid ON async_task (uuid)",
-            "CREATE INDEX IF NOT EXISTS async_task_due "
-            "ON async_task (queue, due_at) WHERE state = 'pending'",
+            # What is due of a queue is read in the order in which it is taken, by
+            # workers with the web app and by those without.
+            "DROP INDEX IF EXISTS async_task_due",
+            "CREATE INDEX IF NOT EXISTS async_task_waiting "
+            "ON async_task (queue, due_at, id) WHERE state = 'pending'",
+            "CREATE INDEX IF NOT EXISTS async_task_waiting_no_web "
+            "ON async_task (queue, due_at, id) WHERE state = 'pending' AND NOT web",
             "CREATE INDEX IF NOT EXISTS async_task_sent "
             "ON async_task (due_at) WHERE state = 'sent'",
             "CREATE INDEX IF NOT EXISTS async_task_result "

@@ -11,6 +11,7 @@ from trytond import backend
 
 from .. import side
 from ..errors import DatabaseUnavailable
+from . import due
 from .records import Claim, Starts
 from .statements import Statements, params
 
@@ -31,18 +32,13 @@ class ClaimRows(Statements):
     def claim_due(
         self, queues: Sequence[str], limit: int, lease_s: float, web: bool
     ) -> list[Claim]:
-        """Take due rows for one run each, oldest first.
+        """Take due rows for one run each, the oldest of each queue first.
 
         :param web: whether tasks that need the web app are taken, too.
         """
+        expressions, parameters = due.chosen(queues, limit, web)
         return self._take(
-            "due AS MATERIALIZED (SELECT id FROM async_task "
-            f"WHERE state = 'pending' AND queue IN ({params(queues)}) "
-            f"AND due_at <= {{now}} {'' if web else 'AND NOT web '}"
-            "ORDER BY due_at, id LIMIT {p} {skip_locked})",
-            "id IN (SELECT id FROM due)",
-            [*queues, limit],
-            lease_s,
+            expressions, "id IN (SELECT id FROM due)", parameters, lease_s
         )
 
     def claim_expired(
@@ -80,7 +76,7 @@ class ClaimRows(Statements):
             it (but not that of a task taken over).
         """
         claims = self._take(
-            "",
+            [],
             f"uuid IN ({params(ids)}) AND state IN ('pending', 'sent') "
             "AND due_at <= {now}",
             ids,
@@ -112,7 +108,7 @@ class ClaimRows(Statements):
 
     def _take(
         self,
-        chosen: str,
+        chosen: Sequence[str],
         condition: str,
         parameters: Sequence[Any],
         lease_s: float,
@@ -120,7 +116,7 @@ class ClaimRows(Statements):
     ) -> list[Claim]:
         """Take rows and open a run for each.
 
-        :param chosen: a common table expression that the condition refers to, or none.
+        :param chosen: common table expressions that the condition refers to, or none.
         :param parameters: of ``chosen``, or of the condition if there is none.
         """
         opening = _Opening(secrets.token_hex(16), lease_s, starts)
@@ -133,9 +129,7 @@ class ClaimRows(Statements):
         if backend.name == "postgresql":
             # One statement, one round trip.
             opened = opening.insert(f"SELECT uuid, {opening.values} FROM taken")
-            expressions = [f"taken AS ({take})", f"opened AS ({opened})"]
-            if chosen:
-                expressions.insert(0, chosen)
+            expressions = [*chosen, f"taken AS ({take})", f"opened AS ({opened})"]
             with side.autocommit(self.database) as cursor:
                 self._execute(
                     cursor,
@@ -147,9 +141,8 @@ class ClaimRows(Statements):
                 )
                 return [opening.claim(*row) for row in cursor.fetchall()]
         with side.transaction(self.database) as cursor:
-            self._execute(
-                cursor, f"WITH {chosen} {take}" if chosen else take, parameters
-            )
+            before = f"WITH {', '.join(chosen)} " if chosen else ""
+            self._execute(cursor, before + take, parameters)
             taken = cursor.fetchall()
             if not taken:
                 return []
@@ -204,12 +197,11 @@ class ClaimRows(Statements):
 
     def next_due_s(self, queues: Sequence[str], web: bool) -> float | None:
         """Seconds until a pending row falls due; None if there is none."""
-        seconds = self._seconds_between("{now}", "min(due_at)")
+        seconds = self._seconds_between("{now}", "due_at")
         with side.autocommit(self.database) as cursor:
             self._execute(
                 cursor,
-                f"SELECT {seconds} FROM async_task WHERE state = 'pending' "
-                f"AND queue IN ({params(queues)})" + ("" if web else " AND NOT web"),
+                f"SELECT {seconds} FROM ({due.first_due(queues, web)}) first",
                 queues,
             )
             (value,) = cursor.fetchone()

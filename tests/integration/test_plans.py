@@ -1,4 +1,4 @@
-"""What the statements read does not grow with what is done."""
+"""What the statements read does not grow with what is done, or waits."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 
 from nereid_async import side
 from nereid_async.rows import TaskRows
-from tests.plans import ExplainedRows, add_done
+from tests.plans import ExplainedRows, add_done, add_due
 
-DONE = 5_000
+DONE = DUE = 5_000
 ID = "00000000-0000-4000-8000-000000000000"
 
 STATEMENTS: dict[str, Callable[[TaskRows], Any]] = {
@@ -44,3 +44,27 @@ def test_no_statement_reads_what_is_done(done_database: str, name: str) -> None:
     assert rows.plans
     for plan in rows.plans:
         assert "Seq Scan" not in plan, plan
+
+
+@pytest.fixture
+def due_database(cloned_database: str) -> str:
+    with side.autocommit(cloned_database) as cursor:
+        add_due(cursor, DUE, "first", web=True)
+        add_due(cursor, DUE, "second", web=True)
+        add_due(cursor, 100, "second", web=False)
+        cursor.execute("ANALYZE async_task")
+    return cloned_database
+
+
+@pytest.mark.backends("postgresql")
+@pytest.mark.parametrize("web", [True, False])
+@pytest.mark.parametrize("queues", [["second"], ["first", "second", "none"]])
+def test_a_claim_reads_little_more_than_it_takes(
+    due_database: str, queues: list[str], web: bool
+) -> None:
+    rows = ExplainedRows(due_database, analyze=True)
+    assert len(rows.claim_due(queues, 10, 60, web)) == 10
+    assert rows.most_read <= 20
+    rows.plans.clear()
+    assert rows.next_due_s(queues, web) == 0
+    assert rows.most_read <= 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -464,6 +465,20 @@ def test_tasks_that_need_the_web_app_can_be_left(rows: TaskRows) -> None:
     assert held.id == web.id
 
 
+def test_a_full_queue_leaves_room_for_the_others(rows: TaskRows) -> None:
+    many = [Row(message("full"), "text") for _ in range(50)]
+    rows.insert_apart(many, notify=False)
+    few = [Row(message(queue), "text") for queue in ("a", "b", "b")]
+    rows.insert_apart(few, notify=False)
+    assert rows.next_due_s(["a", "full"], True) == 0
+    claimed = rows.claim_due(["full", "b", "none", "a"], 10, LONG_S, True)
+    queues = Counter(held.queue for held in claimed)
+    assert queues == {"full": 7, "a": 1, "b": 2}
+    # The oldest of each.
+    taken = {held.id for held in claimed}
+    assert taken >= {row.message.id for row in [*many[:7], *few]}
+
+
 @pytest.fixture
 def indexes(database: str) -> Iterator[dict[str, str]]:
     if backend.name == "postgresql":
@@ -474,7 +489,7 @@ def indexes(database: str) -> Iterator[dict[str, str]]:
 
 
 def test_indexes_leave_finished_rows_out(indexes: dict[str, str]) -> None:
-    for name in ("async_task_due", "async_task_sent", "async_run_lease"):
+    for name in ("async_task_waiting", "async_task_sent", "async_run_lease"):
         assert "WHERE" in indexes[name]
     assert "UNIQUE" in indexes["async_task_uuid"]
 

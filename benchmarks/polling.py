@@ -85,7 +85,7 @@ def _polls(
     done = browser.defer("echo", "x")["url"]
     burst(app)
     pending = browser.defer("echo", "x")["url"]
-    cheap, dispatched = app.wsgi_app, app.wsgi_app.wsgi_app
+    fast, dispatched = app.wsgi_app, app.wsgi_app.wsgi_app
 
     def poll(url: str, way: Any) -> Callable[[], Any]:
         def ask() -> Any:
@@ -95,11 +95,11 @@ def _polls(
         return ask
 
     polls = {
-        f"poll, {store} store, pending": poll(pending, cheap),
-        f"poll, {store} store, done": poll(done, cheap),
+        f"poll, {store} store, pending": poll(pending, fast),
+        f"poll, {store} store, done": poll(done, fast),
     }
     if store == "database":
-        polls["an empty Nereid view"] = poll("/en/nothing", cheap)
+        polls["an empty Nereid view"] = poll("/en/nothing", fast)
         polls["the same poll through Nereid"] = poll(done, dispatched)
     return polls
 

@@ -15,6 +15,8 @@ from .task import async_task
 if TYPE_CHECKING:
     from nereid import Nereid
 
+    from .web.parts import BeforePoll
+
 EXTENSION = "nereid_async"
 
 
@@ -25,6 +27,7 @@ class NereidAsync:
     """
 
     def __init__(self, app: Nereid | None = None) -> None:
+        self._before_poll: list[BeforePoll] = []
         if app is not None:
             self.init_app(app)
 
@@ -43,12 +46,12 @@ class NereidAsync:
         if app.tryton_configfile and not app.initialised:
             # Nereid reads it in initialise(); our settings may be in it, too.
             tryton_config.update_etc(app.tryton_configfile)
-        from .web import asker, cheap_poll, owner_cookie, routes, sessions, templates
+        from .web import asker, hosts, owner_cookie, parts, routes, sessions, templates
 
         loaded = settings.load(app.config)
-        hosts = cheap_poll.Hosts()
+        known_hosts = hosts.Hosts(app.database_name)
         jar = owner_cookie.CookieJar(loaded.signing_key, app.database_name)
-        askers = asker.Askers(app, jar, hosts, loaded.result_ttl)
+        askers = asker.Askers(app, jar, known_hosts, loaded.result_ttl)
         state = runtime.build(
             app.database_name,
             loaded,
@@ -56,12 +59,14 @@ class NereidAsync:
             # A worker may have nothing else that keeps the app.
             lambda web: asker.restored(app, web),
         )
-        _check_database(app, state)
+        if state.rows is not None:
+            _when_initialised(app, state.check_database, state.check_tables)
         # From here on nothing fails: an app is set up wholly, or not at all.
         app.extensions[EXTENSION] = state
         _connect(app, state)
         asker.register(app, askers)
-        routes.register(app, state, jar, hosts)
+        routes.register(parts.Parts(app, state, jar, known_hosts, self._before_poll))
+        _when_initialised(app, lambda: routes.exempt_from_tokens(app))
         templates.register(app)
         _add_commands(app)
         sessions.warn_if_forgetful(app)
@@ -80,6 +85,17 @@ class NereidAsync:
                 "DATABASE_NAME in app.config is not set; set it before init_app"
             )
 
+    def before_poll(self, hook: BeforePoll) -> BeforePoll:
+        """Have a say before each poll is answered; a decorator.
+
+        The hook is given the request. What it returns, if anything, is the answer; an
+        exception is handled as one of a view. It has neither an app context nor a
+        Tryton transaction: ``before_request`` handlers, which have them, do not run
+        before most polls (setting ``fast_poll``).
+        """
+        self._before_poll.append(hook)
+        return hook
+
     @staticmethod
     def task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         """Make a plain function deferrable; see :func:`~nereid_async.async_task`.
@@ -89,22 +105,20 @@ class NereidAsync:
         return async_task(**options) if function is None else async_task(function)
 
 
-def _check_database(app: Nereid, state: Runtime) -> None:
-    """Check the database now, or as soon as it is loaded."""
-    if state.rows is None:
-        return
-    if app.initialised:
-        state.check_database()
-        state.check_tables()
-        return
+def _when_initialised(app: Nereid, *steps: Callable[[], None]) -> None:
+    """Take the steps now, or as soon as Nereid has loaded the database."""
     initialise = app.initialise
 
-    def checked() -> None:
+    def and_then() -> None:
         initialise()
-        state.check_database()
-        state.check_tables()
+        for step in steps:
+            step()
 
-    app.initialise = checked
+    if not app.initialised:
+        app.initialise = and_then
+        return
+    for step in steps:
+        step()
 
 
 def _connect(app: Nereid, state: Runtime) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from trytond.config import config as tryton_config
 
 from .errors import ConfigurationError
+from .headers import headers
 from .keys import key, keys
 from .urls import checked_url, masked
 
@@ -30,6 +31,16 @@ SQS_NAME_MAX_CHARS = 80
 DEFAULT_QUEUE = "trytond-async"
 
 SQS_RETENTION_MAX_S = 1_209_600
+
+#: What the endpoint sets by itself.
+_POLL_HEADERS_TAKEN = {
+    "cache-control",
+    "content-length",
+    "content-type",
+    "retry-after",
+    "set-cookie",
+    "x-content-type-options",
+}
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
@@ -84,6 +95,10 @@ def _name_part(value: Any) -> str:
     if len(name) > SQS_NAME_MAX_CHARS:
         raise ValueError(f"at most {SQS_NAME_MAX_CHARS} characters")
     return name
+
+
+def _poll_headers(value: Any) -> tuple[tuple[str, str], ...]:
+    return headers(value, _POLL_HEADERS_TAKEN)
 
 
 def _names(value: Any) -> tuple[str, ...]:
@@ -206,6 +221,24 @@ class Settings:
     )
     poll_max_wait: float = _option(
         _number(0, 60), 0.0, "Longest ``?wait=`` a poll may ask for, 0 to 60 seconds."
+    )
+    poll_max_held: int | None = _option(
+        _whole(0, 1_000),
+        None,
+        "Most polls that a process holds at a time, 0 to 1000; the others are answered "
+        "at once. Not set: 4, and none where the server has one thread a process. A "
+        "quarter of the server's threads is a good number.",
+    )
+    poll_headers: tuple[tuple[str, str], ...] = _option(
+        _poll_headers,
+        (),
+        "Headers of the answers to polls: a dict, or one ``Name: value`` a line.",
+    )
+    fast_poll: bool = _option(
+        _boolean,
+        True,
+        "Whether polls are answered before Nereid's dispatch, and so without the "
+        "app's ``before_request`` and ``after_request`` handlers.",
     )
     max_message_bytes: int = _option(
         _whole(1_024, 1_048_576),

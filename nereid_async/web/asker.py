@@ -16,7 +16,7 @@ from ..identity import Audience
 from ..message import WebRequest
 from ..runtime import Asker, no_asker
 from . import login, visitor
-from .cheap_poll import Hosts
+from .hosts import Hosts
 from .owner_cookie import CookieJar, Owner
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Askers:
         if not has_request_context() or _is_restored():
             return no_asker(delay_s, shared)
         website = current_website.id
-        self._hosts.learn(request.environ.get("HTTP_HOST", ""), website)
+        self._hosts.learn(request.environ.get("HTTP_HOST"), website)
         user = self._user()
         web = WebRequest(
             website=website,

@@ -7,7 +7,6 @@ call it. Unknown, malformed and foreign ids get the same answer, to the letter.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -22,7 +21,6 @@ logger = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 1
 _RETRY_AFTER_OUTAGE_S = 5
-_HELD_POLL_PAUSE_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -47,27 +45,15 @@ class Answer:
         return "" if self.body is None else dumps(self.body)
 
 
-def read(
-    runtime: Runtime,
-    task_id: str,
-    audiences: Sequence[Audience],
-    wait: str | None = None,
-) -> Answer:
+def read(runtime: Runtime, task_id: str, audiences: Sequence[Audience]) -> Answer:
     """Answer a GET. Reading does not consume.
 
     :param audiences: all that the visitor may read.
-    :param wait: the query's ``wait``: hold the answer for up to that many seconds.
     """
     if not runtime.mint.readable_by(task_id, audiences):
         return NOT_FOUND
-    deadline_s = time.monotonic() + _wait_s(runtime, wait)
     try:
-        while True:
-            status = runtime.results.look(task_id)
-            left_s = deadline_s - time.monotonic()
-            if status is None or status.state.finished or left_s <= 0:
-                return _answer(task_id, status, runtime)
-            time.sleep(min(_HELD_POLL_PAUSE_S, left_s))
+        return _answer(task_id, runtime.results.look(task_id), runtime)
     except TransportError:
         return _unreachable(task_id)
 
@@ -88,16 +74,6 @@ def acknowledge(
     except TransportError:
         return _unreachable(task_id)
     return Answer(204)
-
-
-def _wait_s(runtime: Runtime, wait: str | None) -> float:
-    longest_s = runtime.settings.poll_max_wait
-    try:
-        asked_s = float(wait or 0)
-    except ValueError:
-        return 0.0
-    # NaN compares false with everything, and so becomes 0.
-    return min(asked_s, longest_s) if asked_s > 0 else 0.0
 
 
 def _answer(task_id: str, status: Status | None, runtime: Runtime) -> Answer:

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 from flask import Response, request
 from nereid.globals import current_website
 
+from ..identity import Audience
 from ..result import URL_PREFIX
-from ..runtime import Runtime
-from . import cheap_poll, endpoint, login, visitor
-from .owner_cookie import CookieJar
+from . import endpoint, fast_poll, login, visitor
+from .parts import Parts
 
 if TYPE_CHECKING:
     from nereid import Nereid
@@ -25,51 +25,53 @@ RESULT = "nereid_async.result"
 class _Views:
     """Bound methods: Nereid takes a plain function for a model's instance method."""
 
-    def __init__(
-        self, runtime: Runtime, jar: CookieJar, hosts: cheap_poll.Hosts
-    ) -> None:
-        self._runtime = runtime
-        self._jar = jar
-        self._hosts = hosts
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
 
     def result(self, task_id: str) -> Response:
         """GET, HEAD, DELETE and OPTIONS of one result."""
         if request.method == "OPTIONS":
             return Response(status=204, headers={"Allow": "GET, HEAD, DELETE, OPTIONS"})
-        if request.method == "DELETE" and not _is_of_own_page():
-            return cheap_poll.respond(endpoint.FORBIDDEN)
-        website = current_website.id
-        self._hosts.learn(request.environ.get("HTTP_HOST", ""), website)
-        secrets = [it.secret for it in self._jar.read(request.cookies).values()]
-        user = login.of_request() if secrets else login.ANONYMOUS
-        audiences = visitor.audiences(secrets, user, website)
         if request.method == "DELETE":
-            answer = endpoint.acknowledge(self._runtime, task_id, audiences)
-        else:
-            # Never held: that would hold Nereid's transaction as well.
-            answer = endpoint.read(self._runtime, task_id, audiences)
-        return cheap_poll.respond(answer)
+            return self._parts.respond(self._acknowledge(task_id))
+        error = request.environ.pop(fast_poll.FAILURE, None)
+        if error is not None:
+            raise error
+        response = self._parts.refusal(request)
+        if response is not None:
+            return response
+        # Never held: that would hold Nereid's transaction as well.
+        answer = endpoint.read(self._parts.runtime, task_id, self._audiences())
+        return self._parts.respond(answer)
+
+    def _acknowledge(self, task_id: str) -> endpoint.Answer:
+        if not _is_of_own_page():
+            return endpoint.FORBIDDEN
+        return endpoint.acknowledge(self._parts.runtime, task_id, self._audiences())
+
+    def _audiences(self) -> list[Audience]:
+        website = current_website.id
+        self._parts.hosts.learn(request.environ.get("HTTP_HOST"), website)
+        secrets = self._parts.secrets(request)
+        user = login.of_request() if secrets else login.ANONYMOUS
+        return visitor.audiences(secrets, user, website)
 
     def client(self) -> Response:
         """The ES module for browsers."""
         script = files(__package__).joinpath("static/client.js").read_text("utf-8")
         response = Response(script, mimetype="text/javascript")
         response.headers["Cache-Control"] = "no-cache"
+        response.headers["X-Content-Type-Options"] = "nosniff"
         response.add_etag()
         response.make_conditional(request)
         return response
 
 
-def register(
-    app: Nereid, runtime: Runtime, jar: CookieJar, hosts: cheap_poll.Hosts
-) -> None:
-    """Add the routes to the app's own map, without a locale in front.
-
-    :param hosts: what the cheap poll knows of hosts; the routes add to it.
-    """
-    views = _Views(runtime, jar, hosts)
-    app.wsgi_app = cheap_poll.CheapPolls(app, runtime, jar, hosts)
-    _exempt_from_tokens(app)
+def register(parts: Parts) -> None:
+    """Add the routes to the app's own map, without a locale in front."""
+    app, views = parts.app, _Views(parts)
+    if parts.runtime.settings.fast_poll:
+        app.wsgi_app = fast_poll.FastPolls(parts)
     app.add_url_rule(
         f"{URL_PREFIX}<path:task_id>",
         endpoint=RESULT,
@@ -81,21 +83,13 @@ def register(
     app.add_url_rule(CLIENT_URL, endpoint="nereid_async.client", view_func=views.client)
 
 
-def _exempt_from_tokens(app: Nereid) -> None:
+def exempt_from_tokens(app: Nereid) -> None:
     """Let DELETE do without a CSRF token, which would need a session.
 
     No page of another origin can make a browser send one: it asks before it does
     (CORS preflight), and no answer allows it; see also :func:`_is_of_own_page`.
     """
-
-    def exempt() -> None:
-        app.extensions["csrf"].exempt(RESULT)
-
-    if app.initialised:
-        exempt()
-    else:
-        # Nereid makes its protection in initialise(), whose handler comes after ours.
-        app.before_request(exempt)
+    app.extensions["csrf"].exempt(RESULT)
 
 
 def _is_of_own_page() -> bool:

@@ -296,7 +296,7 @@ def test_options_and_other_methods(client: Browser) -> None:
 def test_waiting_is_bounded(app_factory: AppFactory, burst: Burst) -> None:
     import time
 
-    browser = Browser(app_factory(ASYNC_POLL_MAX_WAIT=1))
+    browser = Browser(app_factory(ASYNC_POLL_MAX_WAIT=1, ASYNC_POLL_MAX_HELD=1))
     task = browser.defer("echo", "x")
     started = time.monotonic()
     assert browser.get(task["url"] + "?wait=30").status_code == 202
@@ -315,7 +315,7 @@ def test_waiting_is_off_by_default(client: Browser) -> None:
 
 @pytest.mark.parametrize("wait", ["", "x", "-1", "nan", "inf", "1e999"])
 def test_a_bad_wait_is_no_error(app_factory: AppFactory, wait: str) -> None:
-    browser = Browser(app_factory(ASYNC_POLL_MAX_WAIT=0.2))
+    browser = Browser(app_factory(ASYNC_POLL_MAX_WAIT=0.2, ASYNC_POLL_MAX_HELD=1))
     task = browser.defer("echo", "x")
     assert browser.get(f"{task['url']}?wait={wait}").status_code in (202, 400)
 
@@ -324,7 +324,7 @@ def test_a_wait_ends_when_the_task_does(app_factory: AppFactory, burst: Any) -> 
     import threading
     import time
 
-    app = app_factory(ASYNC_POLL_MAX_WAIT=30)
+    app = app_factory(ASYNC_POLL_MAX_WAIT=30, ASYNC_POLL_MAX_HELD=1)
     browser = Browser(app)
     task = browser.defer("echo", "x")
     from tests.helpers import burst as run

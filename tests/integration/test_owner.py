@@ -1,6 +1,6 @@
 """The answer for its asker: every way in which another one might come by it.
 
-Each attempt is made by the cheap poll and by Nereid's own route.
+Each attempt is made by the fast poll and by Nereid's own route.
 """
 
 from __future__ import annotations

@@ -204,7 +204,7 @@ def test_results_with_each_kind_of_session(
     assert client.get(of_ada["url"]).status_code == 404
 
 
-@pytest.mark.parametrize("way", ["cheap", "normal"])
+@pytest.mark.parametrize("way", ["fast", "normal"])
 def test_strong_session_protection(app_factory: AppFactory, way: str) -> None:
     """A session that comes from elsewhere is that of nobody."""
     app = app_factory(SESSION_PROTECTION="strong")

@@ -1,18 +1,19 @@
-"""The cheap poll answers as Nereid's own route does, and pays for nothing besides."""
+"""The fast poll answers as Nereid's own route does, and pays for nothing besides."""
 
 from __future__ import annotations
 
-import threading
-import time
 import uuid
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from flask import Response, got_request_exception
+from werkzeug.exceptions import Forbidden
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
+from nereid_async import NereidAsync
 from tests.fixtures.apps import AppFactory
-from tests.helpers import Browser, burst, query
+from tests.helpers import Browser, query
 
 Burst = Callable[[], None]
 
@@ -43,7 +44,7 @@ class BothRoutes:
         self._browser = browser
 
     def ask(self, path: str, method: str = "GET") -> tuple[Any, Any]:
-        """The answers: by way of the cheap poll, and of the normal route alone."""
+        """The answers: by way of the fast poll, and of the normal route alone."""
         cookie = [("Cookie", self._browser.cookies)]
         builder = EnvironBuilder(path, method=method, headers=cookie)
         return (
@@ -86,12 +87,12 @@ def test_same_answers_same_headers(
     if task == "gone":
         query(database, "DELETE FROM async_task")
     before = dispatched.count
-    cheap, normal = both.ask(asked["url"], method)
-    assert cheap == normal
+    fast, normal = both.ask(asked["url"], method)
+    assert fast == normal
     # One of the two did not reach Nereid.
     assert dispatched.count == before + 1
     expected = {"pending": "202", "acknowledged": "410", "expired": "410"}
-    assert cheap[0].startswith(expected.get(task, "404" if task == "gone" else "200"))
+    assert fast[0].startswith(expected.get(task, "404" if task == "gone" else "200"))
 
 
 def test_the_same_no_for_a_stranger_and_for_what_is_unknown(
@@ -132,10 +133,10 @@ def test_other_spellings_go_the_normal_way(
 ) -> None:
     task = client.defer("echo", "x")
     before = dispatched.count
-    cheap, normal = both.ask(path.format(id=task["id"], upper=task["id"].upper()))
-    assert cheap == normal
+    fast, normal = both.ask(path.format(id=task["id"], upper=task["id"].upper()))
+    assert fast == normal
     assert dispatched.count == before + 2
-    assert not cheap[0].startswith("2")
+    assert not fast[0].startswith("2")
 
 
 def test_a_host_that_is_not_known_goes_the_normal_way(
@@ -179,52 +180,128 @@ def test_a_store_that_needs_the_app_goes_the_normal_way(
     assert dispatched.count == before + 1
 
 
-# Held polls.
+# What the app has a say in.
 
 
-@pytest.fixture
-def holding(app_factory: AppFactory) -> Any:
-    return app_factory(ASYNC_POLL_MAX_WAIT=20)
+@pytest.fixture(params=["fast", "normal"])
+def way(request: pytest.FixtureRequest) -> str:
+    """Each of the two routes in turn."""
+    return str(request.param)
 
 
-def test_a_held_poll_ends_with_the_task(holding: Any) -> None:
-    client = Browser(holding)
+def one_way(app: Any, way: str) -> Any:
+    """The app with one of its routes for polls only."""
+    if way == "normal":
+        app.wsgi_app = app.wsgi_app.wsgi_app
+    return app
+
+
+def test_a_setting_turns_it_off(app_factory: AppFactory) -> None:
+    """Maintenance: before_request handlers are heard before polls as well."""
+    app = app_factory(ASYNC_FAST_POLL="no")
+    client = Browser(app)
     task = client.defer("echo", "x")
-    answers = []
-    poll = threading.Thread(
-        target=lambda: answers.append(client.get(task["url"] + "?wait=20"))
-    )
-    started_s = time.monotonic()
-    poll.start()
-    burst(holding)
-    poll.join()
-    assert answers[0].json["result"] == "x"
-    assert time.monotonic() - started_s < 15
+    assert client.get(task["url"]).status_code == 202
+    app.before_request_funcs[None].append(lambda: ("closed", 503))
+    assert client.get(task["url"]).status_code == 503
 
 
-def test_a_held_poll_holds_no_connection_and_no_transaction(holding: Any) -> None:
-    from trytond import backend
+HEADERS = {"Content-Security-Policy": "default-src 'none'", "X-Shop": "a b"}
 
-    client = Browser(holding)
+
+@pytest.mark.parametrize(
+    "given", [HEADERS, "\n".join(f"{name}: {it}" for name, it in HEADERS.items())]
+)
+def test_headers(app_factory: AppFactory, way: str, given: Any) -> None:
+    app = one_way(app_factory(ASYNC_POLL_HEADERS=given), way)
+    client = Browser(app)
     task = client.defer("echo", "x")
-    poll = threading.Thread(target=lambda: client.get(task["url"] + "?wait=4"))
-    poll.start()
-    database = holding.database_name
-    if backend.name == "postgresql":
-        # Between two looks nobody is in a transaction.
-        idle = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND state = %s"
-        assert query(database, idle, database, "idle in transaction") == [(0,)]
-    else:
-        # Nothing keeps another one from the whole file.
-        query(database, "UPDATE async_task SET due_at = due_at")
-    assert poll.is_alive()
-    poll.join()
+    for url in (task["url"], f"/async/result/{uuid.uuid4()}"):
+        answer = client.get(url)
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+    assert client.get("/async/client.js").headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_the_normal_way_is_never_held(holding: Any) -> None:
-    client = Browser(holding)
+def test_a_hook_may_refuse(app_factory: AppFactory, way: str) -> None:
+    extension = NereidAsync()
+    asked = []
+
+    @extension.before_poll
+    def allow_all(request: Any) -> None:
+        asked.append(request.path)
+
+    app = one_way(app_factory(extension=extension), way)
+    client = Browser(app)
     task = client.defer("echo", "x")
-    holding.wsgi_app = holding.wsgi_app.wsgi_app
-    started_s = time.monotonic()
-    assert client.get(task["url"] + "?wait=20").status_code == 202
-    assert time.monotonic() - started_s < 10
+    assert client.get(task["url"]).status_code == 202
+    assert asked == [task["url"]]
+
+    # Also one that comes late, and whatever the visitor sends.
+    @extension.before_poll
+    def refuse(request: Any) -> Response | None:
+        if request.remote_addr == "127.0.0.1":
+            return Response("slowly", 429, {"Retry-After": "9"})
+        return None
+
+    for headers in ({}, {"Authorization": "Basic eDp5"}, {"Host": "other.example.com"}):
+        answer = client.get(task["url"], headers=headers)
+        assert (answer.status_code, answer.text) == (429, "slowly")
+        assert answer.headers["Retry-After"] == "9"
+    assert client.client.head(task["url"]).status_code == 429
+
+
+def test_what_a_hook_raises_is_handled_as_a_views(
+    app_factory: AppFactory, way: str
+) -> None:
+    extension = NereidAsync()
+    failures: list[Exception] = [NotImplementedError("the hook's"), Forbidden()]
+
+    @extension.before_poll
+    def fail(request: Any) -> None:
+        raise failures[-1]
+
+    app = one_way(app_factory(extension=extension), way)
+    app.register_error_handler(NotImplementedError, lambda error: (f"{error}", 418))
+    seen = []
+
+    @app.errorhandler(403)
+    def tell(error: Exception) -> tuple[str, int]:
+        seen.append(error)
+        return "no", 403
+
+    client = Browser(app)
+    task = client.defer("echo", "x")
+    assert client.get(task["url"]).text == "no"
+    assert seen == [failures.pop()]
+    answer = client.get(task["url"])
+    assert (answer.status_code, answer.text) == (418, "the hook's")
+
+
+def test_an_error_of_its_own_is_logged_and_signalled_as_a_views(
+    app_factory: AppFactory, way: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A database that was not updated, say."""
+    app = one_way(app_factory(), way)
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    client = Browser(app)
+    task = client.defer("echo", "x")
+    told = []
+
+    def tell(sender: Any, exception: Exception, **_: Any) -> None:
+        told.append(exception)
+
+    got_request_exception.connect(tell, sender=app)
+    rename = "ALTER TABLE async_run RENAME TO {}"
+    query(app.database_name, rename.format("elsewhere"))
+    try:
+        answer = client.get(task["url"])
+    finally:
+        query(app.database_name, "ALTER TABLE elsewhere RENAME TO async_run")
+    assert answer.status_code == 500
+    assert len(told) == 1
+    (record,) = [it for it in caplog.records if it.name == app.logger.name]
+    assert record.exc_info is not None
+    assert "async_run" in str(record.exc_info[1])
+    assert task["url"] in record.getMessage()

@@ -1,0 +1,103 @@
+"""The fast poll: WSGI middleware that answers a poll without Nereid's dispatch.
+
+A request through Nereid opens four Tryton transactions and builds the map of all
+URLs. A poll needs none of it: the cookies tell who asks, the id whose it is, and one
+read where the task stands. What this cannot answer it leaves to the normal route.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from flask import Response
+
+from ..identity import ID_PATTERN, Audience
+from ..result import URL_PREFIX
+from . import endpoint, held_polls, login, visitor
+from .parts import Parts
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_POLL = re.compile(f"{URL_PREFIX}({ID_PATTERN})")
+
+#: Where the environment of a request keeps what went wrong here.
+FAILURE = "nereid_async.failure"
+
+
+class FastPolls:
+    """Middleware around ``app.wsgi_app``. Answers as the normal route does.
+
+    Polls are held here only, and hold neither a transaction nor a connection.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self.wsgi_app: WSGIApplication = parts.app.wsgi_app
+        self._parts = parts
+        settings = parts.runtime.settings
+        self._held = held_polls.HeldPolls(
+            settings.poll_max_held, settings.poll_max_wait
+        )
+
+    def __call__(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Answer, or pass on."""
+        try:
+            response = self._response(environ)
+        except Exception as error:
+            # Nereid's route raises it where Flask handles errors.
+            environ[FAILURE] = error
+            response = None
+        return (response or self.wsgi_app)(environ, start_response)
+
+    def _response(self, environ: WSGIEnvironment) -> Response | None:
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            return None
+        match = _POLL.fullmatch(environ.get("PATH_INFO", ""))
+        if match is None:
+            return None
+        request = self._parts.app.request_class(environ)
+        audiences = self._audiences(request)
+        if audiences is None:
+            return None
+        response = self._parts.refusal(request)
+        if response is not None:
+            return response
+        return self._parts.respond(self._answer(match[1], request, audiences))
+
+    def _answer(
+        self, task_id: str, request: Any, audiences: Sequence[Audience]
+    ) -> endpoint.Answer:
+        def look(checks: bool) -> endpoint.Answer:
+            nonlocal audiences
+            if checks:
+                # The visitor may have logged out, the website have been closed.
+                audiences = self._audiences(request) or ()
+            return endpoint.read(self._parts.runtime, task_id, audiences)
+
+        wait = request.args.get("wait")
+        with self._held.place(request.environ, wait) as wait_s:
+            return held_polls.hold(look, wait_s)
+
+    def _audiences(self, request: Any) -> Sequence[Audience] | None:
+        """All that the visitor may read; None where only Nereid can tell."""
+        website = self._parts.hosts.website(request.environ.get("HTTP_HOST"))
+        if website is None:
+            return None
+        secrets = self._parts.secrets(request)
+        # Without a secret it does not matter who is logged in.
+        user = self._user(request) if secrets else login.ANONYMOUS
+        return None if user is None else visitor.audiences(secrets, user, website)
+
+    def _user(self, request: Any) -> str | None:
+        app = self._parts.app
+        try:
+            session = app.session_interface.open_session(app, request)
+        except Exception:
+            # A store that needs the app's context, such as Nereid's memcached one, or
+            # one that fails: it does so once more where Flask sees it.
+            return None
+        return None if session is None else login.of_session(app, request, session)

@@ -1,0 +1,81 @@
+"""Polls that wait for the end of a task: few, since each holds a thread."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from .endpoint import Answer
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+#: Places of a process whose setting says nothing: a quarter of a common server's
+#: threads, or less.
+USUAL = 4
+
+_LOOK_EVERY_S = 0.1
+#: How often it is checked that the visitor may still read.
+_CHECK_EVERY_S = 1.0
+
+
+class HeldPolls:
+    """Places for polls that are held, in one process. Thread-safe.
+
+    :param most: how many there are; None for :data:`USUAL`, and for none in a server
+        whose processes have one thread each.
+    :param longest_s: the longest wait that a poll may ask for.
+    """
+
+    def __init__(self, most: int | None, longest_s: float) -> None:
+        self._threads_needed = most is None
+        self._longest_s = longest_s
+        self._free = threading.Semaphore(USUAL if most is None else most)
+
+    @contextmanager
+    def place(self, environ: WSGIEnvironment, wait: str | None) -> Iterator[float]:
+        """For how many seconds a poll is held; 0 where there is no place for it.
+
+        :param wait: what the poll asks for, as its query has it.
+        """
+        wait_s = self._wait_s(wait)
+        if self._threads_needed and not environ.get("wsgi.multithread"):
+            wait_s = 0
+        if wait_s and self._free.acquire(blocking=False):
+            try:
+                yield wait_s
+            finally:
+                self._free.release()
+        else:
+            yield 0
+
+    def _wait_s(self, wait: str | None) -> float:
+        try:
+            asked_s = float(wait or 0)
+        except ValueError:
+            return 0
+        if math.isnan(asked_s):
+            return 0
+        return max(0, min(asked_s, self._longest_s))
+
+
+def hold(look: Callable[[bool], Answer], wait_s: float) -> Answer:
+    """Look until the answer is a final one, or the time is over.
+
+    :param look: told whether to check anew who asks.
+    """
+    now_s = time.monotonic()
+    deadline_s, check_at_s = now_s + wait_s, now_s + _CHECK_EVERY_S
+    while True:
+        checks = time.monotonic() >= check_at_s
+        if checks:
+            check_at_s = time.monotonic() + _CHECK_EVERY_S
+        answer = look(checks)
+        left_s = deadline_s - time.monotonic()
+        if answer.status != 202 or left_s <= 0:
+            return answer
+        time.sleep(min(_LOOK_EVERY_S, left_s))

@@ -1,0 +1,52 @@
+"""What both routes to a result need, in one record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from flask import Response
+
+from ..runtime import Runtime
+from .endpoint import Answer
+from .hosts import Hosts
+from .owner_cookie import CookieJar
+
+if TYPE_CHECKING:
+    from nereid import Nereid
+
+#: Given the request of a poll; what it returns, if anything, is the answer.
+BeforePoll: TypeAlias = Callable[[Any], "Response | None"]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The web's side of one app.
+
+    :ivar hosts: filled by what Nereid dispatches.
+    :ivar before_poll: hooks of the app; the list may grow.
+    """
+
+    app: Nereid
+    runtime: Runtime
+    jar: CookieJar
+    hosts: Hosts
+    before_poll: Sequence[BeforePoll]
+
+    def secrets(self, request: Any) -> list[str]:
+        """The owner's secrets that a request presents."""
+        return [cookie.secret for cookie in self.jar.read(request.cookies).values()]
+
+    def refusal(self, request: Any) -> Response | None:
+        """What the app's hooks answer to a poll; None if they let it pass."""
+        answers = (hook(request) for hook in self.before_poll)
+        return next((it for it in answers if it is not None), None)
+
+    def respond(self, answer: Answer) -> Response:
+        """The answer as both routes send it."""
+        response = Response(answer.text, answer.status)
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers.update(self.runtime.settings.poll_headers)
+        response.headers.update(answer.all_headers)
+        return response

@@ -1,0 +1,158 @@
+"""What is remembered of host names, which come from outside."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+from nereid_async.web.hosts import Hosts
+from tests.fixtures.apps import AppFactory
+from tests.helpers import Browser, query, wait_until
+
+
+@pytest.fixture
+def website(database: str) -> int:
+    """The id of the website."""
+    return int(query(database, "SELECT id FROM nereid_website")[0][0])
+
+
+@pytest.fixture
+def hosts(database: str, website: int) -> Hosts:
+    return Hosts(database)
+
+
+@pytest.fixture
+def rename(database: str, website: int) -> Iterator[None]:
+    """Leaves the websites as they were."""
+    (row,) = query(database, "SELECT name, active, id FROM nereid_website")
+    yield
+    query(
+        database,
+        "UPDATE nereid_website SET name = %s, active = %s WHERE id = %s",
+        *row,
+    )
+
+
+def test_a_name_that_was_seen(hosts: Hosts, website: int) -> None:
+    assert hosts.website("a.example.com") is None
+    hosts.learn("a.example.com", website)
+    assert hosts.website("a.example.com") == website
+    assert hosts.website("b.example.com") is None
+
+
+def test_no_host_is_not_guessed(hosts: Hosts, website: int) -> None:
+    for nothing in (None, ""):
+        hosts.learn(nothing, website)
+        assert hosts.website(nothing) is None
+
+
+def test_names_are_as_long_as_names_are(hosts: Hosts, website: int) -> None:
+    longest = "a" * 255 + ":65535"
+    hosts.learn(longest, website)
+    hosts.learn(longest + "0", website)
+    assert hosts.website(longest) == website
+    assert hosts.website(longest + "0") is None
+
+
+def test_a_flood_takes_no_more_than_its_room(hosts: Hosts, website: int) -> None:
+    hosts.learn("first.example.com", website)
+    for number in range(Hosts._MOST):
+        if number % 100 == 0:
+            # One that is used stays.
+            hosts.learn("shop.example.com", website)
+        hosts.learn(f"{number}.example.com", website)
+    assert len(hosts._found) == Hosts._MOST
+    assert hosts.website("shop.example.com") == website
+    assert hosts.website("first.example.com") is None
+
+
+def test_it_is_forgotten_after_a_while(
+    hosts: Hosts, website: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts.learn("a.example.com", website)
+    later_s = time.monotonic() + 61
+    monkeypatch.setattr(time, "monotonic", lambda: later_s)
+    assert hosts.website("a.example.com") is None
+
+
+@pytest.mark.usefixtures("rename")
+@pytest.mark.parametrize("change", ["active = false", "name = 'other.example.com'"])
+def test_a_change_of_the_websites_is_seen_within_a_second_or_two(
+    hosts: Hosts, website: int, database: str, change: str
+) -> None:
+    hosts.learn("a.example.com", website)
+    assert hosts.website("a.example.com") == website
+    query(database, f"UPDATE nereid_website SET {change}")
+    wait_until(lambda: hosts.website("a.example.com") is None, 2)
+
+
+def test_one_look_a_second_does_for_all(
+    hosts: Hosts, website: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts.learn("a.example.com", website)
+    looks = []
+    read = hosts._read
+
+    def count() -> dict[int, str]:
+        looks.append(1)
+        return read()
+
+    monkeypatch.setattr(hosts, "_read", count)
+    now_s = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now_s)
+    for _ in range(100):
+        assert hosts.website("a.example.com") == website
+    assert len(looks) == 1
+
+
+def test_all_who_ask_first_at_the_same_time_are_told(
+    hosts: Hosts, website: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts.learn("a.example.com", website)
+    read, looking, go = hosts._read, threading.Event(), threading.Event()
+
+    def slowly() -> dict[int, str]:
+        looking.set()
+        go.wait(10)
+        return read()
+
+    monkeypatch.setattr(hosts, "_read", slowly)
+    told: list[int | None] = []
+
+    def ask() -> None:
+        told.append(hosts.website("a.example.com"))
+
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    threads[0].start()
+    looking.wait(10)
+    threads[1].start()
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert told == [website] * 2
+
+
+def test_a_request_without_host_goes_the_normal_way(app_factory: AppFactory) -> None:
+    app = app_factory()
+    client = Browser(app)
+    task = client.defer("echo", "x")
+    dispatched = []
+    normal = app.wsgi_app.wsgi_app
+
+    def count(environ: Any, start_response: Any) -> Any:
+        dispatched.append(environ)
+        return normal(environ, start_response)
+
+    app.wsgi_app.wsgi_app = count
+    for _ in range(2):
+        builder = EnvironBuilder(task["url"], headers=[("Cookie", client.cookies)])
+        environ = builder.get_environ()
+        del environ["HTTP_HOST"]
+        _, status, _ = run_wsgi_app(app.wsgi_app, environ, buffered=True)
+        assert status.startswith("202")
+    assert len(dispatched) == 2

@@ -19,15 +19,18 @@ from .errors import DatabaseUnavailable
 #: SQLSTATE classes: connection exception, transaction rollback, insufficient
 #: resources, operator intervention, system error.
 _PASSING_CLASSES = ("08", "40", "53", "57", "58")
+_NOT_SUPPORTED, _READ_ONLY = "0A000", "25006"
 _PASSING_STATES = {
-    # feature_not_supported: what a standby says to BEGIN ... READ WRITE, by which
-    # trytond begins. (And to a plan that a change of the tables has made useless.)
-    "0A000",
-    "25006",  # read_only_sql_transaction: a standby, or a server that fails over
+    # What a standby says to BEGIN ... READ WRITE, by which trytond begins. (And to a
+    # plan that a change of the tables has made useless.)
+    _NOT_SUPPORTED,
+    _READ_ONLY,  # read_only_sql_transaction: a standby, or a server that fails over
     "25P02",  # in_failed_sql_transaction: what failed before was passing, or told
     "25P03",  # idle_in_transaction_session_timeout
     "55P03",  # lock_not_available
 }
+#: A standby, connection exception, a server that ends or begins, system error.
+_LEADING_NOWHERE = (_NOT_SUPPORTED, _READ_ONLY, "08", "57P", "58")
 #: psycopg2 tells a lost connection, and a pool without one left, without a SQLSTATE.
 _PASSING_DRIVER_ERRORS = {"OperationalError", "InterfaceError", "PoolError"}
 #: What SQLite calls an OperationalError though another try does not mend it.
@@ -49,6 +52,16 @@ def is_passing(error: BaseException) -> bool:
     return kind.__module__.startswith("psycopg2") and any(
         base.__name__ in _PASSING_DRIVER_ERRORS for base in kind.__mro__
     )
+
+
+def leads_nowhere(error: BaseException) -> bool:
+    """Whether a connection that raised this is not worth keeping.
+
+    Its server ends, or is a standby: the primary may be another one by now, which the
+    same address leads to.
+    """
+    state = getattr(error, "pgcode", None)
+    return isinstance(state, str) and state.startswith(_LEADING_NOWHERE)
 
 
 @contextmanager

@@ -14,13 +14,14 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from trytond import backend
 from trytond.model import fields
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
+from . import connection_pool
 from . import settings as settings_module
 from .brokers.base import Broker
+from .database_errors import translated
 from .errors import ConfigurationError, NoTransaction
 from .identity import NOBODY, Audience, IdMint
 from .message import MessageCodec, WebRequest
@@ -81,14 +82,17 @@ class Runtime:
 
         :raises ConfigurationError: the database is not Tryton's, or the module is
             not activated, or not updated.
+        :raises DatabaseUnavailable: it does not answer, or is a standby, on which
+            Tryton does not start.
         """
-        if not backend.Database(self.database).connect().test():
-            raise ConfigurationError(
-                f"database {self.database!r} has no Tryton in it; create it: "
-                f"trytond-admin -c trytond.conf -d {self.database} --all"
-            )
-        with Transaction().start(self.database, 0, readonly=True):
-            Pool(self.database).init()
+        with translated(self.database):
+            if not connection_pool.holds_tryton(self.database):
+                raise ConfigurationError(
+                    f"database {self.database!r} has no Tryton in it; create it: "
+                    f"trytond-admin -c trytond.conf -d {self.database} --all"
+                )
+            with Transaction().start(self.database, 0, readonly=True):
+                Pool(self.database).init()
         self.check_database()
         self.check_tables()
 

@@ -19,12 +19,13 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, TextIO, TypeAlias
+from typing import Any, TypeAlias
 
 from trytond import backend
 from trytond.config import config
 
-from .database_errors import is_passing, translated
+from . import connection_pool, forks
+from .database_errors import is_passing, leads_nowhere, translated
 
 Cursor: TypeAlias = Any
 
@@ -103,8 +104,13 @@ def alone(database_name: str, role: str) -> Iterator[bool]:
     elif backend.name == "sqlite":
         cursor = _sqlite_connection(database_name).cursor()
         _, _, path = cursor.execute("PRAGMA database_list").fetchone()
-        with open(f"{path}.{role}", "a") as file:
-            yield _locked(file)
+        fd = os.open(f"{path}.{role}", os.O_WRONLY | os.O_CREAT, 0o666)
+        # A child that had it would keep the lock.
+        forks.own(fd)
+        try:
+            yield _locked(fd)
+        finally:
+            forks.close(fd)
     else:
         with translated(database_name), _connection(database_name) as connection:
             key = zlib.crc32(f"nereid_async.{role}".encode())
@@ -121,9 +127,9 @@ def alone(database_name: str, role: str) -> Iterator[bool]:
                         cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
 
 
-def _locked(file: TextIO) -> bool:
+def _locked(fd: int) -> bool:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
@@ -137,22 +143,32 @@ def _connection(database_name: str) -> Iterator[Any]:
         return
     key = os.getpid(), database_name
     idle = _idle.get(key) or _idle.setdefault(key, _Idle(_idle_max()))
-    connection = _awake(database_name, idle) or _connect(database_name)
+    connection = _awake(database_name, idle) or connection_pool.connect(database_name)
     try:
         yield connection
+    except Exception as error:
+        if leads_nowhere(error):
+            _forget(database_name, idle, connection)
+        raise
     finally:
         if not connection.closed and connection.info.transaction_status == _NOTHING:
             idle.connections.append((connection, time.monotonic()))
         else:
-            _let_go(database_name, connection)
+            connection_pool.disconnect(database_name, connection)
         if len(idle.connections) > idle.limit:
-            _let_go(database_name, idle.connections.pop(0)[0])
+            connection_pool.disconnect(database_name, idle.connections.pop(0)[0])
+
+
+def _forget(database_name: str, idle: _Idle, connection: Any) -> None:
+    """Close what leads to a server that is not the primary any more."""
+    connection.close()
+    while idle.connections:
+        connection_pool.disconnect(database_name, idle.connections.pop()[0])
+    connection_pool.forget_idle(database_name)
 
 
 #: libpq's PQTRANS_IDLE: connected, and in no transaction.
 _NOTHING = 0
-#: How long to wait for one where the pool has none left, and between two looks.
-_POOL_WAIT_S, _POOL_PAUSE_S = 10.0, 0.05
 #: A connection that waited for longer is asked whether it is still there.
 _TRUSTED_S = 1.0
 
@@ -183,7 +199,7 @@ def _awake(database_name: str, idle: _Idle) -> Any:
         except IndexError:
             return None
         if connection.closed:
-            _let_go(database_name, connection)
+            connection_pool.disconnect(database_name, connection)
             continue
         if time.monotonic() - since_s < _TRUSTED_S:
             return connection
@@ -191,59 +207,9 @@ def _awake(database_name: str, idle: _Idle) -> Any:
             connection.cursor().execute("SELECT 1")
             return connection
         except Exception as error:
-            _let_go(database_name, connection)
+            connection_pool.disconnect(database_name, connection)
             if not is_passing(error):
                 raise
-
-
-def _connect(database_name: str) -> Any:
-    """Another connection of trytond's pool; an error at once if there is no server.
-
-    trytond itself waits for one for a minute, and nobody could do anything meanwhile.
-    """
-    pool = backend.Database(database_name).connect()._connpool
-    while True:
-        may_be_gone = bool(pool._pool)
-        connection = _taken(pool)
-        try:
-            _set_up(connection)
-            return connection
-        except Exception as error:
-            _let_go(database_name, connection)
-            if not (may_be_gone and is_passing(error)):
-                raise
-
-
-def _taken(pool: Any) -> Any:
-    deadline_s = time.monotonic() + _POOL_WAIT_S
-    while True:
-        try:
-            return pool.getconn()
-        except Exception as error:
-            is_empty = type(error).__name__ == "PoolError" and not pool.closed
-            if not is_empty or time.monotonic() >= deadline_s:
-                raise
-        time.sleep(_POOL_PAUSE_S)
-
-
-def _set_up(connection: Any) -> None:
-    """Let every statement commit by itself, at READ COMMITTED; and see if it is there.
-
-    That is how a session begins, unless the server is set up otherwise. Nothing is set
-    that need not be: behind a pooler the session is somebody else's as well.
-    """
-    connection.set_session("DEFAULT", readonly="DEFAULT", autocommit=True)
-    cursor = connection.cursor()
-    cursor.execute("SHOW default_transaction_isolation")
-    if cursor.fetchone() != ("read committed",):
-        connection.set_session("READ COMMITTED")
-
-
-def _let_go(database_name: str, connection: Any) -> None:
-    # Its pool may have been closed, and made anew without it.
-    with suppress(Exception):
-        backend.Database(database_name).connect().put_connection(connection, close=True)
-    connection.close()
 
 
 def _sqlite_connection(database_name: str) -> Any:

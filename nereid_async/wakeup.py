@@ -6,6 +6,8 @@ import os
 import select
 from typing import Any
 
+from . import forks
+
 
 class Wakeup:
     """What becomes readable when it is rung, and stays so.
@@ -15,6 +17,7 @@ class Wakeup:
 
     def __init__(self) -> None:
         self._read_fd, self._write_fd = os.pipe()
+        forks.own(self._read_fd, self._write_fd)
         self.rung = False
 
     def ring(self) -> None:
@@ -36,5 +39,4 @@ class Wakeup:
 
     def close(self) -> None:
         """Let go of both ends."""
-        os.close(self._read_fd)
-        os.close(self._write_fd)
+        forks.close(self._read_fd, self._write_fd)

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import multiprocessing
+import os
+import signal
 import sys
 import threading
+import time
+from contextlib import suppress
+from typing import Any
+
+from trytond import backend
+from trytond.pool import Pool
+from trytond.transaction import Transaction
 
 from nereid_async import NereidAsync, current_task
 
@@ -52,3 +62,118 @@ def break_thread() -> None:
     """End the thread that runs this, in the first attempt, as C code may do."""
     if current_task.attempt == 1:
         ctypes.CDLL(None).pthread_exit(None)
+
+
+# What forks.
+
+_fork = multiprocessing.get_context("fork")
+
+
+@extension.task(ignore_result=False)
+def terminate_child(started: str) -> list[Any]:
+    """Fork a process, terminate it, and go on; its exit code and ours."""
+    session = _session()
+    child = _fork.Process(target=_sleep, args=(started,))
+    child.start()
+    while not os.path.exists(started):
+        time.sleep(0.01)
+    child.terminate()
+    child.join()
+    Pool().get("async_test.entry").log("after the child")
+    return [child.exitcode, session == _session()]
+
+
+@extension.task(ignore_result=False)
+def use_pool(numbers: list[int]) -> list[int]:
+    """Compute in a pool of processes, which are terminated at the end."""
+    with _fork.Pool(2) as pool:
+        squares = pool.map(_square, numbers)
+    Pool().get("async_test.entry").log("after the pool")
+    return squares
+
+
+@extension.task(ignore_result=False)
+def look_at_child() -> dict[str, Any]:
+    """What a forked child has of its worker, and the worker's descriptors."""
+    ours = set(_descriptors())
+    queue = _fork.SimpleQueue()
+    child = _fork.Process(target=_look, args=(queue,))
+    child.start()
+    found: dict[str, Any] = queue.get()
+    child.join()
+    found["shared"] = sorted(ours & set(found.pop("descriptors")))
+    return found
+
+
+@extension.task(ignore_result=False)
+def leave_child(started: str) -> None:
+    """Leave a process behind that lives longer than the worker."""
+    _fork.Process(target=_sleep, args=(started,)).start()
+    time.sleep(600)
+
+
+@extension.task
+def come_back_from_fork(how: str) -> None:
+    """Let a child go on as if it were the worker."""
+    pid = os.fork()
+    if pid == 0:
+        if how == "raise":
+            raise ValueError("of a child")
+        return
+    os.waitpid(pid, 0)
+    Pool().get("async_test.entry").log("after the child")
+
+
+def _sleep(started: str) -> None:
+    with open(started, "w") as file:
+        file.write(str(os.getpid()))
+    time.sleep(600)
+
+
+def _square(number: int) -> int:
+    return number * number
+
+
+def _look(queue: Any) -> None:
+    queue.put(
+        {
+            "default": [
+                signal.getsignal(it) in (signal.SIG_DFL, signal.default_int_handler)
+                for it in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+            ],
+            "blocked": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
+            "wakeup_fd": signal.set_wakeup_fd(-1),
+            "descriptors": _descriptors(),
+            "session": _session_of_its_own(),
+        }
+    )
+
+
+def _descriptors() -> list[str]:
+    """What of the worker's is open besides files: pipes and sockets, by number."""
+    links = []
+    for fd in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):
+            links.append(os.readlink(f"/proc/self/fd/{fd}"))
+    return [link for link in links if link.startswith(("pipe:", "socket:"))]
+
+
+def _session() -> int:
+    """Number of the session with the database; 0 on SQLite."""
+    if backend.name == "sqlite":
+        return 0
+    cursor = Transaction().connection.cursor()
+    cursor.execute("SELECT pg_backend_pid()")
+    (pid,) = cursor.fetchone()
+    return int(pid)
+
+
+def _session_of_its_own() -> str:
+    try:
+        _session()
+    except Exception as error:
+        inherited = str(error)
+    else:
+        inherited = ""
+    with Transaction().new_transaction():
+        return f"{inherited}, then {_session()}"

@@ -77,12 +77,12 @@ class PostgreSQL:
         self.process.wait_until(self.accepts, "it accepts connections")
 
     def promote(self) -> None:
-        """Let a standby take writes."""
+        """Let a standby take writes; one that does is left as it is."""
         import psycopg2
 
         connection = psycopg2.connect(self.uri + "postgres")
         connection.autocommit = True
-        connection.cursor().execute("SELECT pg_promote()")
+        connection.cursor().execute("SELECT pg_is_in_recovery() AND pg_promote()")
         connection.close()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from trytond import backend
 
+from .. import connection_pool
 from ..database_errors import translated
 from ..errors import DatabaseUnavailable
 from ..rows import CHANNEL, Claim, TaskRows
@@ -167,13 +168,13 @@ class _ListeningAlarm(Wakeup):
 
     def __init__(self, database_name: str) -> None:
         super().__init__()
-        self._database = backend.Database(database_name).connect()
+        self._database = database_name
         self._connection: Any = None
 
     def wait(self, timeout_s: float, *others: Any) -> bool:
         try:
             if self._connection is None:
-                self._connection = self._database.get_connection(autocommit=True)
+                self._connection = connection_pool.connect(self._database)
                 self._connection.cursor().execute(f'LISTEN "{CHANNEL}"')
                 # What was announced before is not told: look again at once.
                 return False
@@ -188,7 +189,7 @@ class _ListeningAlarm(Wakeup):
     def _let_go(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            self._database.put_connection(connection, close=True)
+            connection_pool.disconnect(self._database, connection)
 
     def close(self) -> None:
         self._let_go()

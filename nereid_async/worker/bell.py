@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TypeAlias
 
+from .. import forks
+
 Handler: TypeAlias = Callable[[int, FrameType | None], None]
 
 
@@ -34,6 +36,7 @@ def bell(handlers: Mapping[signal.Signals, Handler]) -> Iterator[Bell]:
     In the main thread only.
     """
     read_fd, write_fd = os.pipe()
+    forks.own(read_fd, write_fd)
     os.set_blocking(write_fd, False)
     os.set_blocking(read_fd, False)
     before = {signum: signal.signal(signum, it) for signum, it in handlers.items()}
@@ -44,5 +47,4 @@ def bell(handlers: Mapping[signal.Signals, Handler]) -> Iterator[Bell]:
         signal.set_wakeup_fd(wakeup_fd)
         for signum, handler in before.items():
             signal.signal(signum, handler)
-        os.close(read_fd)
-        os.close(write_fd)
+        forks.close(read_fd, write_fd)

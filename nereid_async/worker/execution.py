@@ -15,6 +15,7 @@ from trytond.pool import Pool
 from trytond.transaction import Transaction, TransactionError
 from trytond.worker import run_task
 
+from .. import connection_pool, forks
 from ..browser_json import for_browser
 from ..errors import DatabaseUnavailable, LeaseLost, MessageTooLarge, WebAppNeeded
 from ..message import Message
@@ -58,7 +59,7 @@ def execute(job: Job, runtime: Runtime, worker: str) -> Outcome:
             time.sleep(_RETRY_PAUSE_S * count)
         try:
             # Left without an error, it commits.
-            with Transaction().start(
+            with connection_pool.start_transaction(
                 runtime.database, job.message.user, **extras
             ) as transaction:
                 # The list belongs to the thread, and survives a rollback.
@@ -145,7 +146,8 @@ def _run(job: Job, runtime: Runtime) -> Outcome:
     # As trytond's own queue: nobody is there to answer a warning.
     with transaction.set_context(call.context_of(message), _skip_warnings=True):
         with _web_context(message, runtime), running(_current(job, runtime)):
-            value = call.make(message, only_tasks=runtime.settings.only_tasks)
+            with forks.kept_inside(str(job)):
+                value = call.make(message, only_tasks=runtime.settings.only_tasks)
             outcome = _outcome(value, message, runtime)
     if job.claim is not None:
         assert runtime.rows is not None

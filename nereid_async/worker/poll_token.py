@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Sequence
 
+from .. import forks
 from ..wakeup import Wakeup
 
 #: Whoever holds the token says so this often, and has lost it when it was silent for
@@ -35,6 +36,7 @@ class PollToken:
 
     def __init__(self) -> None:
         self._read_fd, self._write_fd = os.pipe()
+        forks.own(self._read_fd, self._write_fd)
         os.set_blocking(self._read_fd, False)
         os.set_blocking(self._write_fd, False)
         memory = memoryview(mmap.mmap(-1, 2 * _BYTES))

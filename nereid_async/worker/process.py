@@ -10,8 +10,7 @@ import threading
 import time
 from collections.abc import Mapping
 
-from trytond import backend
-
+from .. import connection_pool
 from ..runtime import Runtime
 from .admission import Admission
 from .alive import alive
@@ -103,7 +102,7 @@ class WorkerProcess:
 
         :returns: 0, RECYCLED where another process is to take over, or FAILED.
         """
-        _keep_connections(self._runtime.database, self._options.threads)
+        connection_pool.keep(self._runtime.database, self._options.threads)
         for thread in self._threads:
             thread.start()
         try:
@@ -177,17 +176,6 @@ class WorkerProcess:
         # The peak, in kB on Linux: what a process has had it seldom gives back.
         peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak_kb > limit_mb * 1_024
-
-
-def _keep_connections(database: str, threads: int) -> None:
-    """Let trytond's pool keep a connection for each thread.
-
-    It keeps ``[database] minconn`` of them, 1 by default, and closes every other one
-    after each transaction.
-    """
-    if backend.name == "postgresql":
-        pool = backend.Database(database).connect()._connpool
-        pool.minconn = max(pool.minconn, threads)
 
 
 def _helpers(runtime: Runtime) -> list[Reaper | Relay]:

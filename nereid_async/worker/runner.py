@@ -7,9 +7,8 @@ import time
 from typing import Any
 
 from trytond import backend
-from trytond.transaction import Transaction
 
-from .. import signals
+from .. import connection_pool, signals
 from ..database_errors import is_passing, translated
 from ..errors import DatabaseUnavailable, LeaseLost, TransportError
 from ..results.base import Failure, Outcome
@@ -162,9 +161,10 @@ class Runner:
         """The classes cannot travel: they are read from the declaration."""
 
         def declared() -> Any:
+            database = self._runtime.database
             with (
-                translated(self._runtime.database),
-                Transaction().start(self._runtime.database, 0, readonly=True),
+                translated(database),
+                connection_pool.start_transaction(database, 0, readonly=True),
             ):
                 return getattr(find(job.message.target), "task_options", None)
 

@@ -27,28 +27,29 @@ def check(runtime: Runtime, options: WorkerOptions) -> None:
     :raises ConfigurationError: it would not do it.
     """
     if backend.name == "postgresql":
-        _check_connections(runtime, options.threads)
+        _check_connections(runtime, options)
     _warn_of_memory(options.max_memory_mb)
 
 
-def connections_needed(runtime: Runtime, threads: int) -> int:
+def connections_needed(runtime: Runtime, options: WorkerOptions) -> int:
     """How many connections a process may use at a time, when it comes to the worst."""
     if runtime.rows is None:
         # One transaction a task, and the reaper is alone by one.
-        return threads + 1
+        return options.threads + 1
     # A task's transaction, and what is written beside it: progress, a failure.
-    tasks = 2 * threads
-    poller, keeper, reaper = 1, 1, 2
+    tasks = 2 * options.threads
+    keeper, reaper = 1, 2
     if runtime.rows_are_messages:
-        listener = 1
-        return tasks + poller + keeper + reaper + listener
+        poller, listener = 1, 1
+        return tasks + keeper + reaper + poller + listener
+    pollers = len(options.queues_or_default(runtime.settings))
     relay, sent_marks = 2, 1
-    return tasks + poller + keeper + reaper + relay + sent_marks
+    return tasks + keeper + reaper + pollers + relay + sent_marks
 
 
-def _check_connections(runtime: Runtime, threads: int) -> None:
+def _check_connections(runtime: Runtime, options: WorkerOptions) -> None:
     maxconn = config.getint("database", "maxconn", default=_MAXCONN)
-    needed = connections_needed(runtime, threads)
+    needed, threads = connections_needed(runtime, options), options.threads
     if maxconn >= needed:
         return
     raise ConfigurationError(

@@ -13,9 +13,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 
-from trytond import backend
 from trytond.cache import Cache
 
+from .. import connection_pool, forks
+from ..database_errors import is_passing
 from ..errors import TransportError
 from ..names import checked_queue
 from ..runtime import Runtime
@@ -90,8 +91,7 @@ def _load_pool(runtime: Runtime) -> None:
     """Load the pool, and let go of every connection before the fork."""
     runtime.load_pool()
     Cache.drop(runtime.database)
-    if backend.name == "postgresql":
-        backend.Database(runtime.database).close()
+    connection_pool.close(runtime.database)
 
 
 @dataclass(frozen=True)
@@ -183,16 +183,24 @@ class _Supervisor:
                 # One relay and one reaper work at a time, whoever else has some.
                 keeps_house=slot == 0,
             )
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            # Not to be ignored: what a task starts would ignore it as well.
+            signal.signal(signal.SIGINT, lambda signum, frame: None)
             signal.signal(_FINISH, lambda signum, frame: process.stop())
             signal.signal(_NOW, lambda signum, frame: os._exit(FAILED))
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+            forks.free_children(connection_pool.abandon)
             return process.run()
-        except BaseException:
-            logger.critical("worker process failed", exc_info=True)
+        except BaseException as error:
+            logger.critical(
+                "worker process %d failed: %s",
+                slot,
+                " ".join(str(error).split()),
+                exc_info=not is_passing(error),
+            )
             return FAILED
         finally:
             with suppress(Exception):
+                forks.end_daemons()
                 sys.stdout.flush()
                 sys.stderr.flush()
 

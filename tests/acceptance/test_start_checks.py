@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from nereid_async.runtime import of_database
+from nereid_async.worker.options import WorkerOptions
 from nereid_async.worker.start_checks import connections_needed
 from tests.acceptance.conftest import Commands
 from tests.fixtures.scripts import Script
@@ -35,7 +36,8 @@ class TestConnections:
 
     @pytest.fixture
     def needed(self, script: Script) -> int:
-        return connections_needed(of_database(script.database), threads=4)
+        options = WorkerOptions(threads=4)
+        return connections_needed(of_database(script.database), options)
 
     def test_too_few_are_an_error_that_says_how_many(
         self, commands: Commands, needed: int

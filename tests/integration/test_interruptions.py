@@ -109,14 +109,14 @@ def test_a_session_that_the_server_ended_names_the_setting(
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT])
 def test_a_failover_costs_no_attempt(
-    restartable: tuple[str, PostgreSQL],
+    database: str,
+    server: PostgreSQL,
     tryton_conf: ConfWriter,
     broker_settings: dict[str, str],
     tmp_path: Path,
     how: signal.Signals,
 ) -> None:
     """The server goes, comes back read only, and takes writes in the end."""
-    database, server = restartable
     # A server that is killed may forget who holds what: then SQS's hold counts.
     tryton_conf(signing_key=SECRET_KEY, visibility_timeout=8, **broker_settings)
     script, go = Script(database), tmp_path / "go"

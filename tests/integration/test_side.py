@@ -8,8 +8,11 @@ import pytest
 from trytond import backend as trytond_backend
 from trytond.config import config
 
-from nereid_async import side
+from nereid_async import connection_pool, side
+from nereid_async.database_errors import is_passing
+from nereid_async.errors import DatabaseUnavailable
 from tests.helpers import query
+from tests.servers import PostgreSQL
 
 
 def test_one_is_alone_until_it_is_done(database: str) -> None:
@@ -55,6 +58,7 @@ def test_idle_connections_leave_trytonds_pool_enough(
         assert len(pool._used) - used == kept
     finally:
         config.set("database", "maxconn", before or "64")
+        side._idle.clear()
 
 
 def test_a_connection_that_the_server_has_closed_is_not_used(
@@ -114,3 +118,40 @@ def test_not_to_wait_for_the_disk_ends_with_the_transaction(database: str) -> No
         cursor.execute(f"{side.NOT_DURABLE}; SHOW synchronous_commit")
         assert cursor.fetchone() == ("off",)
         assert setting(cursor) == "on"
+
+
+@pytest.mark.backends("postgresql")
+class TestConnectionsToAStandby:
+    """What was opened while the address led to a standby is not used for ever."""
+
+    def test_one_beside_a_transaction(self, database: str) -> None:
+        with side.autocommit(database) as cursor:
+            # As good as a standby: the session refuses to write from now on.
+            cursor.execute("SET default_transaction_read_only = on")
+            cursor.execute("SELECT pg_backend_pid()")
+            (old,) = cursor.fetchone()
+        write = "UPDATE async_run SET attempt = 0 WHERE id < 0"
+        with pytest.raises(DatabaseUnavailable, match="read-only"):
+            with side.autocommit(database) as cursor:
+                cursor.execute(write)
+        with side.autocommit(database) as cursor:
+            cursor.execute(write)
+            cursor.execute("SELECT pg_backend_pid()")
+            assert cursor.fetchone() != (old,)
+
+    def test_one_of_a_transaction(self, database: str, server: PostgreSQL) -> None:
+        connections = trytond_backend.Database(database).connect()._connpool
+        server.stop()
+        server.start(standby=True)
+        with connection_pool.start_transaction(database, 0, readonly=True):
+            pass
+        used, kept = len(connections._used), len(connections._pool)
+        assert kept
+        for _ in range(3):
+            with pytest.raises(Exception, match="during recovery") as it:
+                connection_pool.start_transaction(database, 0)
+            assert is_passing(it.value)
+        assert (len(connections._used), len(connections._pool)) == (used, 0)
+        server.promote()
+        with connection_pool.start_transaction(database, 0):
+            pass

@@ -31,6 +31,7 @@ class TaskOptions:
     :ivar queue: short name of its queue; None for the setting ``sqs_queue``.
     :ivar max_attempts: attempts before it is given up; None for the setting.
     :ivar retry_on: exception classes after which it is tried again.
+    :ivar public_errors: exception classes whose texts are for visitors.
     :ivar delay: seconds it waits from the commit on.
     :ivar shared: whether anybody who has the link may read the result.
     :ivar attributes: SQS message attributes, as boto3 takes them.
@@ -41,6 +42,7 @@ class TaskOptions:
     queue: str | None = None
     max_attempts: int | None = None
     retry_on: tuple[type[BaseException], ...] = (Exception,)
+    public_errors: tuple[type[BaseException], ...] = ()
     delay: float = 0
     shared: bool = False
     attributes: dict[str, Any] | None = None

@@ -182,9 +182,12 @@ class TaskFailed(ResultError):
     :ivar type: name of the exception's class, such as ``"ValueError"``.
     :ivar remote_traceback: the worker's traceback as text, empty where the reader
         may not see it.
+    :ivar error_id: the number that a visitor is told, and that the log has.
     """
 
-    def __init__(self, type: str, message: str, remote_traceback: str = "") -> None:
+    def __init__(
+        self, type: str, message: str, remote_traceback: str = "", error_id: str = ""
+    ) -> None:
         text = f"{type}: {message}"
         if remote_traceback:
             text += f"\n\n{remote_traceback}"
@@ -192,6 +195,7 @@ class TaskFailed(ResultError):
         self.type = type
         self.message = message
         self.remote_traceback = remote_traceback
+        self.error_id = error_id
 
 
 # -- control flow --------------------------------------------------------------

@@ -106,7 +106,9 @@ class AsyncResult:
         assert self._outcome is not None
         failure = self._outcome.failure
         if failure is not None:
-            raise TaskFailed(failure.type, failure.message, failure.traceback)
+            raise TaskFailed(
+                failure.type, failure.message, failure.traceback, failure.id
+            )
         return decode(self._outcome.value)
 
     def _look(self) -> Status | None:

@@ -197,6 +197,12 @@ class Settings:
         "Refuse methods without decorator: where they are deferred by ``async.async``, "
         "and in the worker.",
     )
+    public_errors: tuple[str, ...] = _option(
+        _names,
+        (),
+        "Exception classes whose texts visitors are told, with their modules, such as "
+        "``shop.errors.SoldOut``; those that a class extends count, too.",
+    )
     imports: tuple[str, ...] = _option(
         _names, (), "Python modules with plain-function tasks, imported by the worker."
     )

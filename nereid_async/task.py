@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 import wrapt
 
 from .deferral import TaskOptions, defer_call
+from .errors import ConfigurationError
 from .message import Target
 from .result import AsyncResult
 from .targets import function_target, method_target
 
 Arguments: TypeAlias = tuple[Any, ...]
+ExceptionClasses: TypeAlias = "type[BaseException] | Sequence[type[BaseException]]"
+_OF_THE_DECLARATION = {"retry_on", "public_errors"}
 #: What the decorator may stand above.
 Method: TypeAlias = (
     "Callable[..., Any] | classmethod[Any, ..., Any] | staticmethod[..., Any]"
@@ -40,7 +43,8 @@ def async_task(
     visibility_timeout: int | None = None,
     queue: str | None = None,
     max_attempts: int | None = None,
-    retry_on: type[BaseException] | Sequence[type[BaseException]] = (Exception,),
+    retry_on: ExceptionClasses = (Exception,),
+    public_errors: ExceptionClasses = (),
     shared: bool = False,
 ) -> Callable[[Method], AsyncTask]: ...
 
@@ -53,7 +57,8 @@ def async_task(
     visibility_timeout: int | None = None,
     queue: str | None = None,
     max_attempts: int | None = None,
-    retry_on: type[BaseException] | Sequence[type[BaseException]] = (Exception,),
+    retry_on: ExceptionClasses = (Exception,),
+    public_errors: ExceptionClasses = (),
     shared: bool = False,
 ) -> AsyncTask | Callable[[Method], AsyncTask]:
     """Make a method of a model, report or wizard, or a function, deferrable.
@@ -66,6 +71,8 @@ def async_task(
     :param queue: short name of its queue; default: the setting ``sqs_queue``.
     :param max_attempts: attempts before it is given up; default: the setting (5).
     :param retry_on: exception classes after which it is tried again.
+    :param public_errors: exception classes whose texts a visitor is told, besides
+        Tryton's UserError and UserWarning and those of the setting.
     :param shared: serve the result to anybody who has the link.
     :raises ConfigurationError: an option is out of its range.
     """
@@ -74,12 +81,22 @@ def async_task(
         visibility_timeout=visibility_timeout,
         queue=queue,
         max_attempts=max_attempts,
-        retry_on=(retry_on,) if isinstance(retry_on, type) else tuple(retry_on),
+        retry_on=_classes("retry_on", retry_on),
+        public_errors=_classes("public_errors", public_errors),
         shared=shared,
     )
     if function is not None:
         return AsyncTask(function, options)
     return functools.partial(AsyncTask, options=options)
+
+
+def _classes(option: str, given: ExceptionClasses) -> tuple[type[BaseException], ...]:
+    classes = (given,) if isinstance(given, type) else tuple(given)
+    if not all(
+        isinstance(it, type) and issubclass(it, BaseException) for it in classes
+    ):
+        raise ConfigurationError(f"{option}={given!r}: exception classes")
+    return classes
 
 
 class Deferrable:
@@ -122,8 +139,14 @@ class Deferrable:
 
         :param changes: ``delay`` (seconds), ``queue``, ``ignore_result``,
             ``visibility_timeout``, ``max_attempts``, ``shared``, ``attributes``.
-        :raises ConfigurationError: an option is unknown or out of its range.
+        :raises ConfigurationError: an option is unknown, out of its range, or one of
+            the declaration: classes do not travel.
         """
+        for option in _OF_THE_DECLARATION & set(changes):
+            raise ConfigurationError(
+                f"{option} goes into async_task(), where the worker finds it, and not "
+                "into configure()"
+            )
         return Deferrable(
             self._function, self.task_options.changed(**changes), self._target
         )

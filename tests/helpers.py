@@ -82,14 +82,17 @@ class Browser:
         """DELETE with the CSRF token in the header."""
         return self._send("DELETE", path, **options)
 
-    def defer(self, task: str, *args: Any, **order: Any) -> dict[str, Any]:
+    def defer(
+        self, task: str, *args: Any, locale: str = "en", **order: Any
+    ) -> dict[str, Any]:
         """Let a view defer a task.
 
+        :param locale: in which the visitor browses.
         :param order: ``kwargs`` and ``configure``, as the view takes them.
         :return: its answer: id and url.
         """
         answer = self.post(
-            "/en/defer-result", json={"task": task, "args": list(args), **order}
+            f"/{locale}/defer-result", json={"task": task, "args": list(args), **order}
         )
         assert answer.status_code == 202, answer.text
         return dict(answer.json)

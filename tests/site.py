@@ -178,10 +178,13 @@ def _create_locales(currency: Any) -> list[Any]:
 def _translate() -> None:
     # Both kinds of text: Tryton's messages, and what Nereid's templates hold.
     from trytond.pool import Pool
+    from trytond.tools import file_open
     from trytond.transaction import Transaction
 
     pool = Pool()
     Message = pool.get("ir.message")
+    with file_open("async_sqs/locale/de.po") as file:
+        pool.get("ir.translation").translation_import("de", "async_sqs", file.name)
     message = Message(pool.get("ir.model.data").get_id("async_test", "msg_greeting"))
     with Transaction().set_context(language="de"):
         Message.write([Message(message.id)], {"text": GREETINGS["de"]})

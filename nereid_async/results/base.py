@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import secrets
 import sys
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..serialization import Json
@@ -20,6 +21,11 @@ _LARGEST = int(sys.float_info.max)
 _FAILURE_TYPE_CHARS = 200
 _FAILURE_MESSAGE_CHARS = 10_000
 _FAILURE_TRACEBACK_CHARS = 60_000
+_FAILURE_ID_BYTES = 4
+
+#: Where the translated sentence cannot be had; it has the same text in English.
+_COULD_NOT = "The task could not be completed."
+_PLEASE_QUOTE = "If you ask us about it, please quote the error number"
 
 
 @dataclass(frozen=True)
@@ -73,22 +79,36 @@ def _text(value: Any) -> str | None:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a task failed for good; the traceback is for its own side only."""
+    """Why a task failed for good.
+
+    :ivar type: name of the exception's class.
+    :ivar traceback: for the task's own side, as are type and message if not public.
+    :ivar id: stands in the row, in the log, and in what a visitor is told.
+    :ivar public: whether type and message are for visitors.
+    :ivar sentence: what they are told instead, in their language.
+    """
 
     type: str
     message: str
     traceback: str = ""
+    id: str = field(default_factory=lambda: secrets.token_hex(_FAILURE_ID_BYTES))
+    public: bool = False
+    sentence: str = ""
 
     @classmethod
-    def of(cls, error: BaseException, *, traced: bool = True) -> Failure:
+    def of(
+        cls, error: BaseException, *, traced: bool = True, public: bool = False
+    ) -> Failure:
         """What is kept of an exception; what is too long is cut, with a note.
 
         :param traced: whether it matters where it was raised.
+        :param public: whether its text is for visitors.
         """
         return cls(
             cut_inside(type(error).__name__, _FAILURE_TYPE_CHARS),
             cut_inside(_message(error), _FAILURE_MESSAGE_CHARS),
             cut_inside(_traceback(error), _FAILURE_TRACEBACK_CHARS) if traced else "",
+            public=public,
         )
 
     @property
@@ -96,9 +116,42 @@ class Failure:
         """Type and message in one line."""
         return f"{self.type}: {self.message}"
 
-    def as_json(self) -> Json:
-        """The form the endpoint answers with: no traceback."""
-        return {"type": self.type, "message": self.message}
+    def as_json(self) -> dict[str, Json]:
+        """The form in which it is stored, without the traceback."""
+        stored: dict[str, Json] = {
+            "type": self.type,
+            "message": self.message,
+            "id": self.id,
+        }
+        if self.public:
+            stored["public"] = True
+        elif self.sentence:
+            stored["sentence"] = self.sentence
+        return stored
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any], traceback: str = "") -> Failure:
+        """Read what :meth:`as_json` gave, also that of an older release."""
+        return cls(
+            stored["type"],
+            stored["message"],
+            traceback,
+            stored.get("id", ""),
+            stored.get("public", False),
+            stored.get("sentence", ""),
+        )
+
+    def for_browser(self) -> dict[str, Json]:
+        """The form the endpoint answers with."""
+        if self.public:
+            return {"type": self.type, "message": self.message}
+        told: dict[str, Json] = {"type": "TaskFailed", "message": self._sentence()}
+        return {**told, "id": self.id} if self.id else told
+
+    def _sentence(self) -> str:
+        if self.sentence or not self.id:
+            return self.sentence or _COULD_NOT
+        return f"{_COULD_NOT} {_PLEASE_QUOTE} {self.id}."
 
 
 def _message(error: BaseException) -> str:
@@ -143,7 +196,7 @@ class Outcome:
         """Read what :meth:`as_json` gave."""
         if "error" in stored:
             traceback = stored.get("traceback", "")
-            return cls(failure=Failure(**stored["error"], traceback=traceback))
+            return cls(failure=Failure.from_json(stored["error"], traceback))
         value = stored["value"]
         return cls(value=value, browser_value=stored.get("browser", value))
 

@@ -102,7 +102,7 @@ def _status(
     if gone:
         return Status(where, gone=True)
     if error is not None:
-        failure = Failure(**loads(error), traceback=traceback or "")
+        failure = Failure.from_json(loads(error), traceback or "")
         return Status(where, outcome=Outcome(failure=failure))
     outcome = Outcome() if result is None else Outcome.from_json(loads(result))
     return Status(where, outcome=outcome)

@@ -92,7 +92,7 @@ def _answer(task_id: str, status: Status | None, runtime: Runtime) -> Answer:
         return Answer(202, body, {"Retry-After": str(RETRY_AFTER_S)})
     body = {"id": task_id, "state": outcome.state.value}
     if outcome.failure is not None:
-        body["error"] = outcome.failure.as_json()
+        body["error"] = outcome.failure.for_browser()
     else:
         body["result"] = outcome.browser_value
     if runtime.results.acknowledge:

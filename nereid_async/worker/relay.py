@@ -23,6 +23,7 @@ from ..rows import TaskRows, UnsentRow
 from ..runtime import Runtime
 from ..sending import TOLD_EVERY_S
 from ..throttled_log import ThrottledLog
+from .public_errors import with_sentence
 
 logger = logging.getLogger(__name__)
 
@@ -127,18 +128,22 @@ class Relay(threading.Thread):
         self._rows.set_back(set_back)
 
     def _fail(self, row: UnsentRow, error: TransportError) -> None:
+        message = None
+        with suppress(MessageError):
+            message = self._runtime.codec.decode(row.text)
         failure = Failure(
             type(error).__name__,
             f"queue {row.queue!r} does not take the task",
             # For administrators: it names queues, accounts and rights.
             str(error),
         )
+        failure = with_sentence(failure, message, self._runtime)
         ttl_s = self._runtime.settings.result_ttl
         if not self._rows.fail_unsent([row.id], failure, ttl_s):
             return
-        logger.error("task %s failed, it was never sent: %s", row.id, error)
-        with suppress(MessageError):
-            message = self._runtime.codec.decode(row.text)
+        text = "task %s failed, it was never sent, error %s: %s"
+        logger.error(text, row.id, failure.id, error)
+        if message is not None:
             signals.emit(
                 signals.task_failed,
                 self._runtime.database,

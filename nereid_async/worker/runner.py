@@ -10,6 +10,7 @@ from trytond import backend
 
 from .. import connection_pool, signals
 from ..database_errors import is_passing, translated
+from ..deferral import TaskOptions
 from ..errors import DatabaseUnavailable, LeaseLost, TransportError
 from ..results.base import Failure, Outcome
 from ..runtime import Runtime
@@ -19,6 +20,7 @@ from . import outage, retry
 from .call import NotTaken
 from .execution import execute
 from .job import Job
+from .public_errors import is_public
 from .settlement import Settlement
 
 logger = logging.getLogger(__name__)
@@ -58,6 +60,7 @@ class Runner:
                 f"no outcome after {message.max_attempts} attempt(s): the workers "
                 "were killed, or gave no sign of life in time",
             )
+            logger.error("%s failed for good, error %s: %s", job, died.id, died.text)
             self._give_up(job, died, None)
             return
         signals.emit(
@@ -106,14 +109,23 @@ class Runner:
     def _failed(self, job: Job, error: BaseException) -> None:
         if retry.is_interruption(error) and self._interrupted(job, error):
             return
+        options = self._options(job)
         decision = retry.decide(
-            error, job.attempt, job.message.max_attempts, self._retry_on(job)
+            error, job.attempt, job.message.max_attempts, options.retry_on
         )
         if isinstance(decision, retry.GiveUp):
-            logger.error(
-                "%s failed for good (%s)", job, decision.reason, exc_info=error
+            names = self._runtime.settings.public_errors
+            failure = Failure.of(
+                error, public=is_public(error, options.public_errors, names)
             )
-            self._give_up(job, Failure.of(error), error)
+            logger.error(
+                "%s failed for good (%s), error %s",
+                job,
+                decision.reason,
+                failure.id,
+                exc_info=error,
+            )
+            self._give_up(job, failure, error)
             return
         logger.warning(
             "%s failed, attempt %d; again in %.1f s",
@@ -157,8 +169,8 @@ class Runner:
             error=error,
         )
 
-    def _retry_on(self, job: Job) -> tuple[type[BaseException], ...]:
-        """The classes cannot travel: they are read from the declaration."""
+    def _options(self, job: Job) -> TaskOptions:
+        """Exception classes cannot travel: they are read from the declaration."""
 
         def declared() -> Any:
             database = self._runtime.database
@@ -168,8 +180,7 @@ class Runner:
             ):
                 return getattr(find(job.message.target), "task_options", None)
 
-        options = outage.outlast(job, declared)
-        return (Exception,) if options is None else options.retry_on
+        return outage.outlast(job, declared) or TaskOptions()
 
     def _give_up(self, job: Job, failure: Failure, error: BaseException | None) -> None:
         outage.outlast(job, lambda: self._settlement.fail(job, failure))

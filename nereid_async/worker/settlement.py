@@ -18,6 +18,7 @@ from ..states import State
 from ..throttled_log import ThrottledLog
 from . import own_row
 from .job import Held, Job
+from .public_errors import with_sentence
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +65,10 @@ class Settlement:
 
         :raises LeaseLost: another run has it by now.
         """
-        outcome, runtime = Outcome(failure=failure), self._runtime
+        runtime = self._runtime
+        message = held.message if isinstance(held, Job) else None
+        failure = with_sentence(failure, message, runtime)
+        outcome = Outcome(failure=failure)
         ttl_s = runtime.settings.result_ttl
         token = own_row.fail(held, runtime.rows, outcome, ttl_s)
         self._reply(held, outcome)
@@ -98,7 +102,7 @@ class Settlement:
         if unknown_s >= self._runtime.settings.unknown_grace and not lasts:
             failure = Failure.of(error, traced=False)
             text = f"{failure.message} (no worker knew it for {unknown_s:.0f} s)"
-            logger.error("%s failed: %s", held, text)
+            logger.error("%s failed, error %s: %s", held, failure.id, text)
             self.fail(held, replace(failure, message=text))
             return True
         delay_s = _growing_s(unknown_s)
@@ -118,8 +122,10 @@ class Settlement:
         :raises LeaseLost: another run has it by now.
         """
         kind = ("no message", held.delivery.queue, type(error).__name__)
-        self._log.error(kind, "%s does not run: %s", held, error)
-        self.fail(held, Failure.of(error, traced=False))
+        failure = Failure.of(error, traced=False)
+        text = "%s does not run, error %s: %s"
+        self._log.error(kind, text, held, failure.id, error)
+        self.fail(held, failure)
 
     def misplaced(self, job: Job, error: MessageError) -> None:
         """Put aside a copy that came by another queue; its task is not touched."""

@@ -51,7 +51,13 @@ describe('what the promise brings', () => {
     server.answer(running(1), failed);
     await assert.rejects(ask(), (error) => error instanceof client.TaskFailedError
       && error instanceof client.AsyncResultError
-      && error.type === 'ValueError' && error.message === 'the reason');
+      && error.type === 'ValueError' && error.message === 'the reason'
+      && error.id === null);
+    server.answer({
+      status: 200,
+      body: {state: 'failed', error: {type: 'TaskFailed', message: 'm', id: '1a2b3c4d'}},
+    });
+    await assert.rejects(ask(), (error) => error.id === '1a2b3c4d');
   });
 
   test('an end at 404 and 410, at once', async () => {

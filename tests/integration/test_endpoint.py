@@ -51,12 +51,12 @@ def test_reading_does_not_consume(client: Browser, burst: Burst) -> None:
 
 
 def test_a_failure_without_its_traceback(client: Browser, burst: Burst) -> None:
-    task = client.defer("fail", "the reason")
+    task = client.defer("fail_as", "UserError", "the reason")
     burst()
     answer = client.get(task["url"])
     assert answer.status_code == 200
     assert answer.json["state"] == "failed"
-    assert answer.json["error"] == {"type": "ValueError", "message": "the reason"}
+    assert answer.json["error"] == {"type": "UserError", "message": "the reason"}
     assert "result" not in answer.json
     assert "record.py" not in answer.text
     assert "Traceback" not in answer.text

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from importlib.resources import files
+
 import pytest
 
 from nereid_async.attributes import check, text_attribute
@@ -58,3 +61,19 @@ def test_any_text_makes_an_attribute(text: str, fit: str) -> None:
     attribute = text_attribute(text, 1_000)
     check({"reason": attribute})
     assert attribute["StringValue"] == fit
+
+
+def test_the_sentence_is_the_same_where_it_cannot_be_translated() -> None:
+    failure = Failure("ValueError", "no")
+    xml = files("trytond.modules.async_sqs").joinpath("message.xml").read_text()
+    (text,) = re.findall('<field name="text">(.*)</field>', xml)
+    assert failure.for_browser()["message"] == text % {"error": failure.id}
+
+
+def test_what_is_stored_is_read() -> None:
+    for failure in (
+        Failure("ValueError", "no", "trace", sentence="Nein."),
+        Failure("UserError", "no", "trace", public=True),
+    ):
+        assert Failure.from_json(failure.as_json(), "trace") == failure
+    assert Failure("A", "b").id != Failure("A", "b").id

@@ -161,3 +161,14 @@ def test_checking_a_number_takes_time_in_proportion() -> None:
             )
 
     assert grows_in_proportion(check, 1_000)
+
+
+@pytest.mark.parametrize("option", ["retry_on", "public_errors"])
+def test_exception_classes_are_of_the_declaration(option: str) -> None:
+    with pytest.raises(ConfigurationError, match=option):
+        remember.configure(**{option: ValueError})
+    with pytest.raises(ConfigurationError, match=option):
+        async_task(**{option: ["ValueError"]})  # type: ignore[call-overload]
+    assert getattr(async_task(**{option: OSError})(len).task_options, option) == (  # type: ignore[call-overload]
+        OSError,
+    )

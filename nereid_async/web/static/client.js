@@ -44,12 +44,16 @@ export class AsyncResultError extends Error {
   }
 }
 
-/** The task failed for good. `type` is the name of the error on the server. */
+/**
+ * The task failed for good. `type` is the name of an error that is meant for visitors;
+ * of any other it is 'TaskFailed', and `id` is its number in the server's log.
+ */
 export class TaskFailedError extends AsyncResultError {
-  /** @param {{type?: string, message?: string}|null} [error] */
+  /** @param {{type?: string, message?: string, id?: string}|null} [error] */
   constructor(error) {
     super(error?.message || 'The task failed.');
     this.type = error?.type || 'Error';
+    this.id = error?.id ?? null;
   }
 }
 

@@ -16,15 +16,30 @@ from email.message import EmailMessage
 from typing import Any
 
 from speaklater import make_lazy_string
-from trytond.exceptions import UserError
+from trytond.exceptions import UserError, UserWarning
 from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, fields
+from trytond.model.exceptions import RequiredValidationError
 from trytond.pool import Pool
 from trytond.sendmail import sendmail_transactional
 from trytond.transaction import Transaction
 
 from nereid_async import Retry, async_task, current_task
 from nereid_async.runtime import of_database
+
+
+class Refusal(Exception):
+    """Declared public by a task."""
+
+
+class SpecialRefusal(Refusal):
+    """Extends what is declared public."""
+
+
+ERRORS: dict[str, type[Exception]] = {
+    it.__name__: it
+    for it in (Refusal, SpecialRefusal, KeyError, UserError, RequiredValidationError)
+}
 
 
 class Record(ModelSQL, ModelView):
@@ -153,6 +168,13 @@ class Record(ModelSQL, ModelView):
             "large": ValueError("☃" * 3_000_000),
             "mute": Mute(),
         }[how]
+
+    @async_task(ignore_result=False, max_attempts=1, public_errors=Refusal)
+    @classmethod
+    def fail_as(cls, kind: str, text: str) -> None:
+        if kind == "UserWarning":
+            raise UserWarning("name", text)
+        raise ERRORS[kind](text)
 
     @async_task(ignore_result=False, max_attempts=1)
     @classmethod

@@ -1,0 +1,64 @@
+"""What a visitor is told of a failure: what is meant for visitors, or a sentence."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from trytond.exceptions import UserError, UserWarning
+from trytond.i18n import gettext
+from trytond.transaction import Transaction
+
+from ..message import Message
+from ..results.base import Failure
+from ..runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+#: Their texts are written for users.
+_OF_TRYTON: tuple[type[BaseException], ...] = (UserError, UserWarning)
+_SENTENCE = "async_sqs.msg_task_failed"
+
+
+def is_public(
+    error: BaseException, classes: Iterable[type[BaseException]], names: Sequence[str]
+) -> bool:
+    """Whether the text of an exception is for visitors.
+
+    :param classes: those that the task has declared.
+    :param names: of classes, with their modules, as the setting has them.
+    """
+    if isinstance(error, (*_OF_TRYTON, *classes)):
+        return True
+    full = {f"{it.__module__}.{it.__qualname__}" for it in type(error).__mro__}
+    short = {name.removeprefix("builtins.") for name in full}
+    return not full.union(short).isdisjoint(names)
+
+
+def with_sentence(
+    failure: Failure, message: Message | None, runtime: Runtime
+) -> Failure:
+    """Give a failure that is not public its sentence, in the visitor's language.
+
+    :param message: of the task; None if it could not be read.
+    """
+    if failure.public:
+        return failure
+    context = {} if message is None else {"language": _language(message)}
+    try:
+        with Transaction().start(runtime.database, 0, readonly=True, context=context):
+            sentence = gettext(_SENTENCE, error=failure.id)
+    except Exception as error:
+        # The failure itself is worth more than its translation.
+        logger.info("the sentence of error %s is in English: %s", failure.id, error)
+        return failure
+    # As it comes from a database whose module was not updated, or not activated.
+    return failure if sentence == _SENTENCE else replace(failure, sentence=sentence)
+
+
+def _language(message: Message) -> str | None:
+    if message.web is not None:
+        return message.web.language
+    language = message.context.get("language")
+    return language if isinstance(language, str) else None

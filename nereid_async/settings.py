@@ -288,7 +288,10 @@ class Settings:
     )
     sqs_queue: str = _option(queue_name, DEFAULT_QUEUE, "Name of the default queue.")
     sqs_queue_owner: str = _option(
-        _account, "", "AWS account id of the queues' owner, if another one."
+        _account,
+        "",
+        "AWS account id of the owner of the task queues, if another one. Queues of "
+        "another account are never created.",
     )
     sqs_queue_prefix: str = _option(
         _name_part, "", "Put before each queue's name, with a hyphen."

@@ -166,13 +166,13 @@ class Sqs:
         except BotoCoreError as error:
             raise _from_botocore_error(operation, error) from error
 
-    def url(self, name: str) -> str:
+    def url(self, name: str, owner: str = "") -> str:
         """The URL of a queue, asked for once.
 
+        :param owner: AWS account it belongs to; empty for that of the credentials.
         :raises QueueMissing: the queue does not exist.
         """
         if name not in self._urls:
-            owner = self._settings.sqs_queue_owner
             extra = {"QueueOwnerAWSAccountId": owner} if owner else {}
             answer = self.call("get_queue_url", QueueName=name, **extra)
             self._urls[name] = answer["QueueUrl"]

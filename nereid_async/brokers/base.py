@@ -173,6 +173,7 @@ class Broker(Protocol):
     def prepare(self, queues: Sequence[str]) -> None:
         """Make, before a fork, what consumers of these queues can share.
 
+        :raises ConfigurationError: a queue is not there, and nothing will make it.
         :raises TransportError: the service could not be asked.
         """
 

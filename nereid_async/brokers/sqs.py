@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 
-from ..errors import AccessDenied, QueueMissing
+from ..errors import (
+    AccessDenied,
+    ConfigurationError,
+    CredentialsRefused,
+    QueueMissing,
+)
 from ..limits import QUEUE_DELAY_MAX_S
 from ..names import QueueNames
 from ..settings import Settings
@@ -55,9 +59,14 @@ class SqsBroker:
         """Find the queues, with a client that consumers share as it is then."""
         task_queues = TaskQueues(self._names, self._settings, self._receiving)
         for queue in queues:
-            # What cannot be had is told by the consumers, again and again.
-            with suppress(QueueMissing, AccessDenied):
+            try:
                 task_queues.find_or_make(queue)
+            except CredentialsRefused:
+                continue
+            except (QueueMissing, AccessDenied) as error:
+                # What may come about is told by the consumers, again and again.
+                if self._settings.sqs_queue_owner:
+                    raise ConfigurationError(str(error)) from error
         self._receiving.hang_up()
 
     def warnings(self, queues: Sequence[str]) -> list[str]:

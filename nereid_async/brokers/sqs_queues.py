@@ -20,25 +20,33 @@ _WAY_OUT = "create it, or correct the task's queue, such as configure(queue=…)
 
 
 class TaskQueues:
-    """Makes calls on the queues of one database. Thread-safe."""
+    """Makes calls on the queues of one database. Thread-safe.
+
+    Those of another account are never created: AWS would make one in our own.
+    """
 
     def __init__(self, names: QueueNames, settings: Settings, sqs: Sqs) -> None:
         self._names = names
-        self._creates = settings.sqs_create_queues
+        self._owner = settings.sqs_queue_owner
+        self._creates = settings.sqs_create_queues and not self._owner
         self._sqs = sqs
 
     def find_or_make(self, queue: str) -> None:
         """See that the queue of that short name is there, before a call needs it.
 
+        In another account its dead-letter queue, too.
+
         :raises QueueMissing: it does not exist, and is not to be created.
         :raises TransportError: as :meth:`..sqs.Sqs.call`.
         """
         try:
-            self._sqs.url(self._names.task(queue))
+            self._url(self._names.task(queue))
         except QueueMissing:
             if not self._creates:
                 raise
             self._create(queue)
+        if self._owner:
+            self._url(self._names.dead(queue))
 
     def backlog(self, queue: str) -> int:
         """How many messages wait there to be received, as SQS counts them roughly.
@@ -46,7 +54,7 @@ class TaskQueues:
         :raises TransportError: as :meth:`..sqs.Sqs.call`.
         """
         try:
-            url = self._sqs.url(self._names.task(queue))
+            url = self._url(self._names.task(queue))
             return int(self._attribute(url, "ApproximateNumberOfMessages") or 0)
         except QueueMissing:
             self._sqs.forget(self._names.task(queue))
@@ -75,7 +83,7 @@ class TaskQueues:
         """
         name = self._names.task(queue)
         try:
-            policy = self._attribute(self._sqs.url(name), "RedrivePolicy")
+            policy = self._attribute(self._url(name), "RedrivePolicy")
         except QueueMissing:
             return []
         except AccessDenied:
@@ -98,16 +106,37 @@ class TaskQueues:
         parameters: dict[str, Any],
     ) -> dict[str, Any]:
         try:
-            return self._sqs.call(operation, QueueUrl=self._sqs.url(name), **parameters)
+            return self._sqs.call(operation, QueueUrl=self._url(name), **parameters)
         except QueueMissing as error:
             # Never there, or removed since its URL was asked for.
             self._sqs.forget(name)
             if not self._creates:
-                raise QueueMissing(
-                    f"queue {name} does not exist, and sqs_create_queues = no; "
-                    f"{_WAY_OUT}"
-                ) from error
+                raise self._missing(name) from error
             return self._sqs.call(operation, QueueUrl=create(), **parameters)
+
+    def _url(self, name: str) -> str:
+        try:
+            return self._sqs.url(name, self._owner)
+        except QueueMissing as error:
+            raise self._missing(name) from error
+        except CredentialsRefused:
+            raise
+        except AccessDenied as error:
+            raise AccessDenied(f"queue {self._described(name)}: {error}") from error
+
+    def _missing(self, name: str) -> QueueMissing:
+        if not self._owner:
+            return QueueMissing(
+                f"queue {name} does not exist, and sqs_create_queues = no; {_WAY_OUT}"
+            )
+        return QueueMissing(
+            f"queue {self._described(name)} cannot be seen: there is none, or its "
+            "policy does not let these credentials use it. It is not created, since "
+            f"sqs_queue_owner is set; {_WAY_OUT}"
+        )
+
+    def _described(self, name: str) -> str:
+        return f"{name} of account {self._owner}" if self._owner else name
 
     def _create(self, queue: str) -> str:
         dead_url = self._make(self._names.dead(queue), _KEPT)

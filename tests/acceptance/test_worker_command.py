@@ -17,6 +17,7 @@ from tests.fixtures.scripts import Script
 from tests.fixtures.services import app_config
 from tests.helpers import Browser, labels, query, states, wait_until
 from tests.processes import Process, free_port
+from tests.proxy import Proxy
 
 
 def lines(path: Path) -> list[str]:
@@ -334,6 +335,24 @@ def test_an_unreachable_sqs_is_said(
     worker.wait_for_output(nowhere, 60)
     worker.send_signal(signal.SIGTERM)
     worker.wait(40)
+
+
+@pytest.mark.backends("sqlite")
+@pytest.mark.parametrize("broker_settings", ["sqs"], indirect=True)
+def test_queues_of_another_account_that_cannot_be_seen(
+    commands: Commands, broker_settings: dict[str, str], proxy: Proxy, database: str
+) -> None:
+    owner = "999988887777"
+    proxy.refuse("AWS.SimpleQueueService.NonExistentQueue", only="GetQueueUrl")
+    text = commands.conf.read_text()
+    text = text.replace(broker_settings["sqs_endpoint_url"], proxy.url)
+    text = text.replace("[async_sqs]", f"[async_sqs]\nsqs_queue_owner = {owner}")
+    commands.conf.write_text(text)
+    worker = commands.worker()
+    assert worker.wait(60) == 1, worker.output
+    assert f"{database}-trytond-async of account {owner}" in worker.output
+    assert "Traceback" not in worker.output
+    assert proxy.count("CreateQueue") == 0
 
 
 def test_help_and_version(commands: Commands) -> None:

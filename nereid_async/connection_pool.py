@@ -95,7 +95,8 @@ def _set_up(connection: Any) -> None:
     That is how a session begins, unless the server is set up otherwise. Nothing is set
     that need not be: behind a pooler the session is somebody else's as well.
     """
-    connection.set_session("DEFAULT", readonly="DEFAULT", autocommit=True)
+    connection.set_session("DEFAULT", readonly="DEFAULT", autocommit=False)
+    connection.autocommit = True
     cursor = connection.cursor()
     cursor.execute("SHOW default_transaction_isolation")
     if cursor.fetchone() != ("read committed",):

@@ -16,31 +16,24 @@ _SETTINGS = (
 )
 
 
-def session_limits(database: str) -> dict[str, float]:
-    """The limits that hold for a session of this process, in seconds, by setting.
-
-    :raises DatabaseUnavailable: the database cannot be asked now.
-    """
-    if backend.name != "postgresql":
-        return {}
-    with side.autocommit(database) as cursor:
-        cursor.execute(
-            "SELECT name, setting FROM pg_settings WHERE name IN %s", [_SETTINGS]
-        )
-        return {name: int(ms) / 1_000 for name, ms in cursor.fetchall() if int(ms)}
+def session_limits(cursor: side.Cursor) -> dict[str, float]:
+    """The limits that hold for a session of PostgreSQL, in seconds, by setting."""
+    cursor.execute(
+        "SELECT name, setting FROM pg_settings WHERE name IN %s", [_SETTINGS]
+    )
+    return {name: int(ms) / 1_000 for name, ms in cursor.fetchall() if int(ms)}
 
 
 def likely_limit(database: str, lasted_s: float) -> str:
     """Which limit a session has met that was lost after so long, as a hint; or none."""
+    if backend.name != "postgresql":
+        return ""
     try:
-        limits = session_limits(database)
+        with side.autocommit(database) as cursor:
+            limits = session_limits(cursor)
     except DatabaseUnavailable:
         return ""
-    met = [
-        f"{name} = {limit_s:g} s"
-        for name, limit_s in limits.items()
-        if limit_s <= lasted_s
-    ]
+    met = [f"{name} = {s:g} s" for name, s in limits.items() if s <= lasted_s]
     if not met:
         return ""
     return (

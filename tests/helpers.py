@@ -214,6 +214,26 @@ def burst_database(database: str, *queues: str) -> None:
 
 
 @contextmanager
+def database_settings(database: str, **settings: str) -> Iterator[None]:
+    """Settings of PostgreSQL for the sessions that begin in the context."""
+    from trytond import backend
+    from trytond.cache import Cache
+
+    def begin_anew() -> None:
+        Cache.drop(database)
+        backend.Database(database).close()
+
+    for name, value in settings.items():
+        query(database, f"ALTER DATABASE \"{database}\" SET {name} = '{value}'")
+    begin_anew()
+    try:
+        yield
+    finally:
+        query(database, f'ALTER DATABASE "{database}" RESET ALL')
+        begin_anew()
+
+
+@contextmanager
 def worker_thread(database: str, threads: int = 1) -> Iterator[None]:
     """A worker in threads of this process, until the end of the context."""
     from nereid_async.runtime import of_database

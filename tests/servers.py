@@ -227,6 +227,36 @@ def _own(folder: Path) -> None:
     folder.chmod(0o700)
 
 
+@contextmanager
+def pgbouncer(port: int, pool_mode: str) -> Iterator[str]:
+    """Start pgbouncer before a PostgreSQL server.
+
+    :param port: the server's.
+    :param pool_mode: ``transaction`` or ``session``.
+    :return: its address as ``[database] uri`` of trytond takes it.
+    """
+    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+    if program is None:
+        missing("pgbouncer; apt-get install pgbouncer")
+    for attempt in range(1, PORT_ATTEMPTS + 1):
+        listen_port = free_port()
+        with _folder_for_postgres() as folder:
+            conf = folder / "pgbouncer.ini"
+            conf.write_text(
+                f"[databases]\n* = host=127.0.0.1 port={port} user=tryton\n"
+                "[pgbouncer]\nlisten_addr = 127.0.0.1\nunix_socket_dir =\n"
+                f"listen_port = {listen_port}\nauth_type = any\n"
+                f"pool_mode = {pool_mode}\nmax_client_conn = 200\n"
+            )
+            _own(folder)
+            with Process(
+                [program, conf], folder / "pgbouncer.log", user=_postgres_user()
+            ) as it:
+                if _ready(it, listen_port, attempt, lambda: True):
+                    yield f"postgresql://tryton@127.0.0.1:{listen_port}/"
+                    return
+
+
 # SQS
 
 

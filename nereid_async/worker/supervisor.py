@@ -20,7 +20,7 @@ from ..database_errors import is_passing
 from ..errors import TransportError
 from ..names import checked_queue
 from ..runtime import Runtime
-from . import start_checks
+from . import sessions, start_checks
 from .bell import Handler, bell
 from .options import WorkerOptions
 from .poll_token import PollToken
@@ -49,11 +49,13 @@ def work(runtime: Runtime, options: WorkerOptions) -> int:
     """Run a worker until it is told to stop, or in burst until nothing is left.
 
     :returns: exit code: 0 if all processes ended as they should.
-    :raises ConfigurationError: the database lacks the module, a queue's name is none,
-        or the options and trytond.conf do not go together.
+    :raises ConfigurationError: the database lacks the module, its sessions are not
+        the worker's own, a queue's name is none, or the options and trytond.conf do
+        not go together.
     """
     for queue in options.queues:
         checked_queue(queue)
+    sessions.check(runtime.database)
     with _shared_with_children():
         _look_at_queues(runtime, options)
         _load_pool(runtime)

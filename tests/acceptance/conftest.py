@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -54,6 +55,12 @@ class Commands:
                 cwd=self._folder,
             )
         )
+
+    def connect_to(self, uri: str) -> None:
+        """Let commands from now on reach the databases by another address."""
+        conf = self.conf.read_text()
+        (before,) = re.findall("^uri = postgresql:.*$", conf, re.MULTILINE)
+        self.conf.write_text(conf.replace(before, f"uri = {uri}"))
 
     def worker(self, *arguments: str) -> Process:
         """Start ``nereid-async worker``."""

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from trytond import backend as trytond_backend
-from trytond.cache import Cache
 
 from nereid_async import side
 from nereid_async.errors import DatabaseUnavailable
 from nereid_async.worker import retry
 from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import ConfWriter, Script
-from tests.helpers import labels, query, states, wait_until, worker_thread
+from tests.helpers import (
+    database_settings,
+    labels,
+    query,
+    states,
+    wait_until,
+    worker_thread,
+)
 from tests.servers import PostgreSQL
 
 pytestmark = pytest.mark.backends("postgresql")
@@ -70,23 +74,6 @@ def test_a_task_that_loses_its_connection_each_time_comes_to_an_end(
     assert caplog.text.count("Traceback") <= 3
 
 
-@contextmanager
-def server_setting(database: str, setting: str) -> Iterator[None]:
-    """Set something for all sessions that begin from now on."""
-
-    def start_anew() -> None:
-        Cache.drop(database)
-        trytond_backend.Database(database).close()
-
-    query(database, f'ALTER DATABASE "{database}" SET {setting}')
-    start_anew()
-    try:
-        yield
-    finally:
-        query(database, f'ALTER DATABASE "{database}" RESET {setting.split()[0]}')
-        start_anew()
-
-
 @pytest.mark.parametrize("broker_settings", ["database"], indirect=True)
 def test_a_session_that_the_server_ended_names_the_setting(
     script: Script,
@@ -96,7 +83,7 @@ def test_a_session_that_the_server_ended_names_the_setting(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(retry, "FREE_INTERRUPTIONS", 0)
-    with server_setting(database, "idle_in_transaction_session_timeout = 200"):
+    with database_settings(database, idle_in_transaction_session_timeout="200ms"):
         with script.transaction():
             task = script.record.work_for.configure(max_attempts=1)
             task.defer(str(tmp_path / "runs"), 0.6)

@@ -11,7 +11,8 @@ from trytond.config import config
 from nereid_async import connection_pool, side
 from nereid_async.database_errors import is_passing
 from nereid_async.errors import DatabaseUnavailable
-from tests.helpers import query
+from tests.databases import Databases, PostgreSQLDatabases
+from tests.helpers import database_settings, query
 from tests.servers import PostgreSQL
 
 
@@ -100,6 +101,21 @@ def test_connections_that_were_lost_are_not_missed_by_trytonds_pool(
         )
         with side.autocommit(database):
             assert len(pool._used) == used
+
+
+@pytest.mark.backends("postgresql")
+def test_nothing_is_set_in_a_session_that_a_pooler_may_share(
+    database: str, databases: Databases
+) -> None:
+    assert isinstance(databases, PostgreSQLDatabases)
+    with database_settings(database, log_statement="all"):
+        with side.transaction(database, durable=False) as cursor:
+            cursor.execute("SELECT 'logged'")
+            session = f"[{cursor.connection.info.backend_pid}]"
+    log = databases.log.read_text(errors="replace")
+    logged = [line for line in log.splitlines() if session in line]
+    assert "SELECT 'logged'" in str(logged)
+    assert [line for line in logged if "SET default" in line] == []
 
 
 @pytest.mark.backends("postgresql")

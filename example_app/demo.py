@@ -7,6 +7,7 @@ server and a worker, until Ctrl-C.
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -52,6 +53,10 @@ def main(arguments: list[str] | None = None) -> int:
             "EXAMPLE_DATA": str(folder.path),
             "PYTHONUNBUFFERED": "1",
             "TRYTOND_EMAIL__URI": f"smtp://{HOST}:{smtp_port}",
+            # Where the links in mails lead, whatever Host a request names.
+            "ASYNC_BASE_URL": os.environ.get(
+                "ASYNC_BASE_URL", f"http://{HOST}:{options.port}/"
+            ),
         },
         stop.asked,
     )

@@ -51,13 +51,14 @@ class NereidAsync:
         loaded = settings.load(app.config)
         known_hosts = hosts.Hosts(app.database_name)
         jar = owner_cookie.CookieJar(loaded.signing_key, app.database_name)
-        askers = asker.Askers(app, jar, known_hosts, loaded.result_ttl)
+        askers = asker.Askers(app, loaded, jar, known_hosts)
         state = runtime.build(
             app.database_name,
             loaded,
             askers.current,
             # A worker may have nothing else that keeps the app.
             lambda web: asker.restored(app, web),
+            lambda task_id: routes.result_url(app, task_id),
         )
         if state.rows is not None:
             _when_initialised(app, state.check_database, state.check_tables)

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from .errors import (
+    NereidAsyncError,
     ResultExpired,
     ResultMissing,
     ResultNotSent,
@@ -13,13 +14,11 @@ from .errors import (
     TaskFailed,
 )
 from .results.base import Outcome, Status
-from .runtime import Runtime, current
+from .runtime import URL_PREFIX, Runtime, current
 from .serialization import decode
 
 if TYPE_CHECKING:
     from .calls import Deferred
-
-URL_PREFIX = "/async/result/"
 
 _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 1.0
@@ -53,8 +52,13 @@ class AsyncResult:
 
     @property
     def url(self) -> str:
-        """Where a browser fetches the result."""
-        return URL_PREFIX + self.id
+        """Where a browser fetches the result, from the root of the host on."""
+        try:
+            runtime = self._runtime or current()
+        except NereidAsyncError:
+            # Neither a transaction nor an app.
+            return URL_PREFIX + self.id
+        return runtime.result_url(self.id)
 
     @property
     def result_uuid(self) -> str:

@@ -32,6 +32,9 @@ from .settings import Settings
 
 MODULE = "async_sqs"
 
+#: What comes before a task's id where a browser fetches its result.
+URL_PREFIX = "/async/result/"
+
 
 @dataclass(frozen=True)
 class Asker:
@@ -59,6 +62,7 @@ class Runtime:
     :ivar asker: tells who is deferring, called at each deferral.
     :ivar web_context: opens, in a worker, the web context a task was deferred in;
         None where there is no web app.
+    :ivar result_url: where a browser fetches the result of a task, by its id.
     """
 
     database: str
@@ -71,6 +75,7 @@ class Runtime:
     sender: Sender
     asker: AskerFinder
     web_context: Callable[[WebRequest], AbstractContextManager[None]] | None
+    result_url: Callable[[str], str]
 
     @property
     def rows_are_messages(self) -> bool:
@@ -143,6 +148,7 @@ def build(
     settings: Settings,
     asker: AskerFinder = no_asker,
     web_context: Callable[[WebRequest], AbstractContextManager[None]] | None = None,
+    result_url: Callable[[str], str] = URL_PREFIX.__add__,
 ) -> Runtime:
     """Put the parts together; opens no connection.
 
@@ -161,6 +167,7 @@ def build(
         sender=_sender(database, settings, broker, rows),
         asker=asker,
         web_context=web_context,
+        result_url=result_url,
     )
 
 

@@ -97,6 +97,14 @@ def _name_part(value: Any) -> str:
     return name
 
 
+def _base_url(value: Any) -> tuple[tuple[str, str], ...]:
+    # By the website's name; one for all has none.
+    given = value if isinstance(value, Mapping) else {"": value}
+    urls = [(_text(name), _url(url)) for name, url in given.items()]
+    # A path is that of a folder.
+    return tuple((name, url.rstrip("/") + "/") for name, url in urls if url)
+
+
 def _poll_headers(value: Any) -> tuple[tuple[str, str], ...]:
     return headers(value, _POLL_HEADERS_TAKEN)
 
@@ -239,6 +247,13 @@ class Settings:
         _poll_headers,
         (),
         "Headers of the answers to polls: a dict, or one ``Name: value`` a line.",
+    )
+    base_url: tuple[tuple[str, str], ...] = _option(
+        _base_url,
+        (),
+        "Where the links in tasks lead, such as ``https://shop.example.com/``; for "
+        "several websites a dict of their names and URLs. Not set: the request's own "
+        "host, if it is the website's name or in the app's TRUSTED_HOSTS.",
     )
     fast_poll: bool = _option(
         _boolean,

@@ -1,6 +1,6 @@
 /** The contact form: shows what happens after it was sent, as it happens. */
 
-import {asyncResult} from '/async/client.js';
+import {asyncResult} from '../async/client.js';
 import {post, readMailbox} from './post.js';
 
 export function watchContact() {

@@ -33,6 +33,7 @@ export async function post(form) {
 
 /** @returns {Promise<{to: string, subject: string, body: string}[]>} latest first */
 export async function readMailbox() {
-  const response = await fetch('/mailbox', {headers: {Accept: 'application/json'}});
+  const mailbox = new URL('../mailbox', import.meta.url);
+  const response = await fetch(mailbox, {headers: {Accept: 'application/json'}});
   return response.json();
 }

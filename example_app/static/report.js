@@ -1,6 +1,6 @@
 /** The sales report: asks for it, lets the element follow it, shows it. */
 
-import {texts} from '/async/client.js';
+import {texts} from '../async/client.js';
 import {post} from './post.js';
 import {drawReport} from './chart.js';
 

@@ -15,8 +15,10 @@ from trytond.transaction import Transaction
 from ..identity import Audience
 from ..message import WebRequest
 from ..runtime import Asker, no_asker
+from ..settings import Settings
 from . import login, visitor
 from .hosts import Hosts
+from .origin import Origins
 from .owner_cookie import CookieJar, Owner
 
 if TYPE_CHECKING:
@@ -33,16 +35,18 @@ class Askers:
     """Tells who defers: the visitor of the current request, or nobody.
 
     :param hosts: told of the request's host: the asker will poll there.
-    :param result_ttl_s: how long a result stays readable.
     """
 
     def __init__(
-        self, app: Nereid, jar: CookieJar, hosts: Hosts, result_ttl_s: float
+        self, app: Nereid, settings: Settings, jar: CookieJar, hosts: Hosts
     ) -> None:
         self._app = app
         self._jar = jar
         self._hosts = hosts
-        self._result_ttl_s = result_ttl_s
+        self._result_ttl_s = settings.result_ttl
+        self._origins = Origins(
+            dict(settings.base_url), app.config.get("TRUSTED_HOSTS") or ()
+        )
 
     def current(self, delay_s: float, shared: bool) -> Asker:
         """Who defers now.
@@ -59,7 +63,7 @@ class Askers:
             website=website,
             locale=current_locale.id,
             language=Transaction().language,
-            base_url=request.url_root,
+            base_url=self._origins.base_url(request, current_website),
             user=None if user == login.ANONYMOUS else current_user.id,
         )
         if shared:

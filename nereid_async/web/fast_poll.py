@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Response
 
 from ..identity import ID_PATTERN, Audience
-from ..result import URL_PREFIX
+from ..runtime import URL_PREFIX
 from . import endpoint, held_polls, login, visitor
 from .parts import Parts
 

@@ -6,20 +6,20 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from flask import Response, request
+from flask import Response, has_request_context, request, url_for
 from nereid.globals import current_website
 
 from ..identity import Audience
-from ..result import URL_PREFIX
+from ..runtime import URL_PREFIX
 from . import endpoint, fast_poll, login, visitor
 from .parts import Parts
 
 if TYPE_CHECKING:
     from nereid import Nereid
 
-CLIENT_URL = "/async/client.js"
-
+#: The names of the routes.
 RESULT = "nereid_async.result"
+CLIENT = "nereid_async.client"
 
 
 class _Views:
@@ -80,7 +80,21 @@ def register(parts: Parts) -> None:
         provide_automatic_options=False,
         readonly=True,
     )
-    app.add_url_rule(CLIENT_URL, endpoint="nereid_async.client", view_func=views.client)
+    app.add_url_rule("/async/client.js", endpoint=CLIENT, view_func=views.client)
+
+
+def result_url(app: Nereid, task_id: str) -> str:
+    """Where a browser fetches a result: below the path that the app is mounted at."""
+    if has_request_context():
+        # Flask's own: Nereid's adds a locale.
+        return url_for(RESULT, task_id=task_id)
+    root = str(app.config["APPLICATION_ROOT"]).rstrip("/")
+    return f"{root}{URL_PREFIX}{task_id}"
+
+
+def client_url() -> str:
+    """Where the script is, in a request."""
+    return url_for(CLIENT)
 
 
 def exempt_from_tokens(app: Nereid) -> None:

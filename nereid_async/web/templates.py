@@ -10,7 +10,7 @@ from markupsafe import Markup
 from trytond.transaction import Transaction
 
 from ..result import AsyncResult
-from .routes import CLIENT_URL
+from .routes import client_url
 
 if TYPE_CHECKING:
     from nereid import Nereid
@@ -23,7 +23,7 @@ def async_client() -> Markup:
     it is missing.
     """
     g._nereid_async_client = True
-    return Markup('<script type="module" src="{}"></script>').format(CLIENT_URL)
+    return Markup('<script type="module" src="{}"></script>').format(client_url())
 
 
 def async_result(

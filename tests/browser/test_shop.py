@@ -95,6 +95,26 @@ def test_reload_while_it_runs(page: Page) -> None:
     see_report(page)
 
 
+def test_several_at_once_by_a_visitor_unknown_so_far(page: Page) -> None:
+    """As a page with several parts asks: each answer sets a cookie."""
+    found = page.evaluate(
+        """async () => {
+            const form = document.getElementById('report-form');
+            const order = () => fetch(form.action, {
+                method: 'POST', body: new URLSearchParams(new FormData(form)),
+                headers: {Accept: 'application/json'},
+            });
+            const answers = await Promise.all(Array.from({length: 5}, order));
+            const tasks = await Promise.all(answers.map((answer) => answer.json()));
+            const polls = await Promise.all(tasks.map((task) => fetch(task.url)));
+            return [document.cookie, ...polls.map((poll) => poll.status)];
+        }"""
+    )
+    # No script sees them.
+    assert "nereid_async" not in found.pop(0)
+    assert set(found) <= {200, 202}
+
+
 def test_another_browser_gets_nothing(page: Page, new_context: NewContext) -> None:
     build_report(page)
     expect(page).to_have_url(re.compile("#report="))

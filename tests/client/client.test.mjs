@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
+import {copyFileSync, mkdirSync, mkdtempSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
 import {afterEach, beforeEach, describe, test} from 'node:test';
+import {pathToFileURL} from 'node:url';
 
 import * as client from '../../nereid_async/web/static/client.js';
 import {done, failed, pending, running, Server} from './server.mjs';
@@ -191,6 +195,23 @@ describe('a hidden tab', () => {
     document.dispatchEvent(new Event('visibilitychange'));
     assert.equal(await asking, 'seen');
   });
+});
+
+test('asks beside its own address, below the path of the app', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'client-'));
+  try {
+    mkdirSync(join(folder, 'shop', 'async'), {recursive: true});
+    const copy = join(folder, 'shop', 'async', 'client.js');
+    copyFileSync(new URL('../../nereid_async/web/static/client.js', import.meta.url), copy);
+    const mounted = await import(pathToFileURL(copy));
+    const asked = [];
+    await assert.rejects(mounted.asyncResult(ID, {
+      fetch: async (url) => { asked.push(url); return new Response('', {status: 404}); },
+    }), mounted.NotFoundError);
+    assert.deepEqual(asked, [pathToFileURL(join(folder, 'shop/async/result', ID)).pathname]);
+  } finally {
+    rmSync(folder, {recursive: true});
+  }
 });
 
 describe('the acknowledgement', () => {

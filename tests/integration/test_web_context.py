@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from tests import site
-from tests.helpers import Browser
+from tests.fixtures.apps import AppFactory
+from tests.helpers import Browser, query
+from tests.helpers import burst as burst_app
 
 Burst = Callable[[], None]
 
@@ -22,7 +24,12 @@ def poll(client: Browser, url: str) -> Any:
 
 @pytest.mark.parametrize("locale", site.LOCALES)
 @pytest.mark.parametrize(
-    "base_url", ["http://localhost/", "https://shop.example.com/", "http://a.test:81/"]
+    "base_url",
+    [
+        "http://localhost:5000/",
+        "https://shop.example.com/",
+        "https://shop.example.com:8443/",
+    ],
 )
 def test_the_same_as_in_the_view(
     client: Browser, burst: Burst, locale: str, base_url: str
@@ -72,3 +79,69 @@ def test_a_task_of_a_web_request_waits_for_a_worker_with_the_app(
     script.burst()
     assert client.get(answer.json["url"]).status_code == 202
     burst()
+
+
+# Where links lead.
+
+
+def link_of_a_task(app: Any, base_url: str, **headers: str) -> str:
+    """The address of the shop, as a task says that a request has deferred."""
+    client = Browser(app)
+    answer = client.get("/en/web-context", base_url=base_url, headers=headers)
+    assert answer.status_code == 200, answer.text
+    burst_app(app)
+    found = client.get(answer.json["url"], base_url=base_url, headers=headers)
+    return str(found.json["result"]["home"])
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example.com",
+        "shop.example.com.evil.com",
+        "evil.com:81",
+        "localhost.evil.com",
+        "xshop.example.com",
+        "10.0.0.1",
+    ],
+)
+def test_a_host_that_is_not_the_websites_leads_nobody_astray(
+    app_factory: AppFactory, host: str, hostile: Callable[[bool], None]
+) -> None:
+    app = app_factory()
+    link = link_of_a_task(app, f"https://{host}/")
+    hostile(link != "https://shop.example.com/en/")
+
+
+@pytest.mark.parametrize("host", ["www.example.org", "www.example.org:8443"])
+def test_hosts_that_the_app_trusts(app_factory: AppFactory, host: str) -> None:
+    app = app_factory(TRUSTED_HOSTS=["www.example.org"])
+    assert link_of_a_task(app, f"https://{host}/") == f"https://{host}/en/"
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["https://www.example.org/shop", {site.WEBSITE: "https://www.example.org/shop/"}],
+)
+@pytest.mark.parametrize("host", ["localhost", "shop.example.com", "evil.com"])
+def test_a_setting_gives_it(app_factory: AppFactory, setting: Any, host: str) -> None:
+    app = app_factory(ASYNC_BASE_URL=setting)
+    link = link_of_a_task(app, f"http://{host}/")
+    assert link == "https://www.example.org/shop/en/"
+
+
+def test_a_website_that_is_not_named_after_its_host(
+    app_factory: AppFactory, database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing tells what is right; somebody is told what to do."""
+    app = app_factory()
+    rename = "UPDATE nereid_website SET name = %s"
+    query(database, rename, "The Shop")
+    try:
+        link = link_of_a_task(app, "https://www.example.org/")
+    finally:
+        query(database, rename, site.WEBSITE)
+    assert link == "https://www.example.org/en/"
+    (told,) = [it for it in caplog.records if "links in tasks" in it.message]
+    assert "ASYNC_BASE_URL" in told.message
+    assert "'The Shop'" in told.message

@@ -17,7 +17,9 @@ const GROWTH = 1.5;
 const JITTER = 0.2;
 /** What a server or a proxy answers while it is restarting or overloaded. */
 const TEMPORARY = new Set([429, 502, 503, 504]);
-const BASE = '/async/result/';
+/** Beside this module, below whatever path the app is mounted at. */
+const BASE = new URL(import.meta.url).pathname.endsWith('/async/client.js')
+  ? new URL('result/', import.meta.url).pathname : '/async/result/';
 
 /**
  * @typedef {{done: number|null, total: number|null, message: string|null}} Progress

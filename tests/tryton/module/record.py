@@ -24,7 +24,7 @@ from trytond.pool import Pool
 from trytond.sendmail import sendmail_transactional
 from trytond.transaction import Transaction
 
-from nereid_async import Retry, async_task, current_task
+from nereid_async import AsyncResult, Retry, async_task, current_task
 from nereid_async.runtime import of_database
 
 
@@ -319,6 +319,7 @@ class Record(ModelSQL, ModelView):
             "home": url_for("nereid.website.home", _external=True),
             "path": url_for("nereid.website.home"),
             "base_url": request.host_url,
+            "url": AsyncResult("an id").url,
             "user": None if anonymous else current_user.email,
             "greeting": gettext("async_test.msg_greeting"),
             "language": Transaction().language,

@@ -226,7 +226,7 @@ class Web(Model):
         return jsonify(id=result.id, url=result.url), 202
 
     @classmethod
-    @route("/web-context", methods=["POST"])
+    @route("/web-context", methods=["GET", "POST"], readonly=False)
     def web_context(cls) -> Any:
         """Answer with the context of this request and a task that looks at its own."""
         Record = Pool().get("async_test.record")

@@ -1,0 +1,104 @@
+"""Where the links of a task lead: an address that is the website's own.
+
+Nereid, where it has one website, answers to any Host; and a Host is what a visitor
+sends. A mail with a link to it would lead its reader wherever the sender of the
+request wants.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import re
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from werkzeug.sansio.utils import host_is_trusted
+
+from ..throttled_log import ThrottledLog
+
+#: A name with a dot in it, and perhaps a port: no title of a shop.
+_HOST_NAME = re.compile(r"(?:[a-z0-9-]+\.)+[a-z0-9-]+(?::\d+)?", re.IGNORECASE)
+
+_MEND = "set ASYNC_BASE_URL, or list the host in TRUSTED_HOSTS"
+
+
+class Origins:
+    """Finds the base URL of requests: scheme, host and root path. Thread-safe.
+
+    :param given: the setting ``base_url``: by the website's name, or for all by "".
+    :param trusted: the app's own ``TRUSTED_HOSTS``.
+    """
+
+    #: How long the name of a website is taken for granted.
+    _FRESH_S = 60.0
+
+    def __init__(self, given: Mapping[str, str], trusted: Sequence[str]) -> None:
+        self._given = given
+        self._trusted = trusted
+        self._names: dict[int, tuple[str, float]] = {}
+        self._log = ThrottledLog(logging.getLogger(__name__))
+
+    def base_url(self, request: Any, website: Any) -> str:
+        """The base URL for the links that tasks of a request make.
+
+        :param website: record of the ``nereid.website``; its name is that of its host
+            where there are several.
+        """
+        if "" in self._given:
+            return self._given[""]
+        name = self._name(website)
+        if name in self._given:
+            return self._given[name]
+        url, host = str(request.url_root), str(request.host)
+        if _is_of(name, host) or self._is_trusted(host):
+            return url
+        if not _HOST_NAME.fullmatch(name):
+            self._log.warning(
+                ("unknown", name),
+                "links in tasks lead to host %r, as the visitor's request has it: "
+                "website %r is not named after its host, so that cannot be checked; %s",
+                host,
+                name,
+                _MEND,
+            )
+            return url
+        self._log.warning(
+            ("foreign", name),
+            "links in the tasks of a request for host %r lead to website %r instead. "
+            "If the host is one of the website's, %s",
+            host,
+            name,
+            _MEND,
+        )
+        return urlsplit(url)._replace(netloc=name).geturl()
+
+    def _name(self, website: Any) -> str:
+        # A statement that not every request has to pay for.
+        name, until_s = self._names.get(website.id, ("", 0.0))
+        if time.monotonic() >= until_s:
+            name = website.name
+            self._names[website.id] = name, time.monotonic() + self._FRESH_S
+        return name
+
+    def _is_trusted(self, host: str) -> bool:
+        # An empty list means all hosts to some versions of werkzeug, none to others.
+        return bool(self._trusted) and host_is_trusted(host, self._trusted)
+
+
+def _is_of(website: str, host: str) -> bool:
+    """Whether a host is the website's, by its name, or this very machine."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    if website.lower() in (host.lower(), name):
+        return True
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

@@ -35,7 +35,7 @@ async function send(form) {
   form.elements.message.value = '';
   try {
     await asyncResult(answer.id, {
-      onProgress: (_, state) => step('mail', 'now',
+      onState: (state) => step('mail', 'now',
         state === 'running' ? 'The worker is sending it.' : 'The worker has it next.'),
     });
   } catch (error) {

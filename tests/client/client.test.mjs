@@ -44,10 +44,17 @@ describe('what the promise brings', () => {
     });
   }
 
-  test('progress on the way', async () => {
+  test('progress on the way, once there is some', async () => {
     server.answer(pending, running(3), running(7), done(1));
     const seen = [];
-    await ask({onProgress: (progress, state) => seen.push([state, progress?.done])});
+    await ask({onProgress: (progress) => seen.push(progress.done)});
+    assert.deepEqual(seen, [3, 7]);
+  });
+
+  test('the state on the way', async () => {
+    server.answer(pending, running(3), running(7), done(1));
+    const seen = [];
+    await ask({onState: (state, progress) => seen.push([state, progress?.done])});
     assert.deepEqual(seen, [['pending', undefined], ['running', 3], ['running', 7]]);
   });
 

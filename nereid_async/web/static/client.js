@@ -29,7 +29,9 @@ const BASE = new URL(import.meta.url).pathname.endsWith('/async/client.js')
  * @property {AbortSignal} [signal] stops waiting; the promise rejects with its reason
  * @property {number} [interval] the first pause between two questions
  * @property {number} [wait] how many seconds the server may hold each answer
- * @property {(progress: Progress|null, state: string) => void} [onProgress]
+ * @property {(progress: Progress) => void} [onProgress] called with what the task
+ *     has said of its progress; not before it has said something
+ * @property {(state: string, progress: Progress|null) => void} [onState]
  *     called after each answer that is not final; state is 'pending' or 'running'
  * @property {boolean} [acknowledge] whether to tell the server that the result has
  *     arrived, so that it is kept no longer; else what the answer asks for
@@ -90,7 +92,7 @@ export class UnexpectedAnswerError extends AsyncResultError {
  *     |UnexpectedAnswerError} or the reason of the signal
  */
 export async function asyncResult(uuid, options = {}) {
-  const {timeout, signal, interval = FIRST_INTERVAL, onProgress} = options;
+  const {timeout, signal, interval = FIRST_INTERVAL} = options;
   const url = address(uuid, options);
   const ending = endingSignal(timeout, signal);
   try {
@@ -100,9 +102,7 @@ export async function asyncResult(uuid, options = {}) {
         if (options.acknowledge ?? answer.body.acknowledge) acknowledge(uuid, options);
         return outcome(answer.body);
       }
-      if (answer?.status === 202) {
-        onProgress?.(answer.body.progress ?? null, answer.body.state);
-      }
+      if (answer?.status === 202) report(answer.body, options);
       await rest(Math.max(spread(pause), leastPause(answer)), ending.signal);
     }
   } finally {
@@ -178,6 +178,11 @@ function parse(text, status) {
     }
   }
   throw new UnexpectedAnswerError(`Unexpected answer (status ${status}).`, status);
+}
+
+function report({state, progress}, {onState, onProgress}) {
+  onState?.(state, progress ?? null);
+  if (progress) onProgress?.(progress);
 }
 
 function outcome(body) {
@@ -403,7 +408,7 @@ export class AsyncResultElement extends (globalThis.HTMLElement ?? Object) {
   #options(signal) {
     const options = {
       signal,
-      onProgress: (progress, state) => {
+      onState: (state, progress) => {
         if (signal.aborted) return;
         this.#progress(progress, state);
         this.#tell('async-progress', {progress, state});

@@ -133,7 +133,8 @@ class RunRows(Statements):
         with side.transaction(self.database) as cursor:
             self._execute(
                 cursor,
-                "UPDATE async_task SET state = {p}, token = NULL, due_at = {later} "
+                "UPDATE async_task SET state = {p}, token = NULL, due_at = {later}, "
+                "send_at = NULL "
                 "WHERE uuid = {p} AND token = {p} AND state = 'running'",
                 [state.value, delay_s, claim.id, claim.token],
             )

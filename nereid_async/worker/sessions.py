@@ -14,6 +14,7 @@ from trytond import backend
 from trytond.config import config, parse_uri
 
 from .. import connection_pool, side
+from ..database_errors import translated
 from ..errors import ConfigurationError
 from ..session_limits import session_limits
 
@@ -30,14 +31,14 @@ def check(database: str) -> None:
     connect as it is told here.
 
     :raises ConfigurationError: a pooler gives them to others as well.
+    :raises DatabaseUnavailable: the database is away, or a standby.
     """
     if backend.name != "postgresql":
         return
-    try:
+    with translated(database):
         _check_ownership(database)
-        _lift_limits(database)
-    finally:
-        connection_pool.close(database)
+    _lift_limits(database)
+    connection_pool.close(database)
 
 
 def _check_ownership(database: str) -> None:
@@ -52,7 +53,8 @@ def _check_ownership(database: str) -> None:
             raise ConfigurationError(
                 "[database] uri: what a session waits for does not reach it, so it is "
                 "shared with others: by pgbouncer with pool_mode = transaction, say. A "
-                "worker would not hear of new tasks. Give it a direct connection, or "
+                "worker would not hear of new tasks, nor know whether another one "
+                "relays. Give it a direct connection, or "
                 "pool_mode = session; processes that only defer may stay as they are"
             )
     finally:

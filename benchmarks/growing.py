@@ -77,7 +77,7 @@ class Asked:
             ),
             "end leases": lambda: rows.end_leases(),
             "relay: unsent": lambda: rows.unsent(100, 10, 900),
-            "relay: forgotten": lambda: rows.forgotten(100, _WEEK_S),
+            "relay: forgotten": lambda: rows.forgotten_queues(_WEEK_S, _WEEK_S),
             "poll": lambda: rows.status(self._done),
         }
 

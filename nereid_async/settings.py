@@ -274,8 +274,8 @@ class Settings:
     resend_after: float = _option(
         _number(60, 1_209_600),
         3_600.0,
-        "Seconds after which a message that was sent and has not run is sent again, "
-        "60 to 1209600.",
+        "Seconds after which a message that was sent, has not run and does not wait in "
+        "its queue is sent again, 60 to 1209600.",
     )
     bare_max_age: float = _option(
         _number(60, SQS_RETENTION_MAX_S),

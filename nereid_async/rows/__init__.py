@@ -15,6 +15,7 @@ from .claims import ClaimRows
 from .outbox import OutboxRows
 from .reader import ReaderRows
 from .records import Claim, Row, Starts, UnsentRow
+from .resends import ResendRows
 from .runs import RunRows, outcome_text
 from .statements import CHANNEL
 from .unread import UnreadMessage, UnreadRows
@@ -32,7 +33,14 @@ __all__ = [
 
 
 class TaskRows(
-    AskerRows, OutboxRows, ClaimRows, RunRows, ReaderRows, UnreadRows, AgainRows
+    AskerRows,
+    OutboxRows,
+    ResendRows,
+    ClaimRows,
+    RunRows,
+    ReaderRows,
+    UnreadRows,
+    AgainRows,
 ):
     """The rows of one database. Thread-safe; survives a fork.
 

@@ -95,39 +95,6 @@ class OutboxRows(Statements):
             [dumps(failure.as_json()), ttl_s, storable(failure.traceback)],
         )
 
-    def forgotten(self, limit: int, age_s: float) -> list[UnsentRow]:
-        """Rows whose message was sent that long ago, and that have not finished.
-
-        Either nobody received it, or its worker has died and it did not come again.
-        """
-        with side.autocommit(self.database) as cursor:
-            self._execute(
-                cursor,
-                "SELECT uuid, queue, message FROM async_task "
-                "WHERE state = 'sent' AND due_at < {later} UNION ALL "
-                "SELECT t.uuid, t.queue, t.message FROM async_run r "
-                "JOIN async_task t ON t.uuid = r.uuid "
-                "WHERE r.lease_until < {later} AND t.state = 'running' LIMIT {p}",
-                [-age_s, -age_s, limit],
-            )
-            return [UnsentRow(*row) for row in cursor.fetchall()]
-
-    def mark_sent_again(self, ids: Sequence[str]) -> None:
-        """Note that forgotten messages have been sent once more, now."""
-        with side.transaction(self.database, durable=False) as cursor:
-            self._execute(
-                cursor,
-                "UPDATE async_task SET due_at = {now} "
-                f"WHERE uuid IN ({params(ids)}) AND state = 'sent'",
-                ids,
-            )
-            self._execute(
-                cursor,
-                "UPDATE async_run SET lease_until = {now} "
-                f"WHERE uuid IN ({params(ids)}) AND lease_until < {{now}}",
-                ids,
-            )
-
     def _change_pending(
         self,
         ids: Sequence[str],

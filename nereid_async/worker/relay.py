@@ -24,6 +24,7 @@ from ..runtime import Runtime
 from ..sending import TOLD_EVERY_S
 from ..throttled_log import ThrottledLog
 from .public_errors import with_sentence
+from .resending import Resender
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,8 @@ _PAUSE_S = 5.0
 #: Rows younger than this are being sent by their own process.
 _PATIENCE_S = 10.0
 _ROWS_A_ROUND = 100
+#: How often it looks for messages that are lost.
+_LOOK_PAUSE_S = 30.0
 #: For how long it sends before it sees to the rest of its work.
 _SEND_FOR_S = 30.0
 #: What is still refused then fails, so that an administrator sees it.
@@ -48,6 +51,8 @@ class Relay(threading.Thread):
         super().__init__(name="relay", daemon=True)
         self._runtime = runtime
         self._rows = rows
+        self.resender = Resender(runtime, rows, self._send)
+        self._look_at_s = 0.0
         self._log = ThrottledLog(logger, TOLD_EVERY_S)
         self._stopping = threading.Event()
 
@@ -70,7 +75,7 @@ class Relay(threading.Thread):
         """Do what there is to do now; a step that fails does not hold up the others."""
         self._guarded(self._send_all)
         self._guarded(self._rows.end_leases)
-        self._guarded(lambda: self.resend_round(self._runtime.settings.resend_after))
+        self._guarded(self._look_for_lost)
 
     def _guarded(self, step: Callable[[], object]) -> None:
         try:
@@ -151,12 +156,11 @@ class Relay(threading.Thread):
                 error=error,
             )
 
-    def resend_round(self, age_s: float) -> int:
-        """Send again what was sent that long ago and has not finished."""
-        forgotten = self._rows.forgotten(_ROWS_A_ROUND, age_s)
-        if forgotten:
-            self._rows.mark_sent_again(self._send(forgotten).confirmed)
-        return len(forgotten)
+    def _look_for_lost(self) -> None:
+        """Find lost messages, not at every round: each look at a queue is a call."""
+        if time.monotonic() >= self._look_at_s:
+            self._look_at_s = time.monotonic() + _LOOK_PAUSE_S
+            self.resender.look(self._runtime.settings.resend_after)
 
     def _send(self, rows: Sequence[UnsentRow]) -> SendReport:
         report = self._runtime.broker.send([self._parcel(row) for row in rows])

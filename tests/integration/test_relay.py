@@ -98,40 +98,6 @@ def test_sent_rows_are_marked_off_the_request(script: Script, database: str) -> 
     wait_until(lambda: states(database) == ["sent"])
 
 
-def test_a_message_that_was_lost_is_sent_again(
-    script: Script, database: str, broker_settings: dict[str, str]
-) -> None:
-    with script.transaction():
-        script.record.write_entry.defer("lost")
-    wait_until(lambda: states(database) == ["sent"])
-    queue = TaskQueue(broker_settings, database)
-    queue.client.purge_queue(QueueUrl=queue.url())
-    assert relay(database).resend_round(60) == 0
-
-    query(database, f"UPDATE async_task SET due_at = {hour_ago()}")
-    assert relay(database).resend_round(60) == 1
-    assert relay(database).resend_round(60) == 0
-    script.burst()
-    assert labels(database) == ["lost"]
-
-
-def test_a_run_that_died_with_its_message_is_sent_again(
-    script: Script, database: str
-) -> None:
-    with script.transaction():
-        result = script.record.write_entry.defer("died")
-    rows = of_database(database).rows
-    assert rows is not None
-    assert result.id in rows.claim_ids([result.id], 1)
-    query(database, f"UPDATE async_run SET lease_until = {hour_ago()}")
-    assert relay(database).resend_round(60) == 1
-    assert relay(database).resend_round(60) == 0
-    script.burst()
-    # Delivered twice by now, the old message and the new one: one effect.
-    script.burst()
-    assert labels(database) == ["died"]
-
-
 def test_a_row_that_cannot_be_read_does_not_hold_up_the_others(
     script: Script,
     database: str,

@@ -1,0 +1,113 @@
+"""The relay's statements on what was sent: messages that are lost are sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .. import side
+from .records import UnsentRow
+from .statements import Statements, params
+
+#: Sent that long ago, and neither run nor sent again since.
+_FORGOTTEN = (
+    "state = 'sent' AND due_at < {later} AND (send_at IS NULL OR send_at <= {now})"
+)
+#: Runs whose lease is over: their messages come again, or are lost.
+_ENDED_RUNS = (
+    "FROM async_run r JOIN async_task t ON t.uuid = r.uuid AND t.state = 'running' "
+    "WHERE r.lease_until < "
+)
+
+
+class ResendRows(Statements):
+    """Tells what a queue should hold, and what of it may be lost."""
+
+    def forgotten_queues(self, age_s: float, lease_over_s: float) -> list[str]:
+        """Queues of which something may be lost.
+
+        :param age_s: for how long a message that was sent may wait there.
+        :param lease_over_s: how long after the end of a lease its message is back.
+        """
+        with side.autocommit(self.database) as cursor:
+            self._execute(
+                cursor,
+                f"SELECT queue FROM async_task WHERE {_FORGOTTEN} UNION "
+                f"SELECT t.queue {_ENDED_RUNS} {{later}}",
+                [-age_s, -lease_over_s],
+            )
+            return sorted(queue for (queue,) in cursor.fetchall())
+
+    def awaited(self, queue: str) -> int:
+        """How many messages should be waiting in a queue now."""
+        with side.autocommit(self.database) as cursor:
+            self._execute(
+                cursor,
+                "SELECT (SELECT count(*) FROM async_task "
+                "WHERE state = 'sent' AND due_at <= {now} AND queue = {p}) + "
+                f"(SELECT count(*) {_ENDED_RUNS} {{now}} AND t.queue = {{p}})",
+                [queue, queue],
+            )
+            (number,) = cursor.fetchone()
+            return int(number)
+
+    def forgotten(self, queue: str, limit: int, age_s: float) -> list[UnsentRow]:
+        """Rows of a queue whose message was sent that long ago, oldest first."""
+        with side.autocommit(self.database) as cursor:
+            self._execute(
+                cursor,
+                f"SELECT uuid, queue, message FROM async_task WHERE {_FORGOTTEN} "
+                "AND queue = {p} ORDER BY due_at LIMIT {p}",
+                [-age_s, queue, limit],
+            )
+            return [UnsentRow(*row) for row in cursor.fetchall()]
+
+    def mark_resent(self, ids: Sequence[str], interval_s: float) -> None:
+        """Note that these were sent again: not once more within the interval."""
+        if not ids:
+            return
+        with side.autocommit(self.database) as cursor:
+            self._execute(
+                cursor,
+                "UPDATE async_task SET send_at = {later} "
+                f"WHERE uuid IN ({params(ids)}) AND state = 'sent'",
+                [interval_s, *ids],
+                durable=False,
+            )
+
+    def mark_unsent(self, ids: Sequence[str]) -> None:
+        """Note that the queue that had these messages does not exist any more."""
+        if not ids:
+            return
+        with side.autocommit(self.database) as cursor:
+            self._execute(
+                cursor,
+                "UPDATE async_task SET state = 'pending', send_at = NULL "
+                f"WHERE uuid IN ({params(ids)}) AND state = 'sent'",
+                ids,
+            )
+
+    def reopen(self, queue: str, limit: int, lease_over_s: float) -> int:
+        """Let tasks be sent whose runs ended that long ago; returns how many.
+
+        As a take-over does, it ends the claim of a worker that is alive all the same.
+        """
+        with side.transaction(self.database) as cursor:
+            self._execute(
+                cursor,
+                f"WITH ended AS MATERIALIZED (SELECT r.id {_ENDED_RUNS} {{later}} "
+                "AND t.queue = {p} ORDER BY r.lease_until LIMIT {p} {skip_locked_run}) "
+                "UPDATE async_run SET lease_until = NULL "
+                "WHERE id IN (SELECT id FROM ended) RETURNING uuid",
+                [-lease_over_s, queue, limit],
+            )
+            ids = [uuid for (uuid,) in cursor.fetchall()]
+            if not ids:
+                return 0
+            self._execute(
+                cursor,
+                "UPDATE async_task SET state = 'pending', token = NULL, "
+                "due_at = {now}, send_at = NULL "
+                f"WHERE uuid IN ({params(ids)}) AND state = 'running'",
+                ids,
+            )
+            return int(cursor.rowcount)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -12,15 +13,20 @@ from .. import connection_pool
 from ..database_errors import translated
 from ..errors import DatabaseUnavailable
 from ..rows import CHANNEL, Claim, TaskRows
+from ..throttled_log import ThrottledLog
 from ..wakeup import Wakeup
 from .base import Delivery, Parcel, SendReport
+
+_log = ThrottledLog(logging.getLogger(__name__))
 
 #: How often a SQLite file is looked at; PostgreSQL tells by itself.
 _POLL_PAUSE_S = 0.2
 #: What falls due now may be in the hands of another worker.
 _SHORTEST_PAUSE_S = 0.02
-#: How often it is looked for tasks whose worker has died.
+#: How often it is looked for tasks whose worker has died, or that were sent to SQS.
 _EXPIRED_PAUSE_S = 5.0
+#: How many of the latter are seen to at a time.
+_ROWS_TAKEN_BACK = 10_000
 
 
 class DatabaseBroker:
@@ -108,12 +114,26 @@ class DatabaseReceiver:
         if now_s >= self._expired_at_s:
             self._expired_at_s = now_s + min(_EXPIRED_PAUSE_S, self._lease_s)
             self._rows.end_leases()
+            self._take_back_sent()
             claims = self._rows.claim_expired(
                 self._queues, limit, self._lease_s, self._web
             )
             if claims:
                 return claims
         return self._rows.claim_due(self._queues, limit, self._lease_s, self._web)
+
+    def _take_back_sent(self) -> None:
+        """See to what was sent to SQS: by settings that have changed since."""
+        number = self._rows.take_back_sent(_ROWS_TAKEN_BACK)
+        if number:
+            _log.warning(
+                self._rows.database,
+                "%d task(s) of database %s were sent to SQS and have not run; they run "
+                "from their rows, since broker = database here. Restart processes "
+                "that still send there",
+                number,
+                self._rows.database,
+            )
 
     def wake(self) -> None:
         """End a wait."""

@@ -95,6 +95,31 @@ class OutboxRows(Statements):
             [dumps(failure.as_json()), ttl_s, storable(failure.traceback)],
         )
 
+    def take_back_sent(self, limit: int) -> int:
+        """Let tasks run from their rows whose messages nobody receives any more.
+
+        :returns: how many.
+        """
+        with side.autocommit(self.database) as cursor:
+            # Mostly there is none, and looking takes no lock.
+            statement = "SELECT 1 FROM async_task WHERE state = 'sent' LIMIT 1"
+            self._execute(cursor, statement, [])
+            if cursor.fetchone() is None:
+                return 0
+        with side.transaction(self.database) as cursor:
+            self._execute(
+                cursor,
+                "WITH sent AS MATERIALIZED (SELECT id FROM async_task "
+                "WHERE state = 'sent' LIMIT {p} {skip_locked}) "
+                "UPDATE async_task SET state = 'pending', send_at = NULL "
+                "WHERE id IN (SELECT id FROM sent) AND state = 'sent' RETURNING id",
+                [limit],
+            )
+            taken_back = len(cursor.fetchall())
+            if taken_back:
+                self._wake_workers(cursor)
+            return taken_back
+
     def _change_pending(
         self,
         ids: Sequence[str],

@@ -21,6 +21,7 @@ STATEMENTS: dict[str, Callable[[TaskRows], Any]] = {
     "end_leases": lambda rows: rows.end_leases(),
     "next_due_s": lambda rows: rows.next_due_s(["q"], True),
     "unsent": lambda rows: rows.unsent(100, 10, 900),
+    "take_back_sent": lambda rows: rows.take_back_sent(100),
     "set_back": lambda rows: rows.set_back([ID]),
     "send_soon": lambda rows: rows.send_soon(["q"]),
     "forgotten_queues": lambda rows: rows.forgotten_queues(60, 15),

@@ -123,20 +123,23 @@ class RunRows(Statements):
             self.finish(cursor, claim, outcome, ttl_s)
 
     def release(
-        self, claim: Claim, state: State, delay_s: float, attempts: int
+        self, claim: Claim, state: State, delay_s: float | None, attempts: int
     ) -> None:
         """Let the task run again in ``delay_s`` seconds.
 
+        :param delay_s: None for at once, with the place in its queue that it has had.
         :param attempts: how many attempts count from now on.
         :raises LeaseLost: another run has the task by now.
         """
+        due = "" if delay_s is None else ", due_at = {later}"
+        delays_s = [] if delay_s is None else [delay_s]
         with side.transaction(self.database) as cursor:
             self._execute(
                 cursor,
-                "UPDATE async_task SET state = {p}, token = NULL, due_at = {later}, "
-                "send_at = NULL "
+                "UPDATE async_task "
+                f"SET state = {{p}}, token = NULL, send_at = NULL{due} "
                 "WHERE uuid = {p} AND token = {p} AND state = 'running'",
-                [state.value, delay_s, claim.id, claim.token],
+                [state.value, *delays_s, claim.id, claim.token],
             )
             if cursor.rowcount != 1:
                 raise LeaseLost(f"task {claim.id}: another worker has it")

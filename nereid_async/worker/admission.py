@@ -20,14 +20,11 @@ from ..rows import Claim, Starts
 from ..runtime import Runtime
 from ..throttled_log import ThrottledLog
 from . import trust
-from .job import Held, Job, Unread
+from .job import ATTEMPTS_TO_SPARE, Held, Job, Unread
 from .settlement import Settlement
 from .unclaimed import Unclaimed
 
 logger = logging.getLogger(__name__)
-
-#: Of a task that may be tried so often, one attempt may go by unused.
-_ATTEMPTS_TO_SPARE = 3
 
 
 class Admission:
@@ -138,8 +135,8 @@ class Admission:
         what has not begun can be spared: a task loses one that way at most, as what
         has been claimed before is marked when it begins.
         """
-        spares = [it for it in messages if it.max_attempts >= _ATTEMPTS_TO_SPARE]
-        rest = [it for it in messages if it.max_attempts < _ATTEMPTS_TO_SPARE]
+        spares = [it for it in messages if it.max_attempts >= ATTEMPTS_TO_SPARE]
+        rest = [it for it in messages if it.max_attempts < ATTEMPTS_TO_SPARE]
         if at_once:
             spares, rest = [*messages], []
         if spares:

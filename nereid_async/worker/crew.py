@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
+from collections.abc import Sequence
 
 from .. import runtime as runtimes
 from ..errors import NereidAsyncError
@@ -23,10 +23,13 @@ logger = logging.getLogger(__name__)
 class Crew:
     """Runs the jobs of a prefetch, each in one of its threads.
 
+    What waits for too long while all of them are busy is given back to other workers.
+
     :param keeper: has begun to hold what waits there.
     :param pulse: where it is told what the threads are at.
     :param name: how rows and logs name this worker.
-    :ivar threads: the threads.
+    :ivar threads: those that run jobs.
+    :ivar returner: the thread that gives jobs back.
     """
 
     def __init__(
@@ -54,6 +57,9 @@ class Crew:
             )
             for i in range(threads)
         ]
+        self.returner = threading.Thread(
+            target=self._give_back_overdue, name="returner", daemon=True
+        )
 
     def close(self) -> None:
         """Begin no task any more: what waits is given back. From a signal handler."""
@@ -85,9 +91,18 @@ class Crew:
 
     def give_back_waiting(self) -> None:
         """Let other workers have what has not begun here."""
-        for job in self._prefetch.take_back():
+        self._give_back_all(self._prefetch.take_back())
+
+    def _give_back_overdue(self) -> None:
+        while jobs := self._prefetch.overdue():
+            logger.info("%d task(s) wait behind long ones: given back", len(jobs))
+            self._give_back_all(jobs)
+
+    def _give_back_all(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
             self._keeper.let_go(job)
             self._give_back(job)
+        self._prefetch.handed_back(jobs)
 
     def _work(self, number: int) -> None:
         runtimes.activate(self._runtime)
@@ -102,7 +117,6 @@ class Crew:
                 logger.critical("a runner failed, and goes on", exc_info=True)
 
     def _see_to(self, number: int, job: Job) -> None:
-        started_s = time.monotonic()
         self._at[number] = job
         self._pulse.begins(number, job.message.target.name)
         try:
@@ -114,7 +128,7 @@ class Crew:
             self._keeper.let_go(job)
             self._pulse.ends(number)
             self._at[number] = None
-            self._prefetch.ended(time.monotonic() - started_s)
+            self._prefetch.ended(job)
 
     def _give_back(self, job: Job) -> None:
         try:

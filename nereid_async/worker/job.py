@@ -10,6 +10,9 @@ from ..brokers.base import Delivery
 from ..message import Message, claimed_id
 from ..rows import Claim, UnreadMessage
 
+#: Of a task that may be tried so often, one attempt may go by unused.
+ATTEMPTS_TO_SPARE = 3
+
 
 class Lease:
     """For how long nobody else gets the message, as far as this process knows."""
@@ -108,6 +111,17 @@ class Job:
     def unread(self) -> None:
         """Nothing: it was read."""
         return None
+
+    @property
+    def may_be_handed_back(self) -> bool:
+        """Whether it costs little to let another worker have what has not begun here.
+
+        Without a row each receipt is an attempt: one may go by unused, as where a claim
+        is the start.
+        """
+        return self.claim is not None or (
+            self.attempt == 1 and self.message.max_attempts >= ATTEMPTS_TO_SPARE
+        )
 
     @property
     def reply_to(self) -> str | None:

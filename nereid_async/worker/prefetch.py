@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .job import Job
 
 #: Jobs are received ahead that keep the threads busy for about that long: enough to
-#: receive the next ones meanwhile, too short for other processes to miss them.
+#: receive the next ones meanwhile, too short for other processes to miss them. A thread
+#: that is at a job for longer than that does not count, until it is free again.
 _AHEAD_S = 0.5
 #: As many as one call brings, and as many to work on meanwhile.
 _AHEAD_MAX = 20
@@ -22,18 +24,27 @@ _WEIGHT = 0.2
 class Prefetch:
     """Hands jobs from the pollers to the threads that run them. Thread-safe.
 
-    A job counts from its receipt to its end.
+    A job counts from its receipt to its end, or until it has been handed back.
 
     :param threads: how many jobs run at a time.
+    :param clock: tells the time in seconds; for tests.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(
+        self, threads: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._threads = threads
+        self._clock = clock
         lock = threading.Lock()
-        #: For those that run jobs, and for those that receive them.
+        #: For those that run jobs, for those that receive them, and for whoever hands
+        #: back what waits too long.
         self._has_job = threading.Condition(lock)
         self._changed = threading.Condition(lock)
+        self._waits = threading.Condition(lock)
+        self._watched = False
         self._waiting: deque[Job] = deque()
+        #: When those that run have begun, by their identity.
+        self._begun_s: dict[int, float] = {}
         self._closed = False
         self._jobs = 0
         #: Whether jobs have come since the last one ended.
@@ -62,7 +73,9 @@ class Prefetch:
         return max(1, self._ahead() // 2)
 
     def _ahead(self) -> int:
-        ahead = int(self._threads * _AHEAD_S / self._length_s) - self._threads
+        long_ago_s = self._clock() - _AHEAD_S
+        threads = self._threads - sum(s <= long_ago_s for s in self._begun_s.values())
+        ahead = int(threads * _AHEAD_S / self._length_s) - threads
         return min(max(ahead, 0), _AHEAD_MAX)
 
     def expect(self, number: int) -> bool:
@@ -78,6 +91,8 @@ class Prefetch:
             self._fresh = len(jobs) > 0
             self._waiting.extend(jobs)
             self._has_job.notify(len(jobs))
+            if not self._watched:
+                self._waits.notify()
 
     def head_start(self) -> None:
         """Let those that have just got their jobs begin, and finish if they are short.
@@ -91,11 +106,16 @@ class Prefetch:
         """Wait for a job to run; None when there will be none any more."""
         with self._has_job:
             self._has_job.wait_for(lambda: self._waiting or self._closed)
-            return self._waiting.popleft() if self._waiting else None
+            if not self._waiting:
+                return None
+            job = self._waiting.popleft()
+            self._begun_s[id(job)] = self._clock()
+            return job
 
-    def ended(self, length_s: float) -> None:
-        """Note that a job has ended, and how long it took."""
+    def ended(self, job: Job) -> None:
+        """Note that a job has ended which :meth:`next` gave."""
         with self._changed:
+            length_s = self._clock() - self._begun_s.pop(id(job))
             self._jobs -= 1
             fresh, self._fresh = self._fresh, False
             slowly_s = self._length_s + _WEIGHT * (length_s - self._length_s)
@@ -103,16 +123,51 @@ class Prefetch:
             if fresh or self._room() >= self._worth():
                 self._changed.notify_all()
 
+    def overdue(self) -> list[Job]:
+        """Wait for jobs that wait behind long ones, and take them out; none at the end.
+
+        All threads have been at their jobs for longer than what is received ahead is to
+        wait. To be followed by :meth:`handed_back`.
+        """
+        with self._waits:
+            while True:
+                late_in_s = self._late_in_s()
+                if late_in_s is None and self._closed:
+                    return []
+                if late_in_s is not None and late_in_s <= 0:
+                    return self._take_out()
+                self._watched = late_in_s is not None
+                self._waits.wait(late_in_s)
+
+    def _late_in_s(self) -> float | None:
+        """When to look again for what waits too long; None: when something waits."""
+        if not any(job.may_be_handed_back for job in self._waiting):
+            return None
+        if len(self._begun_s) < self._threads:
+            return _AHEAD_S
+        return max(self._begun_s.values()) + _AHEAD_S - self._clock()
+
+    def _take_out(self) -> list[Job]:
+        jobs = [job for job in self._waiting if job.may_be_handed_back]
+        self._waiting = deque(it for it in self._waiting if not it.may_be_handed_back)
+        return jobs
+
     def take_back(self) -> list[Job]:
-        """Take out the jobs that nobody has begun."""
+        """Take out all jobs that nobody has begun; see :meth:`handed_back`."""
         with self._changed:
             jobs = list(self._waiting)
             self._waiting.clear()
-            self._jobs -= len(jobs)
             return jobs
+
+    def handed_back(self, jobs: Sequence[Job]) -> None:
+        """Note that jobs which were taken out can be received again."""
+        with self._changed:
+            self._jobs -= len(jobs)
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Nothing will be put any more: :meth:`next` ends when nothing is left."""
         with self._has_job:
             self._closed = True
             self._has_job.notify_all()
+            self._waits.notify_all()

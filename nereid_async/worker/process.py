@@ -34,7 +34,7 @@ RECYCLED = 90
 FAILED = 1
 
 
-#: How long the keeper, relay and reaper may take for what they are at.
+#: How long the other threads may take for what they are at.
 _LAST_ROUND_S = 5.0
 
 
@@ -115,13 +115,19 @@ class WorkerProcess:
 
     @property
     def _threads(self) -> list[threading.Thread]:
-        return [self._keeper, *self._helpers, *self._crew.threads]
+        return [
+            self._keeper,
+            *self._helpers,
+            *self._crew.threads,
+            self._crew.returner,
+        ]
 
     def _end(self) -> None:
         self._look_after_threads()
         self._crew.finish()
         self._wait_for_tasks()
         self._crew.give_back_waiting()
+        self._crew.returner.join(_LAST_ROUND_S)
         helpers = [it for it in (self._keeper, *self._helpers) if alive(it)]
         for helper in helpers:
             helper.stop()

@@ -81,7 +81,7 @@ class Settlement:
 
         :raises LeaseLost: another run has it by now.
         """
-        self._release(held, 0, _attempts_before(held))
+        self._release(held, None, _attempts_before(held))
 
     def leave(self, held: Held, delay_s: float = _FIRST_DELAY_S) -> None:
         """Let what was not claimed come again in ``delay_s`` seconds."""
@@ -159,15 +159,18 @@ class Settlement:
 
     # -- parts ---------------------------------------------------------------------
 
-    def _release(self, held: Held, delay_s: float, attempts: int) -> None:
-        """Let it be taken again; ``attempts`` count from now on."""
-        runtime, rows = self._runtime, self._runtime.rows
+    def _release(self, held: Held, in_s: float | None, attempts: int) -> None:
+        """Let it be taken again; ``attempts`` count from now on.
+
+        :param in_s: None for at once, in its old place.
+        """
+        runtime, rows, delay_s = self._runtime, self._runtime.rows, in_s or 0
         longest_s = self._consumer.can_hide_s(held.delivery)
         if held.claim is not None and rows is not None:
             longest_s = min(longest_s, _LONGEST_IN_QUEUE_S)
             waits_in_row = runtime.rows_are_messages or delay_s > longest_s
             state = State.PENDING if waits_in_row else State.SENT
-            rows.release(held.claim, state, delay_s, attempts)
+            rows.release(held.claim, state, in_s, attempts)
             if waits_in_row:
                 self._consumer.acknowledge([held.delivery])
                 return

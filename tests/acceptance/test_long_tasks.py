@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.acceptance.conftest import Commands
 from tests.fixtures.scripts import Script
 from tests.helpers import labels, query, states, wait_until
@@ -43,3 +45,30 @@ def test_three_times_its_visibility_timeout(
     assert states(database) == ["done"] * 5
     attempt = "SELECT attempt FROM async_run WHERE uuid = %s"
     assert query(database, attempt, result.id) == [(1,)]
+
+
+@pytest.mark.backends("postgresql")
+def test_short_ones_behind_it_go_to_a_worker_that_is_idle(
+    script: Script, commands: Commands, database: str, tmp_path: Path
+) -> None:
+    """A worker that runs short tasks has received some more, and then a long one."""
+    started, go = tmp_path / "started", tmp_path / "go"
+    busy = commands.worker("--threads", "1")
+    with script.transaction():
+        for _ in range(40):
+            script.record.write_entry.defer("to measure")
+    busy.wait_until(lambda: states(database) == ["done"] * 40, "done", 60)
+    with script.transaction():
+        script.record.wait_for_file.defer(str(started), str(go))
+        short = [script.record.write_entry.defer("short").id for _ in range(11)]
+    wait_until(started.exists, 20, "the long one runs")
+    # Another one comes, with nothing to do.
+    idle = commands.worker("--threads", "1")
+    try:
+        wait_until(lambda: labels(database).count("short") == len(short), 20)
+    finally:
+        go.touch()
+    busy.wait_until(lambda: states(database) == ["done"] * 52, "done")
+    # Neither of them has been tried more than once.
+    assert query(database, "SELECT DISTINCT attempt FROM async_run") == [(1,)]
+    assert idle.exit_status is None

@@ -15,8 +15,18 @@ from nereid_async.worker.job import Job
 from nereid_async.worker.prefetch import Prefetch
 
 
-def job() -> Job:
-    """A job that nobody looks at."""
+class Clock:
+    """Goes as it is told."""
+
+    def __init__(self) -> None:
+        self.now_s = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def job(receive_count: int = 1) -> Job:
+    """A job that nobody looks at, without a row."""
     message = Message(
         id=str(uuid.uuid4()),
         database="",
@@ -28,7 +38,7 @@ def job() -> Job:
         queue="q",
         deferred_at_s=0,
     )
-    return Job(Delivery("", None, "q"), message, None)
+    return Job(Delivery("", None, "q", receive_count), message, None)
 
 
 def take(prefetch: Prefetch, number: int) -> None:
@@ -37,18 +47,35 @@ def take(prefetch: Prefetch, number: int) -> None:
     prefetch.put([job() for _ in range(number)], number)
 
 
+def begin(prefetch: Prefetch) -> Job:
+    """Begin a job that was received."""
+    job = prefetch.next()
+    assert job is not None
+    return job
+
+
 def run(prefetch: Prefetch, length_s: float) -> None:
     """Run a job that was received, and takes so long."""
-    assert prefetch.next() is not None
-    prefetch.ended(length_s)
+    clock = prefetch._clock
+    assert isinstance(clock, Clock)
+    job = begin(prefetch)
+    clock.now_s += length_s
+    prefetch.ended(job)
 
 
 def busy(threads: int, length_s: float) -> Prefetch:
     """One that has seen one task of that length, and is empty."""
-    prefetch = Prefetch(threads)
+    prefetch = Prefetch(threads, Clock())
     take(prefetch, 1)
     run(prefetch, length_s)
     return prefetch
+
+
+def later(prefetch: Prefetch, seconds: float) -> None:
+    """Let time pass."""
+    clock = prefetch._clock
+    assert isinstance(clock, Clock)
+    clock.now_s += seconds
 
 
 @pytest.mark.parametrize("threads", [1, 4])
@@ -111,7 +138,7 @@ def test_a_call_has_to_be_worth_it() -> None:
 
 
 def test_who_waits_for_room_is_woken() -> None:
-    prefetch = Prefetch(1)
+    prefetch = Prefetch(1, Clock())
     take(prefetch, 1)
     found = []
     waiting = threading.Thread(target=lambda: found.append(prefetch.room(30)))
@@ -124,7 +151,7 @@ def test_who_waits_for_room_is_woken() -> None:
 def test_a_job_has_a_head_start_until_one_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    prefetch = Prefetch(1)
+    prefetch = Prefetch(1, Clock())
     take(prefetch, 1)
     waiting = threading.Thread(target=prefetch.head_start)
     waiting.start()
@@ -140,7 +167,7 @@ def test_a_job_has_a_head_start_until_one_ends(
 
 
 def test_messages_count_while_they_are_claimed() -> None:
-    prefetch = Prefetch(2)
+    prefetch = Prefetch(2, Clock())
     assert prefetch.expect(2)
     assert not prefetch.empty
     assert prefetch.room(0) == 0
@@ -152,21 +179,110 @@ def test_messages_count_while_they_are_claimed() -> None:
 
 
 def test_jobs_run_in_their_order() -> None:
-    prefetch = Prefetch(1)
+    prefetch = Prefetch(1, Clock())
     jobs = [job() for _ in range(3)]
     prefetch.expect(3)
     prefetch.put(jobs, 3)
-    assert prefetch.next() is jobs[0]
+    assert begin(prefetch) is jobs[0]
     assert prefetch.take_back() == jobs[1:]
-    prefetch.ended(1.0)
+    prefetch.ended(jobs[0])
+    assert not prefetch.empty
+    prefetch.handed_back(jobs[1:])
     assert prefetch.empty
 
 
 def test_who_waits_for_a_job_is_told_the_end() -> None:
-    prefetch = Prefetch(1)
+    prefetch = Prefetch(1, Clock())
     found: list[Job | None] = []
     waiting = threading.Thread(target=lambda: found.append(prefetch.next()))
     waiting.start()
     prefetch.close()
     waiting.join(10)
     assert found == [None]
+    assert prefetch.overdue() == []
+
+
+def test_nothing_is_received_ahead_of_a_task_that_takes_long() -> None:
+    prefetch = busy(2, 0.001)
+    for _ in range(100):
+        take(prefetch, 1)
+        run(prefetch, 0.001)
+    assert prefetch.room(0) == 22
+    take(prefetch, 1)
+    begin(prefetch)
+    later(prefetch, 0.4)
+    assert prefetch.room(0) == 21
+    # Not for the thread that is at it, and for the other one still.
+    later(prefetch, 0.2)
+    assert prefetch.room(0) == 21
+    take(prefetch, 1)
+    other = begin(prefetch)
+    later(prefetch, 0.6)
+    assert prefetch.room(0) == 0
+    prefetch.ended(other)
+    assert prefetch.room(0) == 1
+
+
+class Overdue:
+    """Waits for what is overdue, in a thread."""
+
+    def __init__(self, prefetch: Prefetch) -> None:
+        self.jobs: list[Job] = []
+        self._prefetch = prefetch
+        self._thread = threading.Thread(target=self._wait, daemon=True)
+        self._thread.start()
+
+    def _wait(self) -> None:
+        self.jobs = self._prefetch.overdue()
+
+    def end(self) -> list[Job]:
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+        return self.jobs
+
+
+def test_what_waits_behind_long_tasks_is_overdue() -> None:
+    prefetch = Prefetch(2, Clock())
+    overdue = Overdue(prefetch)
+    take(prefetch, 2)
+    begin(prefetch)
+    later(prefetch, 0.4)
+    begin(prefetch)
+    jobs = [job(), job()]
+    prefetch.expect(2)
+    prefetch.put(jobs, 2)
+    # The second thread has been at its task for less than half a second.
+    later(prefetch, 0.4)
+    assert not overdue.jobs
+    later(prefetch, 0.2)
+    assert overdue.end() == jobs
+    # As long as others cannot have them, they count.
+    assert prefetch.room(0) == 0
+    prefetch.handed_back(jobs)
+    # What comes now is at once.
+    take(prefetch, 1)
+    assert len(Overdue(prefetch).end()) == 1
+
+
+def test_what_a_free_thread_will_take_is_not_overdue() -> None:
+    prefetch = Prefetch(2, Clock())
+    take(prefetch, 1)
+    begin(prefetch)
+    later(prefetch, 10)
+    take(prefetch, 1)
+    overdue = Overdue(prefetch)
+    begin(prefetch)
+    prefetch.close()
+    assert overdue.end() == []
+
+
+def test_without_a_row_an_attempt_is_spared_once() -> None:
+    prefetch = Prefetch(1, Clock())
+    take(prefetch, 1)
+    begin(prefetch)
+    later(prefetch, 10)
+    again, first = job(receive_count=2), job()
+    prefetch.expect(2)
+    prefetch.put([again, first], 2)
+    assert Overdue(prefetch).end() == [first]
+    assert prefetch.take_back() == [again]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -13,6 +14,8 @@ from .options import WorkerOptions
 #: Longest wait for a message; SQS allows 20 s, and bills each wait.
 _WAIT_S = 20.0
 _BURST_WAIT_S = 1.0
+#: What waits in a queue is there within that time.
+_SOON_S = 0.1
 
 
 class PollState:
@@ -44,6 +47,8 @@ class PollState:
         self._may_go_on = may_go_on
         self._lock = threading.Lock()
         self._waiting = 0
+        self._answered = threading.Condition()
+        self._expected_until_s = 0.0
         #: Who was found empty since so many jobs had been taken.
         self._empty: set[str] = set()
         self._empty_since = 0
@@ -71,6 +76,25 @@ class PollState:
         finally:
             with self._lock:
                 self._waiting -= 1
+
+    @contextmanager
+    def expecting(self) -> Iterator[None]:
+        """Poll what has just brought messages, when no other such poll is under way.
+
+        Each would bring as many as the process has room for. One that is not answered
+        soon does not keep the others.
+        """
+        with self._answered:
+            while (left_s := self._expected_until_s - time.monotonic()) > 0:
+                self._answered.wait(left_s)
+            until_s = self._expected_until_s = time.monotonic() + _SOON_S
+        try:
+            yield
+        finally:
+            with self._answered:
+                if self._expected_until_s == until_s:
+                    self._expected_until_s = 0.0
+                    self._answered.notify()
 
     def found_empty(self, receiver: str, taken: int) -> None:
         """Note that a receiver was empty while nothing ran that could have made more.

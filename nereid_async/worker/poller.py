@@ -94,27 +94,28 @@ class Poller:
 
     def _receive(self) -> list[Delivery] | None:
         """Receive; None if the threads are busy, or it is not this process's turn."""
-        room = self._intake.room(_BUSY_S)
-        if not room:
+        if not self._intake.room(_BUSY_S):
             return None
-        if self._token is None:
-            return self._ask(room, self._quiet or not self._state.ending)
         if not self._quiet:
             # More may follow, and whoever has the token need not share it out.
-            return self._ask(room, long=False)
+            with self._state.expecting():
+                return self._ask(long=self._token is None and not self._state.ending)
+        if self._token is None:
+            return self._ask(long=True)
         with self._state.waiting():
             wait_s = self._state.wait_s
             if not self._token.acquire(wait_s, wait_s, self._state.wakeup):
                 return None
         try:
-            # Another poller may have filled the process meanwhile.
-            room = self._intake.room(0)
-            return self._ask(room, long=True) if room else None
+            return self._ask(long=True)
         finally:
             self._token.release()
 
-    def _ask(self, room: int, long: bool) -> list[Delivery]:
-        wait_s = self._state.wait_s
+    def _ask(self, long: bool) -> list[Delivery] | None:
+        # Another poller may have filled the process meanwhile.
+        room, wait_s = self._intake.room(0), self._state.wait_s
+        if not room:
+            return None
         if not long:
             return self._receiver.receive(room, min(wait_s, _BUSY_WAIT_S))
         with self._state.waiting():

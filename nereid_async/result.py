@@ -29,8 +29,9 @@ class AsyncResult:
 
     Looks go through a connection of their own, so they work in any transaction but
     the one that deferred: until that has committed there is nothing to look at. A
-    value once seen is kept in the handle. Where replies wait in SQS queues a value is
-    received once: seeing it removes the queue.
+    value once seen is kept in the handle. Reading leaves the result where it is, for
+    other handles and the browser, until its time to live is over or somebody
+    acknowledges it.
 
     :param id: the task's uuid.
     """
@@ -96,6 +97,28 @@ class AsyncResult:
         """
         return self._value(timeout, _LONGEST_PAUSE_S)
 
+    def acknowledge(self) -> None:
+        """Remove the result: who asked for it has it.
+
+        Other handles and the browser are told that it is gone; this one keeps the
+        value it has seen. Worth it where replies wait in SQS queues, each of which
+        costs requests; what nobody acknowledges is removed after its time to live.
+
+        :raises ResultTimeout: the task has not finished: there is no result yet.
+        :raises ResultNotSent: the deferring transaction is still open.
+        :raises ResultMissing: no such task, or it was rolled back.
+        """
+        try:
+            if not self.ready():
+                raise ResultTimeout(
+                    f"task {self.id} has not finished: there is no result to "
+                    "acknowledge yet"
+                )
+        except ResultExpired:
+            return
+        assert self._runtime is not None
+        self._runtime.results.forget(self.id)
+
     def _value(self, timeout_s: float | None, longest_pause_s: float) -> Any:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         pause_s = _FIRST_PAUSE_S
@@ -130,8 +153,6 @@ class AsyncResult:
                 return None
             raise ResultExpired(f"the result of task {self.id} is not kept any more")
         self._outcome = status.outcome
-        if self._runtime.results.acknowledge:
-            self._runtime.results.forget(self.id)
         return status
 
     def _check_sent(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -70,6 +71,13 @@ class ResultSuite:
         task_id = keeper.defer()
         keeper.finish(task_id, Outcome(1, 1))
         seen = [keeper.store().look(task_id) for _ in range(4)]
+        assert [s and s.outcome for s in seen] == [Outcome(1, 1)] * 4
+
+    def test_several_look_at_the_same_time(self, keeper: Keeper) -> None:
+        task_id = keeper.defer()
+        keeper.finish(task_id, Outcome(1, 1))
+        with ThreadPoolExecutor(4) as pool:
+            seen = list(pool.map(keeper.store().look, [task_id] * 4))
         assert [s and s.outcome for s in seen] == [Outcome(1, 1)] * 4
 
     def test_outcomes_are_not_mixed_up(self, keeper: Keeper) -> None:

@@ -159,30 +159,3 @@ def test_results_may_be_kept_in_the_row_on_sqs(
         QueueNamePrefix=settings["sqs_queue_prefix"]
     )["QueueUrls"]
     assert not [url for url in urls if "-reply-" in url]
-
-
-def test_seeing_a_reply_removes_its_queue(
-    database: str, tryton_conf: ConfWriter, ministack: str
-) -> None:
-    from tests.fixtures.services import sqs_client, sqs_settings
-
-    settings = sqs_settings(ministack)
-    tryton_conf(signing_key=SECRET_KEY, **settings)
-    script = Script(database)
-
-    def reply_queues() -> list[str]:
-        urls = sqs_client(ministack).list_queues(
-            QueueNamePrefix=settings["sqs_queue_prefix"]
-        )["QueueUrls"]
-        return [url for url in urls if "-reply-" in url]
-
-    with script.transaction():
-        result = model().echo.defer("x")
-    script.burst()
-    assert [url.rpartition("/")[2] for url in reply_queues()] == [
-        f"{settings['sqs_queue_prefix']}-{database}-reply-{result.id}"
-    ]
-    with script.transaction():
-        assert result.get(timeout=5) == "x"
-        assert result.get(timeout=5) == "x"
-    assert reply_queues() == []

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from nereid_async import AsyncResult
 from tests.fixtures.apps import AppFactory
 from tests.helpers import Browser, query
 
@@ -48,6 +49,20 @@ def test_reading_does_not_consume(client: Browser, burst: Burst) -> None:
     burst()
     answers = [client.get(task["url"]) for _ in range(3)]
     assert [answer.json["result"] for answer in answers] == [[1, 2]] * 3
+
+
+def test_reading_in_python_does_not_consume_either(
+    app: Any, client: Browser, burst: Burst
+) -> None:
+    task = client.defer("echo", "x")
+    burst()
+    with app.app_context():
+        result = AsyncResult(task["id"])
+        assert result.ready()
+        assert result.get(timeout=5) == "x"
+    assert client.get(task["url"]).json["result"] == "x"
+    result.acknowledge()
+    assert client.get(task["url"]).status_code == 410
 
 
 def test_a_failure_without_its_traceback(client: Browser, burst: Burst) -> None:

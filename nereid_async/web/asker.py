@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from flask import has_request_context, request, session
+from flask import has_request_context, request
 from flask_login import current_user
 from nereid.globals import current_locale, current_website
 from trytond.pool import Pool
@@ -58,7 +58,7 @@ class Askers:
             return no_asker(delay_s, shared)
         website = current_website.id
         self._hosts.learn(request.environ.get("HTTP_HOST"), website)
-        user = self._user()
+        user = login.of_request(self._app)
         web = WebRequest(
             website=website,
             locale=current_locale.id,
@@ -70,11 +70,6 @@ class Askers:
             return Asker(Audience("shared", website), web)
         secret = self._owner().secret(delay_s + self._result_ttl_s)
         return Asker(visitor.owner(secret, user, website), web)
-
-    def _user(self) -> str:
-        # flask-login may write into the session it looks at: not without need.
-        known = login.of_session(self._app, request, session)
-        return known if known == login.ANONYMOUS else login.of_request()
 
     def _owner(self) -> Owner:
         owner: Owner | None = request.environ.get(_OWNER)

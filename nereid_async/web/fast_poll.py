@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from flask import Response
+from werkzeug.wrappers import Response
 
 from ..identity import ID_PATTERN, Audience
 from ..runtime import URL_PREFIX

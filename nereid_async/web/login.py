@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from flask import request, session
 from flask_login import COOKIE_NAME, current_user
 
 if TYPE_CHECKING:
@@ -40,8 +41,11 @@ def of_session(app: Nereid, request: Any, session: Mapping[str, Any]) -> str | N
     return str(user)
 
 
-def of_request() -> str:
+def of_request(app: Nereid) -> str:
     """The id of the user logged in, or :data:`ANONYMOUS`, as flask-login sees it."""
+    # It may write into the session that it looks at: not without need.
+    if of_session(app, request, session) == ANONYMOUS:
+        return ANONYMOUS
     return ANONYMOUS if current_user.is_anonymous else str(current_user.get_id())
 
 

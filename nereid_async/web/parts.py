@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from flask import Response
+from werkzeug.wrappers import Response as BaseResponse
 
 from ..runtime import Runtime
 from .endpoint import Answer
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from nereid import Nereid
 
 #: Given the request of a poll; what it returns, if anything, is the answer.
-BeforePoll: TypeAlias = Callable[[Any], "Response | None"]
+BeforePoll: TypeAlias = Callable[[Any], "BaseResponse | None"]
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,17 @@ class Parts:
         """The owner's secrets that a request presents."""
         return [cookie.secret for cookie in self.jar.read(request.cookies).values()]
 
-    def refusal(self, request: Any) -> Response | None:
+    def refusal(self, request: Any) -> BaseResponse | None:
         """What the app's hooks answer to a poll; None if they let it pass."""
-        answers = (hook(request) for hook in self.before_poll)
-        return next((it for it in answers if it is not None), None)
+        for hook in self.before_poll:
+            answer = hook(request)
+            if answer is None:
+                continue
+            if not isinstance(answer, BaseResponse):
+                name = getattr(hook, "__name__", hook)
+                raise TypeError(f"before_poll: {name} returned no Response: {answer!r}")
+            return answer
+        return None
 
     def respond(self, answer: Answer) -> Response:
         """The answer as both routes send it."""

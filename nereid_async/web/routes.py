@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from importlib.resources import files
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from flask import Response, has_request_context, request, url_for
 from nereid.globals import current_website
+from werkzeug.wrappers import Response as BaseResponse
 
 from ..identity import Audience
 from ..runtime import URL_PREFIX
@@ -28,7 +28,7 @@ class _Views:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    def result(self, task_id: str) -> Response:
+    def result(self, task_id: str) -> BaseResponse:
         """GET, HEAD, DELETE and OPTIONS of one result."""
         if request.method == "OPTIONS":
             return Response(status=204, headers={"Allow": "GET, HEAD, DELETE, OPTIONS"})
@@ -53,7 +53,7 @@ class _Views:
         website = current_website.id
         self._parts.hosts.learn(request.environ.get("HTTP_HOST"), website)
         secrets = self._parts.secrets(request)
-        user = login.of_request() if secrets else login.ANONYMOUS
+        user = login.of_request(self._parts.app) if secrets else login.ANONYMOUS
         return visitor.audiences(secrets, user, website)
 
     def client(self) -> Response:
@@ -112,4 +112,6 @@ def _is_of_own_page() -> bool:
     if site is not None:
         return site in ("same-origin", "none")
     origin = request.headers.get("Origin")
-    return origin is None or urlsplit(origin).netloc == request.host
+    # A proxy may have taken the https off.
+    own = (f"http://{request.host}", f"https://{request.host}")
+    return origin is None or origin in own

@@ -76,9 +76,15 @@ def test_cookies(
 ) -> None:
     stranger = app.test_client()
 
-    @given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=60))
-    def check(value: str) -> None:
-        answer = stranger.get(task["url"], headers={"Cookie": f"session={value}"})
+    text = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=60)
+    names = st.just("session") | text.map(lambda it: f"nereid_async-{it}")
+    values = text | st.from_regex(r"\d{1,12}\.\d{1,12}\.[\w-]{22}", fullmatch=True)
+
+    @given(st.lists(st.tuples(names, values), max_size=5))
+    def check(cookies: list[tuple[str, str]]) -> None:
+        header = "; ".join(f"{name}={value}" for name, value in cookies)
+        sent = {"Cookie": header.encode().decode("latin1")}
+        answer = stranger.get(task["url"], headers=sent)
         hostile(answer.status_code != 404 or b"the secret" in answer.data)
 
     check()

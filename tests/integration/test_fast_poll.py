@@ -252,6 +252,22 @@ def test_a_hook_may_refuse(app_factory: AppFactory, way: str) -> None:
     assert client.client.head(task["url"]).status_code == 429
 
 
+def test_a_hook_that_returns_something_else_is_told_so(
+    app_factory: AppFactory, way: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    extension = NereidAsync()
+
+    @extension.before_poll
+    def closed(request: Any) -> Any:
+        return "closed", 503
+
+    app = one_way(app_factory(extension=extension), way)
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    client = Browser(app)
+    assert client.get(client.defer("echo", "x")["url"]).status_code == 500
+    assert "before_poll: closed returned no Response: ('closed', 503)" in caplog.text
+
+
 def test_what_a_hook_raises_is_handled_as_a_views(
     app_factory: AppFactory, way: str
 ) -> None:

@@ -13,6 +13,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from tests.fixtures.apps import AppFactory
 from tests.helpers import Browser, burst
 
+# What is tested knows nothing of the database.
+pytestmark = pytest.mark.backends("sqlite")
+
 Mounted = Callable[[str], str]
 
 #: What a proxy in front says, which has taken the path off.

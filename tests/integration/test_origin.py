@@ -10,6 +10,9 @@ import pytest
 from tests.fixtures.apps import AppFactory
 from tests.helpers import Browser, burst
 
+# What is tested knows nothing of the database.
+pytestmark = pytest.mark.backends("sqlite")
+
 Hostile = Callable[[bool], None]
 
 #: Of a page's own scripts, by browsers that say a lot and by those that say little.
@@ -32,6 +35,7 @@ FOREIGN: list[dict[str, str]] = [
     {"Origin": "{root}@evil.example.com"},
     {"Origin": "null"},
     {"Origin": ""},
+    {"Origin": "http://["},
 ]
 
 ROOTS = ("http://localhost", "https://localhost")

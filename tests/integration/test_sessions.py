@@ -13,6 +13,9 @@ from tests.fixtures.apps import AppFactory
 from tests.helpers import Browser, burst, query
 from tests.site import VISITORS
 
+# What is tested knows nothing of the database.
+pytestmark = pytest.mark.backends("sqlite")
+
 ADA, GRACE = VISITORS
 
 

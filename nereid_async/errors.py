@@ -92,6 +92,10 @@ class UnknownFormat(MessageError):
     """The message was written by a newer version of the package."""
 
 
+class UnknownKey(UnknownFormat):
+    """Encrypted with a key that is not known here; another process may have it."""
+
+
 class UnknownTask(MessageError):
     """No such method or function here; a newer release may know it."""
 

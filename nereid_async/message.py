@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from .attributes import size_bytes as attributes_bytes
+from .cipher import Cipher, decrypted
 from .errors import (
     BadMessage,
     MessageTooLarge,
@@ -23,7 +24,12 @@ from .identity import ID_PATTERN
 from .seal import Seal
 from .serialization import Json, decode, dumps, loads
 
-FORMAT = 1
+#: The newest that is read here.
+FORMAT = 2
+_PLAIN = 1
+_ENCRYPTED = 2
+#: What is encrypted; the rest is needed by those who carry it.
+_SECRET = ("args", "kwargs", "context")
 
 
 @dataclass(frozen=True)
@@ -136,10 +142,14 @@ class MessageCodec:
 
     :param keys: the signing keys; the first signs, all are accepted.
     :param limit_bytes: the largest message written or read.
+    :param cipher: encrypts arguments and context; None for messages in plain text.
     """
 
-    def __init__(self, keys: Iterable[bytes], limit_bytes: int) -> None:
+    def __init__(
+        self, keys: Iterable[bytes], limit_bytes: int, cipher: Cipher | None = None
+    ) -> None:
         self.limit_bytes = limit_bytes
+        self._cipher = cipher
         self._seal = Seal(keys, "message")
 
     def encode(self, message: Message, names: Sequence[str] = ()) -> str:
@@ -148,8 +158,7 @@ class MessageCodec:
         :param names: names of the positional arguments, for the error.
         :raises MessageTooLarge: the text names the largest argument.
         """
-        payload = dumps({"format": FORMAT, **_as_json(message)})
-        text = self._seal.sign(payload)
+        text = self._seal.sign(dumps(self._payload(message)))
         # SQS takes them beside the text, and counts them.
         size_bytes = len(text) + attributes_bytes(message.sqs_attributes)
         if size_bytes > self.limit_bytes:
@@ -162,11 +171,19 @@ class MessageCodec:
             )
         return text
 
+    def _payload(self, message: Message) -> dict[str, Any]:
+        content = _as_json(message)
+        if self._cipher is None:
+            return {"format": _PLAIN, **content}
+        secret = dumps({name: content.pop(name) for name in _SECRET})
+        return {"format": _ENCRYPTED, **content, "sealed": self._cipher.encrypt(secret)}
+
     def decode(self, text: str) -> Message:
         """Read a message.
 
         :raises BadMessage: too large, wrongly signed or undecodable.
-        :raises UnknownFormat: rightly signed, but written by a newer version.
+        :raises UnknownFormat: rightly signed, but written by a newer version, or with
+            a key for encryption that is not known here.
         """
         if len(text) > self.limit_bytes:
             raise BadMessage(f"{len(text)} bytes, the limit is {self.limit_bytes}")
@@ -174,7 +191,7 @@ class MessageCodec:
             payload = loads(self._seal.unsign(text))
         except SerializationError as error:
             raise BadMessage(f"signed, but {error}, {len(text)} bytes") from None
-        return _from_payload(payload)
+        return _from_payload(payload, self._cipher)
 
 
 def _as_json(message: Message) -> dict[str, Any]:
@@ -186,19 +203,21 @@ def _as_json(message: Message) -> dict[str, Any]:
     }
 
 
-def _from_payload(payload: Any) -> Message:
+def _from_payload(payload: Any, cipher: Cipher | None) -> Message:
     written_as = payload.pop("format", None) if isinstance(payload, dict) else None
     if not isinstance(written_as, int):
         raise BadMessage("no format number")
     if written_as > FORMAT:
         raise UnknownFormat(f"format {written_as}; this version reads up to {FORMAT}")
     try:
+        if written_as == _ENCRYPTED:
+            payload |= loads(decrypted(cipher, payload["sealed"]))
         known = _known(_MESSAGE_FIELDS, payload)
         known["target"] = Target(**_known(_TARGET_FIELDS, known["target"]))
         if known.get("web") is not None:
             known["web"] = WebRequest(**_known(_WEB_FIELDS, known["web"]))
         message = Message(**known)
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, SerializationError) as error:
         raise BadMessage(f"incomplete: {error}") from None
     _check(message)
     return message

@@ -21,11 +21,13 @@ from trytond.transaction import Transaction
 from . import connection_pool
 from . import settings as settings_module
 from .brokers.base import Broker
+from .cipher import cipher_of
 from .database_errors import translated
 from .errors import ConfigurationError, NoTransaction
 from .identity import NOBODY, Audience, IdMint
 from .message import MessageCodec, WebRequest
 from .results.base import ResultStore
+from .results.outcomes import OutcomeCodec
 from .rows import TaskRows
 from .sending import BackgroundSender, Sender
 from .settings import Settings
@@ -68,6 +70,7 @@ class Runtime:
     database: str
     settings: Settings
     codec: MessageCodec
+    outcomes: OutcomeCodec
     mint: IdMint
     rows: TaskRows | None
     broker: Broker
@@ -154,16 +157,19 @@ def build(
 
     :raises ConfigurationError: the settings name no usable queue.
     """
-    rows = TaskRows(database) if _has_rows(settings) else None
+    cipher = cipher_of(settings.encryption_key)
+    outcomes = OutcomeCodec(cipher)
+    rows = TaskRows(database, outcomes) if _has_rows(settings) else None
     broker = _broker(database, settings, rows, web=web_context is not None)
     return Runtime(
         database=database,
         settings=settings,
-        codec=MessageCodec(settings.signing_key, settings.max_message_bytes),
+        codec=MessageCodec(settings.signing_key, settings.max_message_bytes, cipher),
+        outcomes=outcomes,
         mint=IdMint(settings.signing_key, database),
         rows=rows,
         broker=broker,
-        results=_results(database, settings, rows),
+        results=_results(database, settings, rows, outcomes),
         sender=_sender(database, settings, broker, rows),
         asker=asker,
         web_context=web_context,
@@ -203,11 +209,13 @@ def _sender(
     return kind(database, broker, rows)
 
 
-def _results(database: str, settings: Settings, rows: TaskRows | None) -> ResultStore:
+def _results(
+    database: str, settings: Settings, rows: TaskRows | None, outcomes: OutcomeCodec
+) -> ResultStore:
     if settings.result_store == "sqs":
         from .results.sqs import SqsResults
 
-        return SqsResults(database, settings, rows)
+        return SqsResults(database, settings, rows, outcomes)
     if settings.result_store == "memory":
         from .results.memory import MemoryResults
 

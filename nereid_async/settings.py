@@ -16,6 +16,7 @@ from typing import Any
 
 from trytond.config import config as tryton_config
 
+from .cipher import checked_key
 from .errors import ConfigurationError
 from .headers import headers
 from .keys import key, keys
@@ -117,6 +118,10 @@ def _names(value: Any) -> tuple[str, ...]:
     return tuple(_text(name) for name in value)
 
 
+def _encryption_keys(value: Any) -> tuple[bytes, ...]:
+    return tuple(checked_key(key) for key in keys(value))
+
+
 def _number(low: float, high: float) -> Callable[[Any], float]:
     def parse(value: Any) -> float:
         if isinstance(value, bool):
@@ -197,6 +202,13 @@ class Settings:
         "app's SECRET_KEY, and its SECRET_KEY_FALLBACKS. Several, in a list or with "
         "commas or line ends between: the first signs, all are accepted, and a new one "
         "is put last at first.",
+        _masked,
+    )
+    encryption_key: tuple[bytes, ...] = _option(
+        _encryption_keys,
+        (),
+        "Key of Fernet's that encrypts arguments and results in rows and queues. "
+        "Several, for rotation, as of ``signing_key``: the first encrypts.",
         _masked,
     )
     only_tasks: bool = _option(

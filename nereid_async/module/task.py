@@ -14,9 +14,11 @@ from __future__ import annotations
 from typing import Any
 
 from trytond.model import ModelSQL, ModelView, fields
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, without_check_access
 
 from nereid_async.states import State
+
+from . import data
 
 
 def _create_indexes(*statements: str) -> None:
@@ -71,6 +73,13 @@ class Task(ModelSQL, ModelView):
     )
     acknowledged = fields.Boolean("Result acknowledged", readonly=True)
 
+    arguments = fields.Function(
+        fields.Text("Arguments", help="As they travel, decrypted."), "get_data"
+    )
+    returned = fields.Function(
+        fields.Text("Result", help="As it is kept, decrypted."), "get_data"
+    )
+
     attempt = fields.Function(fields.Integer("Attempt"), "get_run")
     worker = fields.Function(fields.Char("Worker"), "get_run")
     started_at = fields.Function(fields.Timestamp("Started at"), "get_run")
@@ -103,6 +112,17 @@ class Task(ModelSQL, ModelView):
 
     def get_rec_name(self, name: str) -> str:
         return f"{self.name} {self.uuid}"
+
+    @classmethod
+    def get_data(cls, tasks: list[Task], names: list[str]) -> dict[str, dict[int, str]]:
+        """What a task was given, and what it gave back, as JSON."""
+        readers = {"arguments": data.arguments, "returned": data.returned}
+        with without_check_access():
+            rows = cls.browse([task.id for task in tasks])
+            return {
+                name: {row.id: data.shown(readers[name], row) for row in rows}
+                for name in names
+            }
 
     @classmethod
     def get_run(cls, tasks: list[Task], names: list[str]) -> dict[str, dict[int, Any]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from ..errors import BadMessage, QueueMissing, TransportUnavailable
+from ..errors import BadMessage, MessageError, QueueMissing, TransportUnavailable
 from ..names import QueueNames
 from ..rows import TaskRows
 from ..seal import Seal
@@ -16,9 +16,12 @@ from ..serialization import dumps, loads
 from ..settings import SQS_RETENTION_MAX_S, Settings
 from ..sqs import BATCH_MAX_ENTRIES, RETENTION_MIN_S, Sqs
 from ..states import State
+from ..throttled_log import ThrottledLog
 from .base import Outcome, Status
+from .outcomes import OutcomeCodec
 
 logger = logging.getLogger(__name__)
+_throttled = ThrottledLog(logger)
 
 #: SQS asks to wait a second after CreateQueue; sending is tried that long and more.
 _NEW_QUEUE_PATIENCE_S = 10.0
@@ -37,8 +40,13 @@ class SqsResults:
     acknowledge = True
 
     def __init__(
-        self, database: str, settings: Settings, rows: TaskRows | None
+        self,
+        database: str,
+        settings: Settings,
+        rows: TaskRows | None,
+        outcomes: OutcomeCodec | None = None,
     ) -> None:
+        self._outcomes = outcomes or OutcomeCodec()
         self._names = QueueNames(database, settings)
         self._rows = rows
         self._seal = Seal(settings.signing_key, "reply")
@@ -51,7 +59,8 @@ class SqsResults:
 
     def put(self, task_id: str, outcome: Outcome) -> None:
         """Create the reply queue and put the reply in it."""
-        body = self._seal.sign(dumps({"id": task_id, "outcome": outcome.as_json()}))
+        kept = self._outcomes.to_json(task_id, outcome)
+        body = self._seal.sign(dumps({"id": task_id, "outcome": kept}))
         url = self._sqs.create(self._names.reply(task_id), self._attributes)
         deadline = time.monotonic() + _NEW_QUEUE_PATIENCE_S
         while True:
@@ -110,7 +119,11 @@ class SqsResults:
         if reply["id"] != task_id:
             logger.error("reply queue of task %s holds another one's reply", task_id)
             return None
-        return Outcome.from_json(reply["outcome"])
+        try:
+            return self._outcomes.from_json(task_id, reply["outcome"])
+        except MessageError as error:
+            _throttled.error("outcome", "reply of task %s: %s", task_id, error)
+            return None
 
     def reap(self) -> int:
         """Delete reply queues whose time to live is over, found by their prefix.

@@ -16,7 +16,7 @@ from .outbox import OutboxRows
 from .reader import ReaderRows
 from .records import Claim, Row, Starts, UnsentRow
 from .resends import ResendRows
-from .runs import RunRows, outcome_text
+from .runs import RunRows
 from .statements import CHANNEL
 from .unread import UnreadMessage, UnreadRows
 
@@ -28,7 +28,6 @@ __all__ = [
     "TaskRows",
     "UnreadMessage",
     "UnsentRow",
-    "outcome_text",
 ]
 
 
@@ -45,4 +44,5 @@ class TaskRows(
     """The rows of one database. Thread-safe; survives a fork.
 
     :param database: the database's name.
+    :param outcomes: how outcomes are kept; in plain text by default.
     """

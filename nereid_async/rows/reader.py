@@ -2,11 +2,40 @@
 
 from __future__ import annotations
 
+import logging
+from typing import NamedTuple
+
 from .. import side
+from ..errors import MessageError
 from ..results.base import Failure, Outcome, Progress, Status
 from ..serialization import loads
 from ..states import State
+from ..throttled_log import ThrottledLog
 from .statements import Statements, params
+
+_throttled = ThrottledLog(logging.getLogger(__name__))
+
+
+class _Standing(NamedTuple):
+    """What a row says of its task."""
+
+    state: str
+    result: str | None
+    error: str | None
+    traceback: str | None
+    gone: int
+    done: float | None
+    total: float | None
+    text: str | None
+
+    @property
+    def where(self) -> State:
+        return State(self.state)
+
+    @property
+    def progress(self) -> Progress | None:
+        told = (self.done, self.total, self.text)
+        return None if told == (None, None, None) else Progress.of(*told)
 
 
 class ReaderRows(Statements):
@@ -25,7 +54,24 @@ class ReaderRows(Statements):
                 [task_id],
             )
             row = cursor.fetchone()
-        return None if row is None else _status(*row)
+        return None if row is None else self._status(task_id, _Standing(*row))
+
+    def _status(self, task_id: str, row: _Standing) -> Status:
+        if not row.where.finished:
+            return Status(row.where, row.progress)
+        if row.gone:
+            return Status(row.where, gone=True)
+        if row.error is not None:
+            failure = Failure.from_json(loads(row.error), row.traceback or "")
+            return Status(row.where, outcome=Outcome(failure=failure))
+        if row.result is None:
+            return Status(row.where, outcome=Outcome())
+        try:
+            outcome = self._outcomes.from_json(task_id, loads(row.result))
+        except MessageError as error:
+            _throttled.error("outcome", "result of task %s: %s", task_id, error)
+            return Status(row.where, gone=True)
+        return Status(row.where, outcome=outcome)
 
     def acknowledge(self, task_id: str) -> None:
         """Note that the asker has the outcome, and drop it."""
@@ -82,27 +128,3 @@ class ReaderRows(Statements):
             cursor.execute("SELECT state, count(*) FROM async_task GROUP BY state")
             counts = dict(cursor.fetchall())
         return {state.value: int(counts.get(state.value, 0)) for state in State}
-
-
-def _status(
-    state: str,
-    result: str | None,
-    error: str | None,
-    traceback: str | None,
-    gone: int,
-    done: float | None,
-    total: float | None,
-    text: str | None,
-) -> Status:
-    told = (done, total, text)
-    progress = None if told == (None, None, None) else Progress.of(*told)
-    where = State(state)
-    if not where.finished:
-        return Status(where, progress)
-    if gone:
-        return Status(where, gone=True)
-    if error is not None:
-        failure = Failure.from_json(loads(error), traceback or "")
-        return Status(where, outcome=Outcome(failure=failure))
-    outcome = Outcome() if result is None else Outcome.from_json(loads(result))
-    return Status(where, outcome=outcome)

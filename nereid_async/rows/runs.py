@@ -101,7 +101,7 @@ class RunRows(Statements):
             "WHERE uuid = {p} AND token = {p} AND state = 'running'",
             [
                 outcome.state.value,
-                outcome_text(outcome) if keep and failure is None else None,
+                self._kept(claim, outcome) if keep and failure is None else None,
                 dumps(failure.as_json()) if failure else None,
                 storable(failure.traceback) if failure else None,
                 ttl_s,
@@ -203,7 +203,5 @@ class RunRows(Statements):
             row = cursor.fetchone()
         return 0.0 if row is None or row[0] is None else float(row[0])
 
-
-def outcome_text(outcome: Outcome) -> str:
-    """How a row keeps an outcome."""
-    return dumps(outcome.as_json())
+    def _kept(self, claim: Claim, outcome: Outcome) -> str:
+        return dumps(self._outcomes.to_json(claim.id, outcome))

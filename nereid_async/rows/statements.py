@@ -10,6 +10,7 @@ from typing import Any
 from trytond import backend
 
 from .. import side
+from ..results.outcomes import OutcomeCodec
 
 #: PostgreSQL channel on which new rows are announced.
 CHANNEL = "async_sqs"
@@ -73,10 +74,12 @@ class Statements:
     """Statements on the rows of one database. Thread-safe; survives a fork.
 
     :param database: the database's name.
+    :param outcomes: how they are kept; in plain text by default.
     """
 
-    def __init__(self, database: str) -> None:
+    def __init__(self, database: str, outcomes: OutcomeCodec | None = None) -> None:
         self.database = database
+        self._outcomes = outcomes or OutcomeCodec()
         self._dialect = _DIALECTS[backend.name]
 
     def _execute(

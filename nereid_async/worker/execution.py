@@ -20,7 +20,7 @@ from ..browser_json import for_browser
 from ..errors import DatabaseUnavailable, LeaseLost, MessageTooLarge, WebAppNeeded
 from ..message import Message
 from ..results.base import Outcome, Progress
-from ..rows import Claim, outcome_text
+from ..rows import Claim
 from ..running import Running, running
 from ..runtime import Runtime
 from ..serialization import encode
@@ -183,7 +183,7 @@ def _outcome(value: Any, message: Message, runtime: Runtime) -> Outcome:
         return Outcome()
     encoded = encode(value, "result")
     outcome = Outcome(encoded, for_browser(value) if message.for_browser else encoded)
-    size_bytes = len(outcome_text(outcome))
+    size_bytes = runtime.outcomes.size_bytes(message.id, outcome)
     limit_bytes = runtime.settings.max_message_bytes - _REPLY_FRAME_BYTES
     if size_bytes > limit_bytes:
         raise MessageTooLarge(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable
 from typing import Any
 from xml.etree import ElementTree
@@ -11,6 +13,11 @@ from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
+from tests.fixtures.scripts import ConfWriter, Script
+from tests.helpers import query
+
+KEY = base64.urlsafe_b64encode(b"a key of 32 bytes, for the tests").decode()
+OTHER_KEY = base64.urlsafe_b64encode(b"the key after the rotation of it").decode()
 MODELS = ("async.task", "async.run")
 
 
@@ -56,6 +63,89 @@ def test_an_administrator_sees_it_in_the_client(database: str) -> None:
         for kind in ("tree", "form"):
             view = Task.fields_view_get(view_type=kind)
             assert "state" in view["arch"]
+
+
+DATA = ["message", "result", "arguments", "returned"]
+
+
+class TestArgumentsAndResults:
+    """They are for a group, of which administrators are not members by themselves."""
+
+    @pytest.fixture
+    def broker_settings(self) -> dict[str, str]:
+        return {"broker": "database"}
+
+    @pytest.fixture(params=["", KEY], ids=["plain", "encrypted"])
+    def task(
+        self,
+        request: pytest.FixtureRequest,
+        script: Script,
+        tryton_conf: ConfWriter,
+    ) -> int:
+        """The id of a row that has both."""
+        if request.param:
+            tryton_conf(encryption_key=request.param)
+        script.value_of(lambda: script.record.echo.defer({"card": "4242"}))
+        ((id,),) = query(script.database, "SELECT id FROM async_task")
+        return int(id)
+
+    @pytest.mark.parametrize("name", DATA)
+    def test_an_administrator_does_not_see_them(
+        self, script: Script, task: int, name: str
+    ) -> None:
+        with script.transaction(_check_access=True):
+            Task = Pool().get("async.task")
+            (row,) = Task.read([task], ["name", "state"])
+            assert row["state"] == "done"
+            with pytest.raises(AccessError):
+                Task.read([task], [name])
+            with pytest.raises(AccessError):
+                Task.search_read([], fields_names=[name])
+            with pytest.raises(AccessError):
+                Task.export_data([Task(task)], [name])
+            view = Task.fields_view_get(view_type="form")
+            assert f'name="{name}"' not in view["arch"]
+            assert row["id"] in [it.id for it in Task.search([])]
+
+    @pytest.mark.parametrize("name", ["message", "result"])
+    def test_nor_does_he_find_them_by_search(
+        self, script: Script, task: int, name: str
+    ) -> None:
+        with script.transaction(_check_access=True):
+            with pytest.raises(AccessError):
+                Pool().get("async.task").search([(name, "like", "%4242%")])
+
+    def test_a_member_sees_them(self, script: Script, task: int) -> None:
+        with script.transaction():
+            pool = Pool()
+            group = pool.get("ir.model.data").get_id("async_sqs", "group_task_data")
+            pool.get("res.user").write(
+                [pool.get("res.user")(1)], {"groups": [("add", [group])]}
+            )
+        try:
+            with script.transaction(_check_access=True):
+                Task = Pool().get("async.task")
+                (row,) = Task.read([task], ["arguments", "returned"])
+                assert json.loads(row["arguments"])["args"] == [{"card": "4242"}]
+                assert json.loads(row["returned"]) == {"card": "4242"}
+                view = Task.fields_view_get(view_type="form")
+                assert 'name="arguments"' in view["arch"]
+        finally:
+            with script.transaction():
+                pool.get("res.user").write(
+                    [pool.get("res.user")(1)], {"groups": [("remove", [group])]}
+                )
+
+    def test_what_cannot_be_read_is_told(
+        self, script: Script, tryton_conf: ConfWriter
+    ) -> None:
+        tryton_conf(encryption_key=KEY)
+        script.value_of(lambda: script.record.echo.defer("x"))
+        tryton_conf(encryption_key=OTHER_KEY)
+        with script.transaction():
+            (task,) = Pool().get("async.task").search([])
+            for text in (task.arguments, task.returned):
+                assert "encryption_key" in text
 
 
 def test_lists_have_no_column_that_clients_cannot_show(database: str) -> None:

@@ -69,6 +69,12 @@ RULES = (
         "import botocore.config",
     ),
     Rule(
+        "cryptography only where something is encrypted: it is an extra",
+        ("cipher",),
+        below("cryptography"),
+        "from cryptography.fernet import Fernet",
+    ),
+    Rule(
         "the Tryton module goes by its own name",
         ("module",),
         below("nereid_async.module"),

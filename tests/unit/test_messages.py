@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import base64
+import sys
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nereid_async.errors import BadMessage, MessageTooLarge, UnknownFormat
+from nereid_async.cipher import Cipher, token_bytes
+from nereid_async.errors import (
+    BadMessage,
+    ConfigurationError,
+    MessageTooLarge,
+    UnknownFormat,
+    UnknownKey,
+)
 from nereid_async.message import FORMAT, Message, MessageCodec, Target, WebRequest
+from nereid_async.results.base import Outcome
+from nereid_async.results.outcomes import OutcomeCodec
+from nereid_async.runtime import build
 from nereid_async.seal import Seal
 from nereid_async.serialization import Json, dumps, loads
+from nereid_async.settings import Settings
 
 MESSAGE = Message(
     id="00000000-0000-8000-8000-000000000001",
@@ -105,6 +118,92 @@ def test_key_rotation() -> None:
     assert rotated.decode(CODEC.encode(MESSAGE)) == MESSAGE
     with pytest.raises(BadMessage):
         CODEC.decode(rotated.encode(MESSAGE))
+
+
+ENCRYPTION_KEY = base64.urlsafe_b64encode(b"k" * 32)
+NEW_ENCRYPTION_KEY = base64.urlsafe_b64encode(b"n" * 32)
+
+
+def encrypting(*keys: bytes) -> MessageCodec:
+    return MessageCodec([b"the key"], 1_048_576, Cipher(keys))
+
+
+def test_an_encrypted_message() -> None:
+    codec = encrypting(ENCRYPTION_KEY)
+    text = codec.encode(MESSAGE)
+    assert codec.decode(text) == MESSAGE
+    payload = loads(text.rpartition(".")[0])
+    assert not {"args", "kwargs", "context"} & set(payload)
+    for word in ("1.10", "company"):
+        assert word not in text
+    # What those need who carry it.
+    assert payload["queue"] == "mail"
+    # Without a key nothing is encrypted, and what was written before is read.
+    assert codec.decode(CODEC.encode(MESSAGE)) == MESSAGE
+    assert loads(CODEC.encode(MESSAGE).rpartition(".")[0])["format"] == 1
+
+
+def test_rotation_of_the_key_for_encryption() -> None:
+    old = encrypting(ENCRYPTION_KEY)
+    rotated = encrypting(NEW_ENCRYPTION_KEY, ENCRYPTION_KEY)
+    assert rotated.decode(old.encode(MESSAGE)) == MESSAGE
+    # Another process may have the key: it is kept for that.
+    with pytest.raises(UnknownKey, match="encryption_key"):
+        old.decode(rotated.encode(MESSAGE))
+    with pytest.raises(UnknownKey, match="encryption_key"):
+        CODEC.decode(old.encode(MESSAGE))
+
+
+def test_what_is_encrypted_is_signed() -> None:
+    codec = encrypting(ENCRYPTION_KEY)
+    payload = loads(SEAL.unsign(codec.encode(MESSAGE)))
+    other = loads(SEAL.unsign(codec.encode(replace(MESSAGE, args=["other"]))))
+    swapped = dumps({**payload, "sealed": other["sealed"]})
+    signature = codec.encode(MESSAGE).rpartition(".")[2]
+    with pytest.raises(BadMessage):
+        codec.decode(f"{swapped}.{signature}")
+
+
+@pytest.mark.parametrize("sealed", [None, 3, "", "x", ["x"]])
+def test_signed_but_not_encrypted(sealed: object) -> None:
+    codec = encrypting(ENCRYPTION_KEY)
+    payload = {**loads(SEAL.unsign(codec.encode(MESSAGE))), "sealed": sealed}
+    with pytest.raises(UnknownKey):
+        codec.decode(SEAL.sign(dumps(payload)))
+    del payload["sealed"]
+    with pytest.raises(BadMessage):
+        codec.decode(SEAL.sign(dumps(payload)))
+
+
+@pytest.mark.parametrize("secret", ["", "[]", "null", "{", '{"args": 3}'])
+def test_encrypted_but_no_arguments(secret: str) -> None:
+    codec = encrypting(ENCRYPTION_KEY)
+    payload = loads(SEAL.unsign(codec.encode(MESSAGE)))
+    payload["sealed"] = Cipher([ENCRYPTION_KEY]).encrypt(secret)
+    with pytest.raises(BadMessage):
+        codec.decode(SEAL.sign(dumps(payload)))
+
+
+@pytest.mark.parametrize("size", [0, 1, 15, 16, 17, 1_000])
+def test_the_size_of_a_token_is_known_before(size: int) -> None:
+    token = Cipher([ENCRYPTION_KEY]).encrypt("x" * size)
+    assert len(token) == token_bytes(size)
+
+
+@pytest.mark.parametrize("cipher", [None, Cipher([ENCRYPTION_KEY])])
+def test_the_size_of_an_outcome_is_known_before(cipher: Cipher | None) -> None:
+    codec, outcome = OutcomeCodec(cipher), Outcome(["x" * 100], ["y"])
+    kept = codec.to_json(MESSAGE.id, outcome)
+    assert codec.size_bytes(MESSAGE.id, outcome) == len(dumps(kept))
+    assert codec.from_json(MESSAGE.id, kept) == outcome
+
+
+def test_without_the_package_the_error_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography.fernet", None)
+    with pytest.raises(ConfigurationError, match=r"nereid_async\[encryption\]"):
+        build("shop", Settings(encryption_key=(ENCRYPTION_KEY,)))
 
 
 def test_attributes_count() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -227,6 +228,27 @@ def test_a_key_of_bytes_is_one_key(key: bytes) -> None:
     for value in (key, bytearray(key), [key]):
         assert loaded(ASYNC_SIGNING_KEY=value).signing_key == (key,)
     assert load({"SECRET_KEY": key}).signing_key == (key,)
+
+
+FERNET = base64.urlsafe_b64encode(b"k" * 32).decode()
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [(FERNET, 1), (FERNET.encode(), 1), (f"{FERNET},{FERNET}", 2), ([FERNET], 1)],
+)
+def test_keys_for_encryption(value: Any, number: int) -> None:
+    settings = loaded(ASYNC_ENCRYPTION_KEY=value)
+    assert settings.encryption_key == (FERNET.encode(),) * number
+    assert FERNET not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "value", ["", None, KEY, "x" * 44, FERNET[:-2], f"{FERNET}{FERNET}", [FERNET, KEY]]
+)
+def test_a_key_that_cannot_encrypt_is_named(value: Any) -> None:
+    with pytest.raises(ConfigurationError, match="ASYNC_ENCRYPTION_KEY"):
+        loaded(ASYNC_ENCRYPTION_KEY=value)
 
 
 @pytest.mark.parametrize(

@@ -184,6 +184,27 @@ def _run_retry(runtime: Runtime, ids: tuple[str, ...]) -> None:
             logger.warning("task %s: its old reply is still there: %s", task_id, error)
 
 
+def _run_identity(runtime: Runtime, renew: bool, drop_waiting: bool) -> None:
+    """Tell what makes a database another one than its copy.
+
+    A copy needs an identity of its own before anything of it starts: --renew.
+    """
+    if drop_waiting and not renew:
+        raise click.UsageError("--drop-waiting goes with --renew")
+    runtime.load_pool()
+    if renew:
+        renewal = runtime.identity.renew(runtime.codec, drop_waiting=drop_waiting)
+        click.echo(
+            f"renewed; tasks that wait: {renewal.kept} kept, {renewal.dropped} dropped"
+        )
+        if renewal.unreadable:
+            click.echo(
+                f"{renewal.unreadable} task(s) stay as they are: the signing_key here "
+                "is not theirs"
+            )
+    click.echo(runtime.identity.value)
+
+
 # -- through Flask -------------------------------------------------------------
 
 
@@ -237,12 +258,25 @@ def _reporting(
         raise click.ClickException(f"database {runtime.database!r}: {error}") from error
 
 
+def _identity_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    drop = click.option(
+        "--drop-waiting",
+        is_flag=True,
+        help="With --renew: forget the tasks that had not run when it was copied.",
+    )
+    renew = click.option(
+        "--renew", is_flag=True, help="Give it another one: the database is a copy."
+    )
+    return renew(drop(command))
+
+
 _ids = click.argument("ids", nargs=-1, required=True, metavar="ID...")
 
 flask_group.command("worker")(_worker_options(_app_runtime(_run_worker)))
 flask_group.command("status")(_app_runtime(_run_status))
 flask_group.command("reap")(_app_runtime(_run_reap))
 flask_group.command("retry")(_ids(_app_runtime(_run_retry)))
+flask_group.command("identity")(_identity_options(_app_runtime(_run_identity)))
 
 
 # -- without Flask -------------------------------------------------------------
@@ -328,3 +362,6 @@ main.command("worker")(_tryton_options(_worker_options(_tryton_runtime(_run_work
 main.command("status")(_tryton_options(_tryton_runtime(_run_status)))
 main.command("reap")(_tryton_options(_tryton_runtime(_run_reap)))
 main.command("retry")(_ids(_tryton_options(_tryton_runtime(_run_retry))))
+main.command("identity")(
+    _identity_options(_tryton_options(_tryton_runtime(_run_identity)))
+)

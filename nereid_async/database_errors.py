@@ -64,6 +64,14 @@ def leads_nowhere(error: BaseException) -> bool:
     return isinstance(state, str) and state.startswith(_LEADING_NOWHERE)
 
 
+def is_missing_table(error: BaseException) -> bool:
+    """Whether it says that a table does not exist."""
+    undefined_table = "42P01"
+    return getattr(error, "pgcode", None) == undefined_table or (
+        isinstance(error, sqlite3.OperationalError) and "no such table" in str(error)
+    )
+
+
 @contextmanager
 def translated(database_name: str) -> Iterator[None]:
     """Raise what passes by itself as one error of ours.

@@ -180,6 +180,7 @@ def _message(
         outbox=runtime.rows is not None,
         web=asker.web,
         attributes=_encoded(options.attributes, f"{where}: attributes"),
+        identity=runtime.identity.value,
     )
 
 

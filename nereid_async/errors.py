@@ -96,6 +96,10 @@ class UnknownKey(UnknownFormat):
     """Encrypted with a key that is not known here; another process may have it."""
 
 
+class ForeignMessage(MessageError):
+    """The message is another database's; two share a queue that should not."""
+
+
 class UnknownTask(MessageError):
     """No such method or function here; a newer release may know it."""
 

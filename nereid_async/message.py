@@ -91,6 +91,8 @@ class Message:
     :ivar web: the web request it belongs to, if any.
     :ivar deferred_at_s: when it was deferred, in seconds since 1970 (UTC).
     :ivar attributes: encoded SQS message attributes.
+    :ivar identity: that of its database, which tells it from one of the same name;
+        None where an earlier release wrote it.
     """
 
     id: str
@@ -110,6 +112,7 @@ class Message:
     outbox: bool = True
     web: WebRequest | None = None
     attributes: dict[str, Json] | None = None
+    identity: str | None = None
 
     @property
     def sqs_attributes(self) -> dict[str, Any] | None:
@@ -223,16 +226,33 @@ def _from_payload(payload: Any, cipher: Cipher | None) -> Message:
     return message
 
 
-def claimed_id(text: str) -> str | None:
-    """The task's id that a text claims, whoever wrote it: nothing is proven by it."""
+@dataclass(frozen=True)
+class Unproven:
+    """What a text says of itself, whoever wrote it.
+
+    :ivar id: the task's id.
+    :ivar database: the name of its database.
+    :ivar identity: the identity of its database.
+    """
+
+    id: str | None = None
+    database: str | None = None
+    identity: str | None = None
+
+
+def unproven(text: str) -> Unproven:
+    """Look into a text whose signature is not known to be right."""
     try:
         payload = loads(text.rpartition(".")[0])
     except SerializationError:
-        return None
-    task_id = payload.get("id") if isinstance(payload, dict) else None
-    if isinstance(task_id, str) and _ID.fullmatch(task_id):
-        return task_id
-    return None
+        return Unproven()
+    if not isinstance(payload, dict):
+        return Unproven()
+    found = {name: payload.get(name) for name in ("id", "database", "identity")}
+    texts = {name: it for name, it in found.items() if isinstance(it, str)}
+    if not _ID.fullmatch(texts.get("id", "")):
+        texts.pop("id", None)
+    return Unproven(**texts)
 
 
 def _known(names: set[str], content: dict[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from . import settings as settings_module
 from .brokers.base import Broker
 from .cipher import cipher_of
 from .database_errors import translated
+from .database_identity import DatabaseIdentity
 from .errors import ConfigurationError, NoTransaction
 from .identity import NOBODY, Audience, IdMint
 from .message import MessageCodec, WebRequest
@@ -59,6 +60,7 @@ def no_asker(delay_s: float, shared: bool) -> Asker:
 class Runtime:
     """The parts that serve one database.
 
+    :ivar identity: tells the database from others of its name.
     :ivar rows: the row protocol; None without an outbox.
     :ivar sender: hands committed calls to the broker.
     :ivar asker: tells who is deferring, called at each deferral.
@@ -72,6 +74,7 @@ class Runtime:
     codec: MessageCodec
     outcomes: OutcomeCodec
     mint: IdMint
+    identity: DatabaseIdentity
     rows: TaskRows | None
     broker: Broker
     results: ResultStore
@@ -126,7 +129,7 @@ class Runtime:
         """
         if self.rows is None:
             return
-        for name in ("async.task", "async.run"):
+        for name in ("async.task", "async.run", "async.identity"):
             model = Pool(self.database).get(name)
             needed = {
                 field.name
@@ -160,16 +163,18 @@ def build(
     cipher = cipher_of(settings.encryption_key)
     outcomes = OutcomeCodec(cipher)
     rows = TaskRows(database, outcomes) if _has_rows(settings) else None
-    broker = _broker(database, settings, rows, web=web_context is not None)
+    identity = DatabaseIdentity(database)
+    broker = _broker(identity, settings, rows, web=web_context is not None)
     return Runtime(
         database=database,
         settings=settings,
         codec=MessageCodec(settings.signing_key, settings.max_message_bytes, cipher),
         outcomes=outcomes,
         mint=IdMint(settings.signing_key, database),
+        identity=identity,
         rows=rows,
         broker=broker,
-        results=_results(database, settings, rows, outcomes),
+        results=_results(identity, settings, rows, outcomes),
         sender=_sender(database, settings, broker, rows),
         asker=asker,
         web_context=web_context,
@@ -183,12 +188,12 @@ def _has_rows(settings: Settings) -> bool:
 
 # boto3 takes a while to import: only those who use it pay.
 def _broker(
-    database: str, settings: Settings, rows: TaskRows | None, *, web: bool
+    identity: DatabaseIdentity, settings: Settings, rows: TaskRows | None, *, web: bool
 ) -> Broker:
     if settings.broker == "sqs":
         from .brokers.sqs import SqsBroker
 
-        return SqsBroker(database, settings)
+        return SqsBroker(identity.database, settings, identity)
     if settings.broker == "memory":
         from .brokers.memory import MemoryBroker
 
@@ -210,12 +215,15 @@ def _sender(
 
 
 def _results(
-    database: str, settings: Settings, rows: TaskRows | None, outcomes: OutcomeCodec
+    identity: DatabaseIdentity,
+    settings: Settings,
+    rows: TaskRows | None,
+    outcomes: OutcomeCodec,
 ) -> ResultStore:
     if settings.result_store == "sqs":
         from .results.sqs import SqsResults
 
-        return SqsResults(database, settings, rows, outcomes)
+        return SqsResults(identity.database, settings, rows, outcomes, identity)
     if settings.result_store == "memory":
         from .results.memory import MemoryResults
 

@@ -133,6 +133,7 @@ class Sqs:
         self._pid = 0
         self._client: SQSClient | None = None
         self._urls: dict[str, str] = {}
+        self._may_tag = True
 
     def hang_up(self) -> None:
         """Close all connections: after a fork each process goes on with the client.
@@ -178,12 +179,15 @@ class Sqs:
             self._urls[name] = answer["QueueUrl"]
         return self._urls[name]
 
-    def create(self, name: str, attributes: Mapping[str, str]) -> str:
-        """Create a queue, or find it as it is; returns its URL."""
+    def create(
+        self, name: str, attributes: Mapping[str, str], tags: Mapping[str, str]
+    ) -> str:
+        """Create a queue, or find it as it is; returns its URL.
+
+        Without its tags where it is not allowed to give it some.
+        """
         try:
-            answer = self.call(
-                "create_queue", QueueName=name, Attributes=dict(attributes)
-            )
+            answer = self._create(name, attributes, tags if self._may_tag else {})
         except TransportError as error:
             cause = error.__cause__
             if isinstance(cause, ClientError) and _code(cause) in _EXISTING:
@@ -192,6 +196,22 @@ class Sqs:
             raise
         self._urls[name] = answer["QueueUrl"]
         return self._urls[name]
+
+    def _create(
+        self, name: str, attributes: Mapping[str, str], tags: Mapping[str, str]
+    ) -> dict[str, Any]:
+        parameters = {"QueueName": name, "Attributes": dict(attributes)}
+        if not tags:
+            return self.call("create_queue", **parameters)
+        try:
+            return self.call("create_queue", tags=dict(tags), **parameters)
+        except (AccessDenied, RequestRefused) as error:
+            if error.of_service:
+                raise
+            answer = self.call("create_queue", **parameters)
+            # So it was the tags.
+            self._may_tag = False
+            return answer
 
     def forget(self, name: str) -> None:
         """Ask for the queue's URL again next time."""

@@ -180,5 +180,6 @@ class Broker(Protocol):
     def warnings(self, queues: Sequence[str]) -> list[str]:
         """What about these queues will make trouble; asked at a worker's start.
 
+        :raises ConfigurationError: a queue belongs to another database.
         :raises TransportError: the service could not be asked.
         """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..database_identity import DatabaseIdentity
 from ..errors import (
     AccessDenied,
     ConfigurationError,
@@ -25,17 +26,24 @@ class SqsBroker:
     """Sends in batches. Thread-safe; survives a fork.
 
     :param database: the database's name, part of the queues' names.
+    :param identity: what the queues are tagged with, if at all.
     """
 
     max_delay_s: float | None = QUEUE_DELAY_MAX_S
 
-    def __init__(self, database: str, settings: Settings) -> None:
+    def __init__(
+        self,
+        database: str,
+        settings: Settings,
+        identity: DatabaseIdentity | None = None,
+    ) -> None:
         self._settings = settings
+        self._identity = identity
         self._names = QueueNames(database, settings)
         # One attempt with a short time-out: a request waits for it, and a row that
         # could not be sent is sent later. Without rows a second attempt is worth it.
         sqs = Sqs(settings, settings.send_timeout, 1 if settings.outbox else 3)
-        self._queues = TaskQueues(self._names, settings, sqs)
+        self._queues = self._task_queues(sqs)
         self._sender = SqsSender(self._queues, insists=not settings.outbox)
         self._receiving = Sqs(settings, RECEIVE_TIMEOUT_S, attempts=3)
 
@@ -53,11 +61,11 @@ class SqsBroker:
 
     def consumer(self, queues: Sequence[str]) -> SqsConsumer:
         """Start to receive; creates the queues that are missing."""
-        return SqsConsumer(self._names, self._settings, queues, self._receiving)
+        return SqsConsumer(self._task_queues(self._receiving), self._settings, queues)
 
     def prepare(self, queues: Sequence[str]) -> None:
         """Find the queues, with a client that consumers share as it is then."""
-        task_queues = TaskQueues(self._names, self._settings, self._receiving)
+        task_queues = self._task_queues(self._receiving)
         for queue in queues:
             try:
                 task_queues.find_or_make(queue)
@@ -70,8 +78,16 @@ class SqsBroker:
         self._receiving.hang_up()
 
     def warnings(self, queues: Sequence[str]) -> list[str]:
-        """Redrive policies that would take messages from their workers."""
+        """Redrive policies that would take messages from their workers.
+
+        :raises ConfigurationError: a queue belongs to another database.
+        """
         # With a client of its own: what a process has used it cannot hand on.
         sqs = Sqs(self._settings, self._settings.send_timeout, attempts=1)
-        asked = TaskQueues(self._names, self._settings, sqs)
+        asked = self._task_queues(sqs)
+        for queue in queues:
+            asked.check_owner(queue)
         return [text for queue in queues for text in asked.warnings(queue)]
+
+    def _task_queues(self, sqs: Sqs) -> TaskQueues:
+        return TaskQueues(self._names, self._settings, sqs, self._identity)

@@ -10,13 +10,11 @@ from ..attributes import size_bytes as attributes_bytes
 from ..attributes import text_attribute
 from ..collector import Collector
 from ..errors import LeaseLost, TransportError
-from ..names import QueueNames
 from ..settings import Settings
 from ..sqs import (
     BATCH_MAX_BYTES,
     BATCH_MAX_ENTRIES,
     VISIBILITY_MAX_S,
-    Sqs,
     whole_seconds,
 )
 from ..throttled_log import ThrottledLog
@@ -71,12 +69,11 @@ class SqsConsumer:
 
     def __init__(
         self,
-        names: QueueNames,
+        task_queues: TaskQueues,
         settings: Settings,
         queues: Sequence[str],
-        sqs: Sqs,
     ) -> None:
-        self._queues = TaskQueues(names, settings, sqs)
+        self._queues = task_queues
         self.receivers = [SqsReceiver(self._queues, it, settings) for it in queues]
         self._acknowledged = Collector(
             "acknowledgements",

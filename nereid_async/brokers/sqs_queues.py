@@ -6,7 +6,14 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import AccessDenied, CredentialsRefused, QueueMissing, RequestRefused
+from ..database_identity import IDENTITY_TAG, DatabaseIdentity, identity_tags
+from ..errors import (
+    AccessDenied,
+    ConfigurationError,
+    CredentialsRefused,
+    QueueMissing,
+    RequestRefused,
+)
 from ..names import QueueNames
 from ..settings import SQS_RETENTION_MAX_S, Settings
 from ..sqs import RECEIVES_MAX, Sqs
@@ -23,10 +30,19 @@ class TaskQueues:
     """Makes calls on the queues of one database. Thread-safe.
 
     Those of another account are never created: AWS would make one in our own.
+
+    :param identity: what the queues are tagged with, if at all.
     """
 
-    def __init__(self, names: QueueNames, settings: Settings, sqs: Sqs) -> None:
+    def __init__(
+        self,
+        names: QueueNames,
+        settings: Settings,
+        sqs: Sqs,
+        identity: DatabaseIdentity | None = None,
+    ) -> None:
         self._names = names
+        self._identity = identity
         self._owner = settings.sqs_queue_owner
         self._creates = settings.sqs_create_queues and not self._owner
         self._sqs = sqs
@@ -98,6 +114,33 @@ class TaskQueues:
             f"{_RECEIVES_AT_LEAST} or more, the worker sees to dead letters itself"
         ]
 
+    def check_owner(self, queue: str) -> None:
+        """See that the queue was not made by another database.
+
+        :raises ConfigurationError: it was.
+        :raises TransportError: it could not be asked.
+        """
+        name = self._names.task(queue)
+        own = None if self._identity is None else self._identity.value
+        if own is None or not self._creates:
+            # Queues that others make bear no tag of ours.
+            return
+        try:
+            answer = self._sqs.call("list_queue_tags", QueueUrl=self._sqs.url(name))
+        except CredentialsRefused:
+            raise
+        except (AccessDenied, QueueMissing, RequestRefused):
+            # Nothing else needs this right: a worker without it works.
+            return
+        owner = answer.get("Tags", {}).get(IDENTITY_TAG, own)
+        if owner != own:
+            raise ConfigurationError(
+                f"queue {name} belongs to another database of this name: the identity "
+                f"in its tag {IDENTITY_TAG} is {owner}, and that of this database is "
+                f"{own}. Set another sqs_queue_prefix for one of them. If the queue is "
+                "this one's, whose identity was renewed: correct the tag, or remove it"
+            )
+
     def _call(
         self,
         operation: str,
@@ -150,7 +193,7 @@ class TaskQueues:
 
     def _make(self, name: str, attributes: dict[str, str]) -> str:
         try:
-            return self._sqs.create(name, attributes)
+            return self._sqs.create(name, attributes, identity_tags(self._identity))
         except CredentialsRefused:
             raise
         except (AccessDenied, RequestRefused) as error:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
+from ..database_identity import DatabaseIdentity, identity_tags
 from ..errors import BadMessage, MessageError, QueueMissing, TransportUnavailable
 from ..names import QueueNames
 from ..rows import TaskRows
@@ -35,6 +36,7 @@ class SqsResults:
 
     :param rows: the row protocol; None without an outbox: then there is no progress,
         and what was acknowledged looks as if it were still pending.
+    :param identity: what the queues are tagged with, if at all.
     """
 
     acknowledge = True
@@ -45,10 +47,12 @@ class SqsResults:
         settings: Settings,
         rows: TaskRows | None,
         outcomes: OutcomeCodec | None = None,
+        identity: DatabaseIdentity | None = None,
     ) -> None:
         self._outcomes = outcomes or OutcomeCodec()
         self._names = QueueNames(database, settings)
         self._rows = rows
+        self._identity = identity
         self._seal = Seal(settings.signing_key, "reply")
         self._sqs = Sqs(settings, settings.send_timeout + _RECEIVE_WAIT_S, attempts=3)
         self._ttl_s = settings.result_ttl
@@ -61,7 +65,9 @@ class SqsResults:
         """Create the reply queue and put the reply in it."""
         kept = self._outcomes.to_json(task_id, outcome)
         body = self._seal.sign(dumps({"id": task_id, "outcome": kept}))
-        url = self._sqs.create(self._names.reply(task_id), self._attributes)
+        url = self._sqs.create(
+            self._names.reply(task_id), self._attributes, identity_tags(self._identity)
+        )
         deadline = time.monotonic() + _NEW_QUEUE_PATIENCE_S
         while True:
             try:

@@ -6,6 +6,7 @@ import logging
 from typing import NamedTuple
 
 from .. import side
+from ..database_errors import is_missing_table
 from ..errors import MessageError
 from ..results.base import Failure, Outcome, Progress, Status
 from ..serialization import loads
@@ -117,10 +118,18 @@ class ReaderRows(Statements):
             return len(gone) + len(cursor.fetchall())
 
     def columns(self, table: str) -> set[str]:
-        """The names of the columns that a table of ours has; one read of no row."""
-        with side.autocommit(self.database) as cursor:
-            cursor.execute(f'SELECT * FROM "{table}" LIMIT 0')
-            return {column[0] for column in cursor.description}
+        """The names of the columns that a table of ours has; one read of no row.
+
+        None of them if there is no such table.
+        """
+        try:
+            with side.autocommit(self.database) as cursor:
+                cursor.execute(f'SELECT * FROM "{table}" LIMIT 0')
+                return {column[0] for column in cursor.description}
+        except Exception as error:
+            if is_missing_table(error):
+                return set()
+            raise
 
     def count_by_state(self) -> dict[str, int]:
         """How many rows there are in each state."""

@@ -163,8 +163,9 @@ class RunRows(Statements):
         with side.autocommit(self.database) as cursor:
             self._execute(
                 cursor,
-                "UPDATE async_run SET interruptions = COALESCE(interruptions, 0) + 1 "
-                "WHERE uuid = {p} AND token = {p} RETURNING interruptions",
+                "UPDATE async_run SET interruptions = COALESCE(interruptions, 0) + 1, "
+                "unknown_since = NULL WHERE uuid = {p} AND token = {p} "
+                "RETURNING interruptions",
                 [claim.id, claim.token],
             )
             row = cursor.fetchone()

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from ..brokers.base import Delivery
 from ..errors import (
     BadMessage,
+    ForeignMessage,
     LeaseLost,
     MisplacedMessage,
     NereidAsyncError,
@@ -97,6 +98,8 @@ class Admission:
             if delivery.dead_letter is not None:
                 self._unclaimed.moved_back(Job(delivery, message, None))
             return message
+        except ForeignMessage as error:
+            self._settlement.foreign(Unread(delivery), error)
         except MisplacedMessage as error:
             self._settlement.misplaced(Job(delivery, message, None), error)
         except (UnknownFormat, WrongSignature) as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..brokers.base import Delivery
-from ..message import Message, claimed_id
+from ..message import Message, unproven
 from ..rows import Claim, UnreadMessage
 
 #: Of a task that may be tried so often, one attempt may go by unused.
@@ -64,7 +64,7 @@ class Unread:
     def unread(self) -> UnreadMessage | None:
         """The message, if it says whose it is."""
         text = self.delivery.text
-        task_id = None if self.claim is not None else claimed_id(text)
+        task_id = None if self.claim is not None else unproven(text).id
         return None if task_id is None else UnreadMessage(task_id, text)
 
     @property

@@ -38,5 +38,10 @@ def unknown_for_s(held: Held, rows: TaskRows | None) -> float:
         unknown_s = rows.unread_for_s(held.unread)
         if unknown_s is not None:
             return unknown_s
+    return age_s(held)
+
+
+def age_s(held: Held) -> float:
+    """How long ago it was first received, by whomever."""
     first_s = held.delivery.first_received_s
     return 0.0 if first_s is None else max(0.0, time.time() - first_s)

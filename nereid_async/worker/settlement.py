@@ -17,13 +17,15 @@ from ..runtime import Runtime
 from ..states import State
 from ..throttled_log import ThrottledLog
 from . import own_row
-from .job import Held, Job
+from .job import Held, Job, Unread
 from .public_errors import with_sentence
 
 logger = logging.getLogger(__name__)
 
 _FIRST_DELAY_S = 2.0
 _LONGEST_DELAY_S = 300.0
+#: Its own worker waits for it.
+_LONGEST_FOREIGN_DELAY_S = 30.0
 #: A longer wait is the row's: the relay sends it when it is due.
 _LONGEST_IN_QUEUE_S = 1_800.0
 
@@ -102,7 +104,10 @@ class Settlement:
         if unknown_s >= self._runtime.settings.unknown_grace and not lasts:
             failure = Failure.of(error, traced=False)
             text = f"{failure.message} (no worker knew it for {unknown_s:.0f} s)"
-            logger.error("%s failed, error %s: %s", held, failure.id, text)
+            # Of what is not read there may be as many as somebody likes.
+            task = "" if isinstance(held, Unread) else str(held)
+            kind = ("never known", type(error).__name__, task)
+            self._log.error(kind, "%s failed, error %s: %s", held, failure.id, text)
             self.fail(held, replace(failure, message=text))
             return True
         delay_s = _growing_s(unknown_s)
@@ -132,6 +137,15 @@ class Settlement:
         kind = ("misplaced", job.delivery.queue)
         self._log.error(kind, "a copy of %s does not run: %s", job, error)
         self._bury(job, Failure.of(error, traced=False), None)
+
+    def foreign(self, held: Held, error: MessageError) -> None:
+        """Give back what is another database's, to be taken by its own worker."""
+        delivery = held.delivery
+        self._log.warning(
+            ("foreign", delivery.queue), "%s is given back: %s", held, error
+        )
+        delay_s = min(_growing_s(own_row.age_s(held)), _LONGEST_FOREIGN_DELAY_S)
+        self._consumer.hide(delivery, delay_s)
 
     # -- it has run before ---------------------------------------------------------
 
@@ -190,9 +204,9 @@ class Settlement:
             return
         try:
             self._runtime.results.put(held.reply_to, outcome)
-        except TransportUnavailable:
-            raise
         except TransportError as error:
+            if isinstance(error, TransportUnavailable) or error.of_service:
+                raise
             # Denied, or it does not fit. Another delivery would not mend it, and
             # without a row would run the task again. With a row the asker is answered
             # from there.
@@ -213,9 +227,9 @@ class Settlement:
         try:
             self._consumer.bury(held.delivery, failure.text, token)
             return
-        except TransportUnavailable:
-            raise
         except TransportError as error:
+            if isinstance(error, TransportUnavailable) or error.of_service:
+                raise
             unburied = error
         queue = held.delivery.queue
         if token is not None:

@@ -50,15 +50,16 @@ def work(runtime: Runtime, options: WorkerOptions) -> int:
 
     :returns: exit code: 0 if all processes ended as they should.
     :raises ConfigurationError: the database lacks the module, its sessions are not
-        the worker's own, a queue's name is none, or the options and trytond.conf do
-        not go together.
+        the worker's own, a queue's name is none or it is another database's, or the
+        options and trytond.conf do not go together.
     """
     for queue in options.queues:
         checked_queue(queue)
     sessions.check(runtime.database)
     with _shared_with_children():
+        runtime.load_pool()
         _look_at_queues(runtime, options)
-        _load_pool(runtime)
+        _let_go_of_connections(runtime.database)
     start_checks.check(runtime, options)
     return _Supervisor(runtime, options).run()
 
@@ -89,11 +90,10 @@ def _look_at_queues(runtime: Runtime, options: WorkerOptions) -> None:
         logger.warning("the queues cannot be looked at: %s", error)
 
 
-def _load_pool(runtime: Runtime) -> None:
-    """Load the pool, and let go of every connection before the fork."""
-    runtime.load_pool()
-    Cache.drop(runtime.database)
-    connection_pool.close(runtime.database)
+def _let_go_of_connections(database: str) -> None:
+    """Before the fork: none survives it."""
+    Cache.drop(database)
+    connection_pool.close(database)
 
 
 @dataclass(frozen=True)

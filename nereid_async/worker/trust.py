@@ -9,16 +9,17 @@ from ..errors import BadMessage, MisplacedMessage
 from ..message import Message
 from ..runtime import Runtime
 from ..targets import is_private
+from . import origin
 
 
 def check(message: Message, delivery: Delivery, runtime: Runtime) -> None:
     """Check a message against where it comes from, and what may be called.
 
+    :raises ForeignMessage: it is another database's.
     :raises MisplacedMessage: it was put into another queue than its own.
     :raises BadMessage: it does not run, here or at all.
     """
-    if message.database != runtime.database:
-        raise BadMessage(f"is for database {message.database!r}")
+    origin.check(message, delivery, runtime)
     if is_private(message.target.method):
         raise BadMessage(
             f"names {message.target.name}: what begins with an underscore is not called"

@@ -6,11 +6,13 @@ import logging
 from contextlib import suppress
 
 from ..errors import MessageError, TransportError
+from ..message import unproven
 from ..results.base import Failure
 from ..rows import TaskRows
 from ..runtime import Runtime
 from ..states import State
 from ..throttled_log import ThrottledLog
+from . import origin
 from .job import Held, Job, Unread
 from .settlement import Settlement
 
@@ -53,6 +55,7 @@ class Unclaimed:
     def unread(self, unread: Unread, error: MessageError) -> None:
         """See to a message that another worker may be able to read."""
         rows, message = self._runtime.rows, unread.unread
+        state = None
         if rows is not None and message is not None:
             state = rows.state_of_unread(message)
             token = unread.delivery.dead_letter
@@ -66,7 +69,15 @@ class Unclaimed:
                 timeout_s = self._runtime.settings.visibility_timeout
                 self._settlement.leave(unread, timeout_s)
                 return
-        self._settlement.unknown(unread, error)
+        foreign = None
+        if state is None and unread.claim is None:
+            theirs = unproven(unread.delivery.text)
+            foreign = origin.foreign(theirs, self._runtime)
+        if foreign is not None:
+            # Signed with a key of its own, as it should be.
+            self._settlement.foreign(unread, foreign)
+        else:
+            self._settlement.unknown(unread, error)
 
     def _over(self, held: Held, task_id: str, rows: TaskRows) -> None:
         """See to a message whose task has finished before.

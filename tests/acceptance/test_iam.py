@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -35,10 +35,13 @@ class Need:
     queue: str
 
 
-def need(call: Call) -> Need:
+def needed(call: Call) -> Iterator[Need]:
+    """The rights that a call needs."""
     # A batch needs the right of its single calls.
     action = call.name.removesuffix("Batch")
-    return Need(action, "" if action in ACCOUNT_WIDE else call.queue)
+    yield Need(action, "" if action in ACCOUNT_WIDE else call.queue)
+    if "tags" in call.parameters:
+        yield Need("TagQueue", call.queue)
 
 
 class Policy:
@@ -97,7 +100,7 @@ def needs(proxy: Proxy) -> Callable[[], set[Need]]:
 
     def take() -> set[Need]:
         made, proxy.made[:] = list(proxy.made), []
-        return {need(call) for call in made}
+        return {need for call in made for need in needed(call)}
 
     return take
 

@@ -92,7 +92,9 @@ class TestInTheQueue:
         for _ in made:
             hostile(ran != ["right"])
         assert states(database) == ["done"]
-        assert queue.left() == 0
+        # Those that say they are another database's, with a signature that may be its.
+        anothers = [it for it in made if '"database":"another"' in it and "}." in it]
+        assert queue.left() == len(anothers)
 
     def test_a_message_of_another_database_with_the_same_key(
         self, script: Script, database: str, queue: TaskQueue, hostile: Hostile

@@ -1,0 +1,119 @@
+"""The statements on ``async_identity``, whose row tells a database from its copy."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .. import side
+from ..database_errors import is_missing_table
+from .statements import Statements, params
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """What became of the tasks that had not run when an identity was renewed.
+
+    :ivar kept: how many are this database's own now.
+    :ivar dropped: how many were removed.
+    :ivar unreadable: how many stay as they are: their key is not known here.
+    """
+
+    kept: int = 0
+    dropped: int = 0
+    unreadable: int = 0
+
+
+class IdentityRows(Statements):
+    """Reads, makes and renews the identity of one database."""
+
+    def identity(self) -> str | None:
+        """The identity, which is made if there is none.
+
+        :return: None if the database has no table for it: the module is not activated,
+            or not updated.
+        """
+        try:
+            with side.autocommit(self.database, wait=False) as cursor:
+                cursor.execute("SELECT uuid FROM async_identity WHERE id = 1")
+                row = cursor.fetchone()
+                if row is None:
+                    self.make_identity(cursor)
+                    cursor.execute("SELECT uuid FROM async_identity WHERE id = 1")
+                    row = cursor.fetchone()
+        except Exception as error:
+            if is_missing_table(error):
+                return None
+            raise
+        return str(row[0])
+
+    def make_identity(self, cursor: side.Cursor) -> None:
+        """Make one, unless there is one already."""
+        self._execute(
+            cursor,
+            "INSERT INTO async_identity (id, uuid, create_date) "
+            "VALUES (1, {p}, {now}) ON CONFLICT (id) DO NOTHING",
+            [str(uuid.uuid4())],
+        )
+
+    def renew_identity(
+        self, change: Callable[[str, str], str | None], *, drop_waiting: bool
+    ) -> Renewal:
+        """Give the database another identity, and its tasks that have not run with it.
+
+        Nobody may be working on them.
+
+        :param change: makes of a message, and the new identity, the one that bears it;
+            None if it cannot be read.
+        :param drop_waiting: whether to remove what waits or was running.
+        """
+        new = str(uuid.uuid4())
+        with side.transaction(self.database) as cursor:
+            self.make_identity(cursor)
+            self._execute(
+                cursor, "UPDATE async_identity SET uuid = {p} WHERE id = 1", [new]
+            )
+            dropped = self._drop_waiting(cursor) if drop_waiting else 0
+            # What has failed may be retried.
+            cursor.execute("SELECT uuid, message FROM async_task WHERE state <> 'done'")
+            kept = unreadable = 0
+            for task_id, text in cursor.fetchall():
+                changed = change(text, new)
+                if changed is None:
+                    unreadable += 1
+                else:
+                    kept += self._take_as_own(cursor, task_id, changed)
+        return Renewal(kept, dropped, unreadable)
+
+    def _drop_waiting(self, cursor: side.Cursor) -> int:
+        cursor.execute(
+            "DELETE FROM async_task WHERE state IN ('pending', 'sent', 'running') "
+            "RETURNING uuid"
+        )
+        dropped = [task_id for (task_id,) in cursor.fetchall()]
+        if dropped:
+            self._execute(
+                cursor,
+                f"DELETE FROM async_run WHERE uuid IN ({params(dropped)})",
+                dropped,
+            )
+        return len(dropped)
+
+    def _take_as_own(self, cursor: side.Cursor, task_id: str, text: str) -> int:
+        """Let a task wait as if it had not been sent; whether it has not failed."""
+        self._execute(
+            cursor,
+            "UPDATE async_task SET message = {p}, send_at = NULL, token = "
+            "CASE state WHEN 'failed' THEN token END, state = "
+            "CASE state WHEN 'failed' THEN 'failed' ELSE 'pending' END "
+            "WHERE uuid = {p} RETURNING state",
+            [text, task_id],
+        )
+        (state,) = cursor.fetchone()
+        self._execute(
+            cursor,
+            "UPDATE async_run SET lease_until = NULL WHERE uuid = {p}",
+            [task_id],
+        )
+        return int(state == "pending")

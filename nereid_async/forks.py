@@ -36,9 +36,9 @@ def own(*descriptors: int) -> None:
 
 
 def close(*descriptors: int) -> None:
-    """Close what was given to :func:`own`."""
-    _own.difference_update(descriptors)
-    for descriptor in descriptors:
+    """Close what was given to :func:`own`, and has not been taken from a child."""
+    for descriptor in _own.intersection(descriptors):
+        _own.discard(descriptor)
         os.close(descriptor)
 
 

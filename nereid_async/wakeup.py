@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import weakref
 from typing import Any
 
 from . import forks
@@ -18,6 +19,10 @@ class Wakeup:
     def __init__(self) -> None:
         self._read_fd, self._write_fd = os.pipe()
         forks.own(self._read_fd, self._write_fd)
+        # Not before nobody can ring it any more.
+        ends = self._read_fd, self._write_fd
+        self._finalizer = weakref.finalize(self, forks.close, *ends)
+        self._finalizer.atexit = False
         self.rung = False
 
     def ring(self) -> None:
@@ -39,4 +44,4 @@ class Wakeup:
 
     def close(self) -> None:
         """Let go of both ends."""
-        forks.close(self._read_fd, self._write_fd)
+        self._finalizer()

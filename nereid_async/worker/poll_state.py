@@ -36,7 +36,6 @@ class PollState:
         may_go_on: Callable[[], bool],
     ) -> None:
         self.burst = options.burst
-        #: An end of the process, not of this object, closes it.
         self.wakeup = Wakeup()
         wait_s = _BURST_WAIT_S if options.burst else _WAIT_S
         # An idle process has to give signs of life, too.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -330,3 +332,26 @@ def test_a_message_of_another_database_is_not_run_here(
     rename_tasks(database, f'"database":"{database}"', '"database":"another"')
     script.burst()
     assert labels(database) == []
+
+
+def test_a_run_in_this_process_leaves_no_descriptor(script: Script) -> None:
+    """Scripts and tests run one worker after the other."""
+
+    def pipes() -> int:
+        gc.collect()
+        # What is closed while the folder is read is gone by then.
+        folder = Path("/proc/self/fd")
+        return len([it for it in os.listdir(folder) if is_pipe(folder / it)])
+
+    script.burst()
+    before = pipes()
+    for _ in range(3):
+        script.burst()
+    assert pipes() <= before
+
+
+def is_pipe(descriptor: Path) -> bool:
+    try:
+        return os.readlink(descriptor).startswith("pipe:")
+    except OSError:
+        return False

@@ -134,7 +134,7 @@ class TestKeys:
         task = browser.defer("echo", SECRET)
         burst(app)
         after = Browser(app_factory(ASYNC_ENCRYPTION_KEY=NEW_KEY))
-        after.client._cookies = browser.client._cookies
+        after.jar.update(browser.jar)
         with caplog.at_level(logging.ERROR):
             assert after.get(task["url"]).status_code == 410
         assert "encryption_key" in caplog.text

@@ -25,7 +25,9 @@ def test_no_piece_of_a_binary_key_signs(
     database: str,
     hostile: Hostile,
 ) -> None:
-    app = app_factory(**broker_config, ASYNC_SIGNING_KEY=BINARY_KEY)
+    app = app_factory(
+        **broker_config, ASYNC_SIGNING_KEY=BINARY_KEY, ASYNC_UNKNOWN_GRACE=0
+    )
     Browser(app).defer("write_entry", "right")
     ((text,),) = query(database, "SELECT message FROM async_task")
     content = loads(text.rpartition(".")[0])
@@ -61,5 +63,5 @@ def test_after_a_rotation_of_the_secret_key_as_flask_does_it(
     if not done_before:
         burst(after)
     visitor = Browser(after)
-    visitor.client.set_cookie("session", client.session_id)
+    visitor.jar.update(client.jar)
     assert visitor.get(task["url"]).json["result"] == "the value"

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import weakref
 from typing import Any
 
 from . import forks
+
+
+def readable(timeout_s: float, *sources: Any) -> set[int]:
+    """Wait until one of these can be read; the descriptors that can, maybe none.
+
+    Not by ``select()``, which takes no descriptor above 1,023: a process may have many.
+
+    :param sources: file descriptors, or objects that have one.
+    """
+    poll = select.poll()
+    for source in sources:
+        poll.register(source, select.POLLIN)
+    # Rounded up: a wait of less than a millisecond would be none.
+    return {fd for fd, _ in poll.poll(math.ceil(max(timeout_s, 0.0) * 1_000))}
 
 
 class Wakeup:
@@ -39,8 +54,7 @@ class Wakeup:
 
         :param others: file descriptors, or objects that have one.
         """
-        ready, _, _ = select.select([self._read_fd, *others], [], [], timeout_s)
-        return self._read_fd in ready
+        return self._read_fd in readable(timeout_s, self._read_fd, *others)
 
     def close(self) -> None:
         """Let go of both ends."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -11,6 +10,7 @@ from types import FrameType
 from typing import TypeAlias
 
 from .. import forks
+from ..wakeup import readable
 
 Handler: TypeAlias = Callable[[int, FrameType | None], None]
 
@@ -23,8 +23,7 @@ class Bell:
 
     def wait(self, seconds: float) -> None:
         """Wait for the next signal, or until the time is over."""
-        ready, _, _ = select.select([self._fd], [], [], seconds)
-        if ready:
+        if readable(seconds, self._fd):
             with suppress(BlockingIOError):
                 os.read(self._fd, 1_024)
 

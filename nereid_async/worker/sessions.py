@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-import select
 import time
 from contextlib import closing
 from typing import Any
@@ -17,6 +16,7 @@ from .. import connection_pool, side
 from ..database_errors import translated
 from ..errors import ConfigurationError
 from ..session_limits import session_limits
+from ..wakeup import readable
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ def _hears(listener: Any) -> bool:
     deadline_s = time.monotonic() + _PATIENCE_S
     while not listener.notifies:
         left_s = deadline_s - time.monotonic()
-        if left_s <= 0 or not select.select([listener], [], [], left_s)[0]:
+        if left_s <= 0 or not readable(left_s, listener):
             return False
         listener.poll()
     return True

@@ -5,11 +5,16 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
 from ..database_identity import DatabaseIdentity, identity_tags
-from ..errors import BadMessage, MessageError, QueueMissing, TransportUnavailable
+from ..errors import (
+    BadMessage,
+    MessageError,
+    QueueMissing,
+    TransportError,
+    TransportUnavailable,
+)
 from ..names import QueueNames
 from ..rows import TaskRows
 from ..seal import Seal
@@ -139,11 +144,20 @@ class SqsResults:
         reaped = 0
         for url in self._reply_queues():
             name = url.rpartition("/")[2]
-            if self._names.task_id_of_reply(name) is None or not self._is_old(url):
+            if self._names.task_id_of_reply(name) is None:
                 continue
-            with suppress(QueueMissing):
-                self._sqs.call("delete_queue", QueueUrl=url)
-                reaped += 1
+            try:
+                if self._is_old(url):
+                    self._sqs.call("delete_queue", QueueUrl=url)
+                    reaped += 1
+            except QueueMissing:
+                continue
+            except TransportError as error:
+                if error.of_service:
+                    raise
+                # What is said of one queue does not keep the others.
+                kind = "reap", type(error)
+                _throttled.warning(kind, "reply queue %s stays: %s", name, error)
         return reaped
 
     def _reply_queues(self) -> Iterator[str]:
@@ -160,14 +174,9 @@ class SqsResults:
             parameters["NextToken"] = page["NextToken"]
 
     def _is_old(self, url: str) -> bool:
-        try:
-            answer = self._sqs.call(
-                "get_queue_attributes",
-                QueueUrl=url,
-                AttributeNames=["CreatedTimestamp"],
-            )
-        except QueueMissing:
-            return False
+        answer = self._sqs.call(
+            "get_queue_attributes", QueueUrl=url, AttributeNames=["CreatedTimestamp"]
+        )
         created_s = float(answer.get("Attributes", {}).get("CreatedTimestamp", "inf"))
         return time.time() - created_s > self._ttl_s
 

@@ -6,12 +6,14 @@ import pytest
 
 from nereid_async import AsyncResult
 from nereid_async.errors import ResultExpired, ResultMissing
+from nereid_async.results.base import Outcome
 from nereid_async.runtime import of_database
 from nereid_async.worker.reaper import reap
 from tests.fixtures.scripts import ConfWriter, Script
-from tests.fixtures.services import sqs_client
+from tests.fixtures.services import sqs_client, sqs_settings
 from tests.helpers import query, states
 from tests.integration.test_relay import hour_ago, sent
+from tests.proxy import Proxy, Refusal
 
 
 def test_old_rows_go_and_young_ones_stay(
@@ -99,3 +101,26 @@ def test_forgotten_reply_queues_go(
     runtime.results._ttl_s = -1  # type: ignore[attr-defined]
     assert runtime.results.reap() == 1
     assert names() == {other}
+
+
+@pytest.mark.backends("sqlite")
+@pytest.mark.parametrize("call", ["GetQueueAttributes", "DeleteQueue"])
+def test_a_reply_queue_that_is_denied_does_not_keep_the_others(
+    ministack: str,
+    proxy: Proxy,
+    database: str,
+    tryton_conf: ConfWriter,
+    call: str,
+) -> None:
+    tryton_conf(signing_key="k" * 32, **sqs_settings(proxy.url))
+    results = of_database(database).results
+    ids = [f"{n}{'1' * 7}-1111-8111-8111-{'1' * 12}" for n in range(3)]
+    for task_id in ids:
+        results.put(task_id, Outcome(1, 1))
+    results._ttl_s = -1  # type: ignore[attr-defined]
+    proxy.watch.before = lambda made: (
+        Refusal(403, "AccessDenied")
+        if made.name == call and made.queue.endswith(ids[0])
+        else None
+    )
+    assert results.reap() == 2

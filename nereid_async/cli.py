@@ -118,7 +118,7 @@ def _run_worker(
     """Run tasks until Ctrl-C or SIGTERM."""
     from . import versions
     from .worker.options import WorkerOptions, usual_threads
-    from .worker.supervisor import work
+    from .worker.start import work
 
     _log_to_stderr(verbose)
     versions.check()

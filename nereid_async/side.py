@@ -127,6 +127,17 @@ def alone(database_name: str, role: str) -> Iterator[bool]:
                         cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
 
 
+def hang_up(database_name: str) -> None:
+    """Close the connections of this thread, or of the pool, as before a fork."""
+    if backend.name != "sqlite":
+        _idle.pop((os.getpid(), database_name), None)
+        connection_pool.close(database_name)
+    elif getattr(_local, "pid", None) == os.getpid():
+        database = _local.databases.pop(database_name, None)
+        if database is not None:
+            database.close()
+
+
 def _locked(fd: int) -> bool:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

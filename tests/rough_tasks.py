@@ -64,6 +64,16 @@ def break_thread() -> None:
         ctypes.CDLL(None).pthread_exit(None)
 
 
+@extension.task
+def write_and_wait(started: str, go: str) -> None:
+    """Write, which locks a SQLite file, and wait until there is a file to go on."""
+    Pool().get("async_test.entry").log("waited")
+    with open(started, "a") as file:
+        file.write("begun\n")
+    while not os.path.exists(go):
+        time.sleep(0.01)
+
+
 # What forks.
 
 _fork = multiprocessing.get_context("fork")

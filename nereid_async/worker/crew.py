@@ -76,6 +76,12 @@ class Crew:
         """Whether a thread is alive."""
         return any(alive(thread) for thread in self.threads)
 
+    @property
+    def running(self) -> list[Job]:
+        """What the threads are at that are alive."""
+        pairs = zip(self.threads, self._at, strict=True)
+        return [job for thread, job in pairs if job is not None and alive(thread)]
+
     def join(self, timeout_s: float) -> None:
         """Wait for a thread to end."""
         for thread in self.threads:

@@ -15,6 +15,7 @@ from ..runtime import Runtime
 from .admission import Admission
 from .alive import alive
 from .crew import Crew
+from .cut_runs import CutRuns
 from .intake import Intake
 from .lease import LeaseKeeper
 from .options import WorkerOptions
@@ -48,6 +49,7 @@ class WorkerProcess:
     :param parent_pid: who has to live for this process to go on.
     :param tokens: by queue, shared with other processes that poll the same ones.
     :param keeps_house: whether this process relays and reaps besides.
+    :param cut_runs: where it notes what the time of grace has cut off.
     """
 
     def __init__(
@@ -58,12 +60,16 @@ class WorkerProcess:
         parent_pid: int | None = None,
         tokens: Mapping[str, PollToken] | None = None,
         keeps_house: bool = True,
+        cut_runs: CutRuns | None = None,
     ) -> None:
         self._runtime = runtime
         self._options = options
         self._parent_pid = parent_pid or os.getppid()
+        self._cut_runs = cut_runs
         self._stopping = threading.Event()
         self._broken = False
+        #: When what still runs is cut off.
+        self._cut_at_s = float("inf")
         queues = options.queues_or_default(runtime.settings)
         name = f"{socket.gethostname()}:{os.getpid()}"
         pulse = pulse or Pulses(1, options.threads).of(0)
@@ -92,9 +98,9 @@ class WorkerProcess:
         )
 
     def stop(self) -> None:
-        """Receive nothing more; what runs, finishes."""
+        """Receive nothing more; what runs, finishes within the time of grace."""
         self._stopping.set()
-        self._crew.close()
+        self._begin_grace()
         self._pollers.stop()
 
     def run(self) -> int:
@@ -136,17 +142,33 @@ class WorkerProcess:
         # A worker ends without Python's exit handlers.
         self._runtime.sender.flush()
         self._consumer.close()
+        self.note_cut_runs()
+
+    def _begin_grace(self) -> None:
+        self._crew.close()
+        self._cut_at_s = min(self._cut_at_s, time.monotonic() + self._options.grace_s)
 
     def _wait_for_tasks(self) -> None:
         """Let running tasks finish; once told to stop, for the time of grace only."""
-        deadline_s = None
         while self._crew.works:
-            if deadline_s is None and (self._stopping.is_set() or self._broken):
-                deadline_s = time.monotonic() + self._options.grace_s
-            if deadline_s is not None and time.monotonic() >= deadline_s:
-                logger.warning("tasks still run after the time of grace")
+            if time.monotonic() >= self._cut_at_s:
+                for job in self._crew.running:
+                    logger.warning(
+                        "%s outlasts the time of grace (%g s): it is cut off, and "
+                        "given back; this was no attempt",
+                        job,
+                        self._options.grace_s,
+                    )
                 return
             self._crew.join(0.1)
+
+    def note_cut_runs(self) -> None:
+        """Note what still runs: the end of this process cuts it off.
+
+        From a signal handler, too.
+        """
+        if self._cut_runs is not None:
+            self._cut_runs.note(self._crew.running)
 
     # -- whether to go on ----------------------------------------------------------
 
@@ -168,7 +190,7 @@ class WorkerProcess:
             "is to be replaced",
             ", ".join(dead),
         )
-        self._crew.close()
+        self._begin_grace()
         self._crew.let_go_of_dead()
 
     def _worn_out(self) -> bool:

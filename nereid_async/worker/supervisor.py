@@ -1,27 +1,21 @@
-"""The processes of a worker: load the pool once, fork, and see to them."""
+"""The parent of a worker's processes: starts them, and sees to them."""
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
 
-from trytond.cache import Cache
-
 from .. import connection_pool, forks
 from ..database_errors import is_passing
-from ..errors import TransportError
-from ..names import checked_queue
 from ..runtime import Runtime
-from . import sessions, start_checks
 from .bell import Handler, bell
+from .cut_runs import CutRuns, give_back
 from .options import WorkerOptions
 from .poll_token import PollToken
 from .process import FAILED, RECYCLED, WorkerProcess
@@ -45,57 +39,6 @@ _LOOK_S = 1.0
 _LAST_MERCY_S = 5.0
 
 
-def work(runtime: Runtime, options: WorkerOptions) -> int:
-    """Run a worker until it is told to stop, or in burst until nothing is left.
-
-    :returns: exit code: 0 if all processes ended as they should.
-    :raises ConfigurationError: the database lacks the module, its sessions are not
-        the worker's own, a queue's name is none or it is another database's, or the
-        options and trytond.conf do not go together.
-    """
-    for queue in options.queues:
-        checked_queue(queue)
-    sessions.check(runtime.database)
-    with _shared_with_children():
-        runtime.load_pool()
-        _look_at_queues(runtime, options)
-        _let_go_of_connections(runtime.database)
-    start_checks.check(runtime, options)
-    return _Supervisor(runtime, options).run()
-
-
-@contextmanager
-def _shared_with_children() -> Iterator[None]:
-    """Let the memory that is filled here be shared with the processes that fork.
-
-    As Python's documentation of :func:`gc.freeze` has it: what a collection frees
-    leaves holes, which each process would fill for itself, and a collection writes to
-    the objects it looks at. Those of the processes get shorter by it, too.
-    """
-    gc.disable()
-    try:
-        yield
-        gc.freeze()
-    finally:
-        gc.enable()
-
-
-def _look_at_queues(runtime: Runtime, options: WorkerOptions) -> None:
-    queues = options.queues_or_default(runtime.settings)
-    try:
-        for text in runtime.broker.warnings(queues):
-            logger.warning("%s", text)
-        runtime.broker.prepare(queues)
-    except TransportError as error:
-        logger.warning("the queues cannot be looked at: %s", error)
-
-
-def _let_go_of_connections(database: str) -> None:
-    """Before the fork: none survives it."""
-    Cache.drop(database)
-    connection_pool.close(database)
-
-
 @dataclass(frozen=True)
 class _Child:
     """A worker process, as its parent sees it.
@@ -108,8 +51,11 @@ class _Child:
     started_at_s: float
 
 
-class _Supervisor:
-    """The parent: starts processes, hands signals on, replaces what has died."""
+class Supervisor:
+    """Starts processes, hands signals on, replaces what has died.
+
+    The pool is loaded, and nothing connected.
+    """
 
     def __init__(self, runtime: Runtime, options: WorkerOptions) -> None:
         self._runtime = runtime
@@ -118,8 +64,9 @@ class _Supervisor:
         self._pid = os.getpid()
         self._pulses = Pulses(options.processes, options.threads)
         shares = options.processes > 1 and not options.burst
-        queues = options.queues_or_default(runtime.settings)
-        self._tokens = {it: PollToken() for it in queues} if shares else {}
+        self._queues = options.queues_or_default(runtime.settings)
+        self._tokens = {it: PollToken() for it in self._queues} if shares else {}
+        self._cut_runs = [CutRuns(options.threads) for _ in range(options.processes)]
         self._watch = Watch(self._pulses, options)
         self._children: dict[int, _Child] = {}
         #: Slots whose process is to be started, and when.
@@ -184,11 +131,12 @@ class _Supervisor:
                 self._tokens,
                 # One relay and one reaper work at a time, whoever else has some.
                 keeps_house=slot == 0,
+                cut_runs=self._cut_runs[slot],
             )
             # Not to be ignored: what a task starts would ignore it as well.
             signal.signal(signal.SIGINT, lambda signum, frame: None)
             signal.signal(_FINISH, lambda signum, frame: process.stop())
-            signal.signal(_NOW, lambda signum, frame: os._exit(FAILED))
+            signal.signal(_NOW, lambda signum, frame: _end_now(process))
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
             forks.free_children(connection_pool.abandon)
             return process.run()
@@ -251,6 +199,8 @@ class _Supervisor:
 
     def _ended(self, child: _Child, exit_code: int) -> None:
         self._pulses.of(child.slot).clear()
+        if cut_runs := self._cut_runs[child.slot].take():
+            give_back(cut_runs, self._runtime, self._queues)
         if exit_code == RECYCLED:
             self._due_at_s[child.slot] = 0.0
         elif exit_code != 0:
@@ -269,3 +219,8 @@ class _Supervisor:
         """How long to wait with another process for one that has died."""
         self._failures = 1 if lived_s > _HEALTHY_AFTER_S else self._failures + 1
         return min(2.0 ** (self._failures - 1), _LONGEST_PAUSE_S)
+
+
+def _end_now(process: WorkerProcess) -> None:
+    process.note_cut_runs()
+    os._exit(FAILED)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from trytond import backend
 
+from tests import rough_tasks
 from tests.acceptance.conftest import Commands
 from tests.fixtures.apps import AppFactory
 from tests.fixtures.scripts import Script
@@ -74,38 +75,62 @@ def test_a_signal_lets_the_running_task_finish(
         assert result.get(timeout=5) == "finished"
 
 
-def test_the_time_of_grace_ends_a_task_that_does_not(
-    script: Script, commands: Commands, database: str, tmp_path: Path
-) -> None:
-    started, go = tmp_path / "started", tmp_path / "go"
-    with script.transaction():
-        task = script.record.wait_for_file.configure(visibility_timeout=2)
-        task.defer(str(started), str(go))
-    worker = commands.worker("--grace", "1")
-    worker.wait_until(started.exists, "the task runs")
-    worker.send_signal(signal.SIGTERM)
-    assert worker.wait(20) == 0, worker.output
-    assert "time of grace" in worker.output
-    # Rolled back, and taken over by the next worker.
-    assert labels(database) == []
-    go.touch()
-    rescuer = commands.worker()
-    rescuer.wait_until(lambda: states(database) == ["done"], "run again", 60)
-    assert labels(database) == ["waited"]
+class TestCutOff:
+    """A task that outlasts the time of grace, or meets a second signal."""
 
+    @pytest.fixture
+    def go(self, script: Script, commands: Commands, tmp_path: Path) -> Path:
+        """Lets the task end, which has begun to run and holds what it has written."""
+        commands.set("imports", "tests.rough_tasks")
+        with script.transaction():
+            task = rough_tasks.write_and_wait
+            task.defer(str(tmp_path / "started"), str(tmp_path / "go"))
+        return tmp_path / "go"
 
-def test_a_second_signal_ends_it_now(
-    script: Script, commands: Commands, database: str, tmp_path: Path
-) -> None:
-    started = tmp_path / "started"
-    with script.transaction():
-        script.record.wait_for_file.defer(str(started), str(tmp_path / "go"))
-    worker = commands.worker("--grace", "600")
-    worker.wait_until(started.exists, "the task runs")
-    worker.send_signal(signal.SIGTERM)
-    worker.send_signal(signal.SIGINT)
-    assert worker.wait(10) == 1, worker.output
-    assert states(database) == ["running"]
+    @pytest.mark.parametrize("second", [False, True])
+    def test_it_is_given_back_at_once(
+        self,
+        commands: Commands,
+        database: str,
+        go: Path,
+        tmp_path: Path,
+        second: bool,
+    ) -> None:
+        started = tmp_path / "started"
+        # One thread: the worker does not poll while the task runs. SQS might give the
+        # message to a poll that was cut off.
+        grace_s = "600" if second else "1"
+        worker = commands.worker("--threads", "1", "--grace", grace_s)
+        worker.wait_until(started.exists, "the task runs")
+        worker.send_signal(signal.SIGTERM)
+        if second:
+            worker.send_signal(signal.SIGINT)
+        assert worker.wait(20) == (1 if second else 0), worker.output
+        # It was not an attempt, and left nothing.
+        assert query(database, "SELECT attempt FROM async_run") == [(0,)]
+        assert labels(database) == []
+        assert states(database)[0] in ("pending", "sent")
+        # Nobody waits for a lease, which is a minute.
+        rescuer = commands.worker()
+        rescuer.wait_until(lambda: len(lines(started)) == 2, "run again", 10)
+        go.touch()
+        rescuer.wait_until(lambda: states(database) == ["done"], "done")
+        assert labels(database) == ["waited"]
+        if not second:
+            (line,) = (it for it in worker.output.splitlines() if "outlasts" in it)
+            assert "(tests.rough_tasks:write_and_wait) outlasts the time" in line
+            assert "given back" in line
+
+    def test_one_that_ends_within_the_grace_is_not(
+        self, commands: Commands, database: str, go: Path, tmp_path: Path
+    ) -> None:
+        worker = commands.worker("--grace", "20")
+        worker.wait_until((tmp_path / "started").exists, "the task runs")
+        worker.send_signal(signal.SIGTERM)
+        go.touch()
+        assert worker.wait(30) == 0, worker.output
+        assert states(database) == ["done"]
+        assert "outlasts" not in worker.output
 
 
 def test_an_idle_worker_stops_soon(commands: Commands, script: Script) -> None:

@@ -20,6 +20,9 @@ from .database_errors import is_passing, leads_nowhere
 #: How long to wait for one where the pool has none left, and between two looks.
 _POOL_WAIT_S, _POOL_PAUSE_S = 10.0, 0.05
 
+#: How long a fork waits for others to have connected.
+_STILL_S = 2.0
+
 
 def keep(database_name: str, number: int) -> None:
     """Let the pool keep so many connections.
@@ -143,28 +146,51 @@ def start_transaction(database_name: str, user: int, **options: Any) -> Any:
 # -- processes that a task forks ---------------------------------------------------
 
 
-def abandon() -> None:
-    """In a child: let go of all connections of its parent.
+class AtFork:
+    """What becomes of connections when this process forks; see :mod:`.forks`."""
 
-    Without a goodbye, which would end the parent's sessions; what still uses one gets
-    an error. Not by closing them: another thread may have locked one at the fork.
-    (SQLite asks to leave an inherited connection alone.)
-    """
-    if backend.name != "postgresql":
-        return
-    # Whoever held it is not there any more.
-    backend.Database._lock = threading.RLock()
-    null_fd = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    pools = [
+    def __init__(self) -> None:
+        self._local = threading.local()
+
+    def before(self) -> None:
+        """Let nobody connect meanwhile: no child could find that connection."""
+        self._local.held = held = []
+        if backend.name == "postgresql":
+            for lock in (backend.Database._lock, *(it._lock for it in _pools())):
+                # A server that is away may take longer; then so be it.
+                if lock.acquire(timeout=_STILL_S):
+                    held.append(lock)
+
+    def in_parent(self) -> None:
+        """Go on."""
+        for lock in reversed(self._local.held):
+            lock.release()
+
+    def in_child(self) -> None:
+        """Let go of all connections of the parent.
+
+        Without a goodbye, which would end the parent's sessions; what still uses one
+        gets an error. Not by closing them: another thread may have locked one at the
+        fork. (SQLite asks to leave an inherited connection alone.)
+        """
+        if backend.name != "postgresql":
+            return
+        backend.Database._lock = threading.RLock()
+        null_fd = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        for pool in _pools():
+            for connection in (*pool._pool, *pool._used.values()):
+                with suppress(Exception):
+                    os.dup2(null_fd, connection.fileno(), inheritable=False)
+        os.close(null_fd)
+
+
+def _pools() -> list[Any]:
+    """All pools of this process; in a child, those of its parent."""
+    return [
         database._connpool
-        for databases in backend.Database._databases.values()
-        for database in databases.values()
+        for databases in list(backend.Database._databases.values())
+        for database in list(databases.values())
     ]
-    for pool in pools:
-        for connection in (*pool._pool, *pool._used.values()):
-            with suppress(Exception):
-                os.dup2(null_fd, connection.fileno(), inheritable=False)
-    os.close(null_fd)
 
 
 def _pool(database_name: str) -> Any:

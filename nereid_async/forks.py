@@ -12,9 +12,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Protocol
 
 logger = logging.getLogger(__name__)
 
@@ -42,13 +42,23 @@ def close(*descriptors: int) -> None:
         os.close(descriptor)
 
 
-def free_children(let_go: Callable[[], None]) -> None:
+class AtFork(Protocol):
+    """What else is to be done; each of them in the thread that forks."""
+
+    def before(self) -> None:
+        """Before the fork; followed by one of the others."""
+
+    def in_parent(self) -> None:
+        """After the fork."""
+
+    def in_child(self) -> None:
+        """After the fork, where there are no other threads any more."""
+
+
+def free_children(connections: AtFork) -> None:
     """From now on, let processes that this one forks share nothing with it.
 
     Cannot be taken back: for a worker process.
-
-    :param let_go: called in the child, where there are no other threads; lets go of
-        connections without a word to their servers.
     """
     worker_pid = os.getpid()
     local = threading.local()
@@ -58,14 +68,19 @@ def free_children(let_go: Callable[[], None]) -> None:
         local.mask = signal.pthread_sigmask(signal.SIG_BLOCK, _DEFAULTS)
         # A child of a child has the handlers of that one.
         local.of_worker = os.getpid() == worker_pid
+        if local.of_worker:
+            connections.before()
 
     def in_parent() -> None:
+        if local.of_worker:
+            connections.in_parent()
         signal.pthread_sigmask(signal.SIG_SETMASK, local.mask)
 
     def in_child() -> None:
         try:
             if local.of_worker:
-                _free(let_go)
+                _free()
+                connections.in_child()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, local.mask)
 
@@ -74,14 +89,13 @@ def free_children(let_go: Callable[[], None]) -> None:
     )
 
 
-def _free(let_go: Callable[[], None]) -> None:
+def _free() -> None:
     signal.set_wakeup_fd(-1)
     for signum, handler in _DEFAULTS.items():
         signal.signal(signum, handler)
     while _own:
         with suppress(OSError):
             os.close(_own.pop())
-    let_go()
 
 
 @contextmanager

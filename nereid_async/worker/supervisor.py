@@ -138,7 +138,7 @@ class Supervisor:
             signal.signal(_FINISH, lambda signum, frame: process.stop())
             signal.signal(_NOW, lambda signum, frame: _end_now(process))
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
-            forks.free_children(connection_pool.abandon)
+            forks.free_children(connection_pool.AtFork())
             return process.run()
         except BaseException as error:
             logger.critical(

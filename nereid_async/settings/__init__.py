@@ -1,0 +1,22 @@
+"""The settings of one app, or of one database where there is no app.
+
+An option ``visibility_timeout`` is ``ASYNC_VISIBILITY_TIMEOUT`` in ``app.config``,
+``visibility_timeout`` in trytond.conf's section ``[async_sqs]`` and
+``TRYTOND_ASYNC_SQS__VISIBILITY_TIMEOUT`` in the environment (which trytond itself
+copies into its configuration). ``app.config`` wins.
+"""
+
+from __future__ import annotations
+
+from .loading import load
+from .parsers import SQS_NAME_MAX_CHARS, queue_name
+from .record import DEFAULT_QUEUE, SQS_RETENTION_MAX_S, Settings
+
+__all__ = [
+    "DEFAULT_QUEUE",
+    "SQS_NAME_MAX_CHARS",
+    "SQS_RETENTION_MAX_S",
+    "Settings",
+    "load",
+    "queue_name",
+]

@@ -1,0 +1,135 @@
+"""Where settings are read from, and whether they go together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
+from typing import Any
+
+from trytond.config import config as tryton_config
+
+from ..errors import ConfigurationError
+from ..keys import key
+from .record import SQS_RETENTION_MAX_S, Settings
+
+SECTION = "async_sqs"
+PREFIX = "ASYNC_"
+
+_OPTIONS = {option.name: option for option in fields(Settings)}
+
+
+def load(app_config: Mapping[str, Any] | None = None) -> Settings:
+    """Read the settings of one app or, without one, of this Tryton process.
+
+    :param app_config: the app's configuration; None outside a web app. Its SECRET_KEY
+        signs if ``signing_key`` is not set.
+    :raises ConfigurationError: an option is unknown, ill-typed or missing; the text
+        names it and where it was looked for.
+    """
+    found = _from_tryton()
+    if app_config is not None:
+        found.update(_from_app(app_config))
+    values = {
+        name: _parse(_OPTIONS[name].metadata["parse"], raw, place)
+        for name, (raw, place) in found.items()
+    }
+    if app_config is not None and "signing_key" not in values:
+        values["signing_key"] = tuple(_secret_keys(app_config))
+    settings = Settings(**values)
+    _check(settings, web=app_config is not None)
+    return settings
+
+
+def _from_tryton() -> dict[str, tuple[Any, str]]:
+    found: dict[str, tuple[Any, str]] = {}
+    # The old module looked for sqs_* in [options].
+    for section in ("options", SECTION):
+        if not tryton_config.has_section(section):
+            continue
+        for name in tryton_config.options(section):
+            place = f"{name} in trytond.conf's section [{section}]"
+            ours = name.startswith("sqs_") and name in _OPTIONS
+            if section == "options" and not ours:
+                continue
+            found[_known(name, place)] = (tryton_config.get(section, name), place)
+    return found
+
+
+def _from_app(app_config: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
+    found = {}
+    for name, value in app_config.items():
+        if name.startswith(PREFIX):
+            place = f"{name} in app.config"
+            found[_known(name.removeprefix(PREFIX).lower(), place)] = (value, place)
+    return found
+
+
+def _known(name: str, place: str) -> str:
+    if name not in _OPTIONS:
+        raise ConfigurationError(
+            f"unknown setting {place}; there are: {', '.join(sorted(_OPTIONS))}"
+        )
+    return name
+
+
+def _secret_keys(app_config: Mapping[str, Any]) -> Iterator[bytes]:
+    """What signs the app's sessions, and what did so before, as Flask takes them."""
+    secret_key = app_config.get("SECRET_KEY")
+    if not secret_key:
+        return
+    yield _parse(key, secret_key, "SECRET_KEY in app.config")
+    name = "SECRET_KEY_FALLBACKS"
+    fallbacks = app_config.get(name) or []
+    if not isinstance(fallbacks, (list, tuple)):
+        raise ConfigurationError(f"setting {name} in app.config: expected a list")
+    for fallback in fallbacks:
+        yield _parse(key, fallback, f"{name} in app.config")
+
+
+def _parse(parse: Callable[[Any], Any], raw: Any, place: str) -> Any:
+    try:
+        return parse(raw)
+    except ValueError as error:
+        # The value may be a secret: the text says what is expected, not what came.
+        raise ConfigurationError(f"setting {place}: expected {error}") from None
+
+
+def _check(settings: Settings, *, web: bool) -> None:
+    if not settings.signing_key:
+        looked = (
+            "ASYNC_SIGNING_KEY and SECRET_KEY in app.config, and "
+            if web
+            else "TRYTOND_ASYNC_SQS__SIGNING_KEY in the environment, and "
+        )
+        raise ConfigurationError(
+            f"no signing key: looked for {looked}signing_key in trytond.conf's "
+            f"section [{SECTION}]. Web and worker need the same one."
+        )
+    if settings.broker == "sqs" and settings.row_ttl <= SQS_RETENTION_MAX_S:
+        raise ConfigurationError(
+            f"setting row_ttl = {settings.row_ttl:g}: SQS may deliver a message for "
+            f"{SQS_RETENTION_MAX_S} s, and its row has to outlive it"
+        )
+    if settings.broker != "sqs" and not settings.outbox:
+        raise ConfigurationError(
+            f"setting outbox = no goes with broker = sqs only, "
+            f"not with {settings.broker}: there the row is the message"
+        )
+    if settings.send == "background" and not settings.outbox:
+        raise ConfigurationError(
+            "setting send = background needs outbox = yes: what a process has not "
+            "sent when it is killed is in its row, or lost"
+        )
+    if settings.results == "database" and not settings.outbox:
+        raise ConfigurationError(
+            "setting results = database needs outbox = yes: the result is in the row"
+        )
+    if settings.result_store == "sqs" and not settings.sqs_create_queues:
+        raise ConfigurationError(
+            "setting sqs_create_queues = no goes with results = database: a reply on "
+            "SQS waits in a queue of its own, made when it is sent"
+        )
+    if bool(settings.sqs_access_key) != bool(settings.sqs_secret_key):
+        raise ConfigurationError(
+            "settings sqs_access_key and sqs_secret_key go together: one is missing"
+        )

@@ -72,9 +72,7 @@ class Asked:
         return {
             "claim by id": lambda: rows.claim_ids(self._pending, 60),
             "claim what is due": lambda: rows.claim_due(["default"], _BATCH, 60, True),
-            "look for dead workers": lambda: rows.claim_expired(
-                ["default"], _BATCH, 60, True
-            ),
+            "look for dead workers": lambda: rows.free_expired(),
             "end leases": lambda: rows.end_leases(),
             "relay: unsent": lambda: rows.unsent(100, 10, 900),
             "relay: forgotten": lambda: rows.forgotten_queues(_WEEK_S, _WEEK_S),

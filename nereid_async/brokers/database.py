@@ -114,12 +114,8 @@ class DatabaseReceiver:
         if now_s >= self._expired_at_s:
             self._expired_at_s = now_s + min(_EXPIRED_PAUSE_S, self._lease_s)
             self._rows.end_leases()
+            self._rows.free_expired()
             self._take_back_sent()
-            claims = self._rows.claim_expired(
-                self._queues, limit, self._lease_s, self._web
-            )
-            if claims:
-                return claims
         return self._rows.claim_due(self._queues, limit, self._lease_s, self._web)
 
     def _take_back_sent(self) -> None:

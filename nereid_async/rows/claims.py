@@ -11,11 +11,12 @@ from trytond import backend
 
 from .. import side
 from ..errors import DatabaseUnavailable
+from ..states import State
 from . import due
 from .records import Claim, Starts
 from .statements import Statements, params
 
-#: How many leases of finished tasks are let go at a time.
+#: How many leases are ended at a time.
 _LEASES_A_STATEMENT = 10_000
 
 
@@ -41,26 +42,6 @@ class ClaimRows(Statements):
             expressions, "id IN (SELECT id FROM due)", parameters, lease_s
         )
 
-    def claim_expired(
-        self, queues: Sequence[str], limit: int, lease_s: float, web: bool
-    ) -> list[Claim]:
-        """Take over running tasks whose worker gave no sign of life."""
-        token = secrets.token_hex(16)
-        with side.transaction(self.database, durable=False) as cursor:
-            self._execute(
-                cursor,
-                "WITH expired AS MATERIALIZED (SELECT r.id FROM async_run r "
-                "JOIN async_task t ON t.uuid = r.uuid AND t.state = 'running' "
-                f"WHERE r.lease_until < {{now}} AND t.queue IN ({params(queues)}) "
-                f"{'' if web else 'AND NOT t.web '}"
-                "ORDER BY r.lease_until LIMIT {p} {skip_locked_run}) "
-                "UPDATE async_run SET token = {p}, lease_until = {later} "
-                "WHERE id IN (SELECT id FROM expired) RETURNING uuid, attempt",
-                [*queues, limit, token, lease_s],
-            )
-            attempts = dict(cursor.fetchall())
-            return self._take_over(cursor, attempts, token)
-
     def claim_ids(
         self,
         ids: Sequence[str],
@@ -73,8 +54,24 @@ class ClaimRows(Statements):
         is over.
 
         :param starts: which of the claims are the mark of the start as well, and save
-            it (but not that of a task taken over).
+            it.
         """
+        claims = self._take_ids(ids, lease_s, starts)
+        rest = [uuid for uuid in ids if uuid not in claims]
+        if rest:
+            try:
+                freed = self._free(f"AND r.uuid IN ({params(rest)}) ", rest, State.SENT)
+                if freed:
+                    claims |= self._take_ids(freed, lease_s, starts)
+            except DatabaseUnavailable:
+                # What has been taken has to be run.
+                if not claims:
+                    raise
+        return claims
+
+    def _take_ids(
+        self, ids: Sequence[str], lease_s: float, starts: Starts | None
+    ) -> dict[str, Claim]:
         claims = self._take(
             [],
             f"uuid IN ({params(ids)}) AND state IN ('pending', 'sent') "
@@ -83,28 +80,7 @@ class ClaimRows(Statements):
             lease_s,
             starts,
         )
-        taken = {claim.id for claim in claims}
-        rest = [uuid for uuid in ids if uuid not in taken]
-        if rest:
-            try:
-                claims += self._take_over_ids(rest, lease_s)
-            except DatabaseUnavailable:
-                # What has been taken has to be run.
-                if not claims:
-                    raise
         return {claim.id: claim for claim in claims}
-
-    def _take_over_ids(self, ids: Sequence[str], lease_s: float) -> list[Claim]:
-        token = secrets.token_hex(16)
-        with side.transaction(self.database, durable=False) as cursor:
-            self._execute(
-                cursor,
-                "UPDATE async_run SET token = {p}, lease_until = {later} "
-                f"WHERE uuid IN ({params(ids)}) AND lease_until < {{now}} "
-                "RETURNING uuid, attempt",
-                [token, lease_s, *ids],
-            )
-            return self._take_over(cursor, dict(cursor.fetchall()), token)
 
     def _take(
         self,
@@ -158,24 +134,45 @@ class ClaimRows(Statements):
                 for uuid, queue, text in taken
             ]
 
-    def _take_over(
-        self, cursor: side.Cursor, attempts: dict[str, int], token: str
-    ) -> list[Claim]:
-        if not attempts:
-            return []
-        ids = list(attempts)
-        self._execute(
-            cursor,
-            "UPDATE async_task SET token = {p} "
-            f"WHERE uuid IN ({params(ids)}) AND state = 'running' "
-            "RETURNING uuid, queue, message",
-            [token, *ids],
-        )
-        # Those that finished in between stay as they are.
-        return [
-            Claim(uuid, token, attempts[uuid], queue, text)
-            for uuid, queue, text in cursor.fetchall()
-        ]
+    def free_expired(self) -> int:
+        """Let tasks wait again whose worker gave no sign of life; returns how many.
+
+        Their attempts stay counted, and they have their old place in their queues.
+        """
+        return len(self._free("", [], State.PENDING))
+
+    def _free(self, condition: str, ids: Sequence[str], state: State) -> list[str]:
+        """End runs whose lease is over; returns the ids of their tasks.
+
+        Nothing that such a run writes later has an effect, not its heartbeat either.
+
+        :param condition: on which of them, with its ids.
+        :param state: that of a task which waits.
+        """
+        with side.transaction(self.database, durable=False) as cursor:
+            self._execute(
+                cursor,
+                "WITH over AS MATERIALIZED (SELECT r.id FROM async_run r "
+                "JOIN async_task t ON t.uuid = r.uuid AND t.state = 'running' "
+                f"WHERE r.lease_until < {{now}} {condition}"
+                # Both rows: one that is about to finish is left alone.
+                "LIMIT {p} {skip_locked}) "
+                "UPDATE async_run SET lease_until = NULL, token = '' "
+                "WHERE id IN (SELECT id FROM over) RETURNING uuid",
+                [*ids, _LEASES_A_STATEMENT],
+            )
+            freed = [uuid for (uuid,) in cursor.fetchall()]
+            if not freed:
+                return []
+            self._execute(
+                cursor,
+                "UPDATE async_task SET state = {p}, token = NULL "
+                f"WHERE uuid IN ({params(freed)})",
+                [state.value, *freed],
+            )
+            if state is State.PENDING:
+                self._wake_workers(cursor)
+            return freed
 
     def end_leases(self, limit: int = _LEASES_A_STATEMENT) -> int:
         """Let go of leases that are over since their task is; returns how many.

@@ -173,18 +173,24 @@ class RunRows(Statements):
             raise LeaseLost(f"task {claim.id}: another worker has it")
         return int(row[0])
 
-    def due_in_s(self, task_id: str) -> float | None:
-        """Seconds until a task may run that nobody has; None if somebody has it."""
-        seconds = self._seconds_between("{now}", "due_at")
+    def free_in_s(self, task_id: str) -> float | None:
+        """Seconds until a task may be taken: it is due, or its run's lease is over.
+
+        None if it has finished.
+        """
+        to_lease = self._seconds_between("{now}", "r.lease_until")
+        to_due = self._seconds_between("{now}", "t.due_at")
         with side.autocommit(self.database) as cursor:
             self._execute(
                 cursor,
-                f"SELECT {seconds} FROM async_task WHERE uuid = {{p}} "
-                "AND state IN ('pending', 'sent')",
+                f"SELECT CASE WHEN t.state = 'running' THEN {to_lease} "
+                f"ELSE {to_due} END FROM async_task t "
+                "LEFT JOIN async_run r ON r.uuid = t.uuid "
+                "WHERE t.uuid = {p} AND t.state IN ('pending', 'sent', 'running')",
                 [task_id],
             )
             row = cursor.fetchone()
-        return None if row is None else max(0.0, float(row[0]))
+        return None if row is None else max(0.0, float(row[0] or 0))
 
     def unknown_for_s(self, claim: Claim) -> float:
         """Note that this worker does not know the task; for how long none has."""

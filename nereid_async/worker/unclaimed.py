@@ -18,6 +18,9 @@ from .settlement import Settlement
 
 logger = logging.getLogger(__name__)
 
+#: What may be taken just now comes again soon, not at once for ever.
+_SOONEST_S = 1.0
+
 
 class Unclaimed:
     """Looks into the rows of what cannot be claimed. Thread-safe."""
@@ -46,11 +49,7 @@ class Unclaimed:
         elif status.state.finished:
             self._over(job, job.message.id, rows)
         else:
-            due_in_s = rows.due_in_s(job.message.id)
-            if due_in_s is None:
-                # Another worker has it; should that die, the message is there again.
-                due_in_s = job.message.visibility_timeout_s
-            self._settlement.leave(job, due_in_s)
+            self._leave(job, job.message.id, rows)
 
     def unread(self, unread: Unread, error: MessageError) -> None:
         """See to a message that another worker may be able to read."""
@@ -66,8 +65,7 @@ class Unclaimed:
                 self._over(unread, message.id, rows)
                 return
             if state is State.RUNNING:
-                timeout_s = self._runtime.settings.visibility_timeout
-                self._settlement.leave(unread, timeout_s)
+                self._leave(unread, message.id, rows)
                 return
         foreign = None
         if state is None and unread.claim is None:
@@ -78,6 +76,14 @@ class Unclaimed:
             self._settlement.foreign(unread, foreign)
         else:
             self._settlement.unknown(unread, error)
+
+    def _leave(self, held: Held, task_id: str, rows: TaskRows) -> None:
+        """Let a message come again when its task may be taken.
+
+        If another worker has it, that is when it would be if that one had died.
+        """
+        free_in_s = rows.free_in_s(task_id) or 0
+        self._settlement.leave(held, max(free_in_s, _SOONEST_S))
 
     def _over(self, held: Held, task_id: str, rows: TaskRows) -> None:
         """See to a message whose task has finished before.

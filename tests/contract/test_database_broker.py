@@ -6,8 +6,15 @@ import time
 
 import pytest
 
-from tests.contract.broker_suite import BrokerSuite, consuming, receive
+from tests.contract.broker_suite import (
+    BrokerSuite,
+    consuming,
+    receive,
+    receive_all,
+    texts,
+)
 from tests.contract.carriers import Carrier, RowCarrier, parcel
+from tests.helpers import wait_until
 
 
 class TestDatabaseBroker(BrokerSuite):
@@ -34,3 +41,19 @@ class TestDatabaseBroker(BrokerSuite):
             started = time.monotonic()
             assert receive(consumer, 1, 20) == []
             assert time.monotonic() - started < 5
+
+    def test_what_a_dead_worker_held_comes_as_fast_as_anything_else(
+        self, carrier: Carrier
+    ) -> None:
+        sent = [parcel() for _ in range(60)]
+        carrier.post(sent)
+        with consuming(carrier) as consumer:
+            assert len(receive_all(consumer, 60, limit=20)) == 60
+        with consuming(carrier) as other:
+            found = wait_until(lambda: receive(other, 10, 1), 20, "the leases are over")
+            while len(found) < 60:
+                # None of them is waited for.
+                again = receive(other, 10, 0)
+                assert again, len(found)
+                found += again
+        assert texts(found) == texts(sent)

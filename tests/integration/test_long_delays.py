@@ -56,7 +56,7 @@ def due_in_s(database: str) -> float:
     rows = of_database(database).rows
     assert rows is not None
     ((task_id,),) = query(database, "SELECT uuid FROM async_task")
-    seconds = rows.due_in_s(task_id)
+    seconds = rows.free_in_s(task_id)
     assert seconds is not None
     return seconds
 

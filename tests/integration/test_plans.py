@@ -17,7 +17,7 @@ ID = "00000000-0000-4000-8000-000000000000"
 STATEMENTS: dict[str, Callable[[TaskRows], Any]] = {
     "claim_ids": lambda rows: rows.claim_ids([ID], 60),
     "claim_due": lambda rows: rows.claim_due(["q"], 10, 60, True),
-    "claim_expired": lambda rows: rows.claim_expired(["q"], 10, 60, True),
+    "free_expired": lambda rows: rows.free_expired(),
     "end_leases": lambda rows: rows.end_leases(),
     "next_due_s": lambda rows: rows.next_due_s(["q"], True),
     "unsent": lambda rows: rows.unsent(100, 10, 900),

@@ -119,7 +119,7 @@ def test_a_claim_is_one_workers(rows: TaskRows, task_id: str) -> None:
     claim(rows, task_id)
     assert rows.claim_ids([task_id], LONG_S) == {}
     assert rows.claim_due(["q"], 10, LONG_S, True) == []
-    assert rows.claim_expired(["q"], 10, LONG_S, True) == []
+    assert rows.free_expired() == 0
     assert states(rows.database) == ["running"]
 
 
@@ -225,13 +225,17 @@ def test_a_claim_ahead_is_the_start_of_what_has_not_run(
     assert query(rows.database, marks, task_id) == [(2, "worker")]
 
 
-def test_taking_over_is_no_start(rows: TaskRows, task_id: str) -> None:
+@pytest.mark.parametrize("at_once", [True, False])
+def test_taking_over_is_a_start_where_a_thread_is_free(
+    rows: TaskRows, task_id: str, at_once: bool
+) -> None:
     lost = rows.claim_ids([task_id], OVER_S, AT_ONCE)[task_id]
+    starts = Starts("worker", again=at_once)
     (taken,) = wait_until(
-        lambda: list(rows.claim_ids([task_id], LONG_S, AT_ONCE).values())
+        lambda: list(rows.claim_ids([task_id], LONG_S, starts).values())
     )
     assert lost.started
-    assert not taken.started
+    assert taken.started is at_once
     assert taken.attempt == 1
 
 
@@ -309,10 +313,16 @@ def test_progress_of_a_lost_run_is_dropped(rows: TaskRows, task_id: str) -> None
 def test_expired_leases_are_found(rows: TaskRows, task_id: str) -> None:
     held = claim(rows, task_id, OVER_S)
     rows.start(held, "worker that dies")
-    assert wait_until(lambda: rows.claim_expired(["other"], 1, 1, True) == [])
-    (taken,) = wait_until(lambda: rows.claim_expired(["q"], 10, LONG_S, True))
+    assert wait_until(rows.free_expired) == 1
+    assert states(rows.database) == ["pending"]
+    # What the dead worker does after all has no effect.
+    assert rows.extend([held], LONG_S) == set()
+    rows.report(held, Progress(9))
+    (taken,) = rows.claim_due(["q"], 10, LONG_S, True)
     assert (taken.id, taken.attempt, taken.text) == (task_id, 1, "text")
-    assert taken.token != held.token
+    with pytest.raises((LeaseLost, backend.DatabaseOperationalError)):
+        finish(rows, held)
+    assert rows.extend([held], LONG_S) == set()
 
 
 def test_attempts_are_counted_where_a_kill_cannot_undo_them(
@@ -443,8 +453,9 @@ def test_the_limit_holds_whatever_plan_the_server_chooses(
     rows.insert_apart([Row(message(), "text") for _ in range(9)], notify=False)
     claimed = [len(rows.claim_due(["q"], 2, 0, True)) for _ in range(6)]
     assert claimed == [2, 2, 2, 2, 2, 0]
-    expired = [len(rows.claim_expired(["q"], 2, LONG_S, True)) for _ in range(6)]
-    assert expired == [2, 2, 2, 2, 2, 0]
+    assert wait_until(rows.free_expired) == 10
+    again = [len(rows.claim_due(["q"], 2, 0, True)) for _ in range(6)]
+    assert again == [2, 2, 2, 2, 2, 0]
 
 
 def test_failures_are_stored_whatever_is_in_them(rows: TaskRows, task_id: str) -> None:
@@ -519,7 +530,8 @@ def test_a_dead_workers_task_does_not_wait_behind_what_is_finished(
         rows.finish_apart(other, Outcome(), 60)
     # Its lease ends last.
     rows.extend([dead], OVER_S)
-    taken = wait_until(lambda: rows.claim_expired(["q"], 2, LONG_S, True))
+    assert wait_until(rows.free_expired) == 1
+    taken = rows.claim_due(["q"], 2, LONG_S, True)
     assert [it.id for it in taken] == [dead.id]
 
 
@@ -532,5 +544,5 @@ def test_leases_of_finished_tasks_are_let_go(rows: TaskRows) -> None:
         rows.release(claim, State.PENDING, 0, 0)
     assert wait_until(lambda: rows.end_leases(10)) == 1
     assert rows.end_leases(10) == 0
-    taken = rows.claim_expired(["q"], 10, LONG_S, True)
-    assert [it.id for it in taken] == [running.id]
+    assert rows.free_expired() == 1
+    assert running.id in {it.id for it in rows.claim_due(["q"], 10, LONG_S, True)}

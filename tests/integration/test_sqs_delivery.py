@@ -189,3 +189,24 @@ def test_neither_mode_runs_what_the_other_has_deferred(
     queue.put(without)
     script.burst()
     assert labels(database) == ["with a row", "without"]
+
+
+def test_what_a_dead_worker_held_comes_when_its_lease_is_over(
+    script: Script, database: str
+) -> None:
+    """Its message may come a little earlier than that: it is not hidden anew."""
+    with script.transaction():
+        task = script.record.write_entry.configure(visibility_timeout=60)
+        task_id = task.defer("taken over").id
+    runtime = of_database(database)
+    assert runtime.rows is not None
+    assert list(runtime.rows.claim_ids([task_id], 6)) == [task_id]
+    script.burst()
+    assert states(database) == ["running"]
+
+    def taken_over() -> bool:
+        script.burst()
+        return labels(database) == ["taken over"]
+
+    # Sooner than the relay takes the message for lost.
+    wait_until(taken_over, 15)

@@ -27,12 +27,20 @@ class OwnInterrupt(BaseException):
     """As gevent's Timeout and pytest's outcomes are: no Exception."""
 
 
-#: What a task may raise that ``except Exception`` does not catch.
+class Unprintable(Exception):
+    """Whoever wants to log it meets another exception."""
+
+    def __str__(self) -> str:
+        raise OwnInterrupt("of a text")
+
+
+#: What a task may raise that ``except Exception`` does not catch, or not for long.
 ODD: dict[str, type[BaseException]] = {
     "cancelled": asyncio.CancelledError,
     "generator": GeneratorExit,
     "interrupt": KeyboardInterrupt,
     "own": OwnInterrupt,
+    "unprintable": Unprintable,
 }
 
 

@@ -48,7 +48,7 @@ class Crew:
         self._keeper = keeper
         self._prefetch = prefetch
         self._pulse = pulse
-        self._closed = threading.Event()
+        self._closed = False
         #: What each thread is at.
         self._at: list[Job | None] = [None] * threads
         self.threads = [
@@ -63,11 +63,11 @@ class Crew:
 
     def close(self) -> None:
         """Begin no task any more: what waits is given back. From a signal handler."""
-        self._closed.set()
+        self._closed = True
 
     def finish(self) -> None:
         """Let the threads end when nothing waits any more."""
-        if self._closed.is_set():
+        if self._closed:
             self.give_back_waiting()
         self._prefetch.close()
 
@@ -126,7 +126,7 @@ class Crew:
         self._at[number] = job
         self._pulse.begins(number, job.message.target.name)
         try:
-            if self._closed.is_set():
+            if self._closed:
                 self._give_back(job)
             else:
                 self._runner.run(job)

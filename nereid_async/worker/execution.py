@@ -137,7 +137,9 @@ def _run_own_queue(database: str) -> None:
     """Run what the task put in trytond's own queue, as Nereid does after a request."""
     tasks = Transaction().tasks
     while tasks:
-        run_task(Pool(database), tasks.pop())
+        task_id = tasks.pop()
+        with forks.kept_inside(f"task {task_id} of Tryton's queue"):
+            run_task(Pool(database), task_id)
 
 
 def _run(job: Job, runtime: Runtime) -> Outcome:

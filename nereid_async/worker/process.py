@@ -34,7 +34,6 @@ RECYCLED = 90
 #: Exit code of one that has failed.
 FAILED = 1
 
-
 #: How long the other threads may take for what they are at.
 _LAST_ROUND_S = 5.0
 
@@ -66,7 +65,9 @@ class WorkerProcess:
         self._options = options
         self._parent_pid = parent_pid or os.getppid()
         self._cut_runs = cut_runs
-        self._stopping = threading.Event()
+        # Flags, not events: a signal's handler must not wait for a lock.
+        self._stopping = False
+        self._polls = True
         self._broken = False
         #: When what still runs is cut off.
         self._cut_at_s = float("inf")
@@ -99,9 +100,10 @@ class WorkerProcess:
 
     def stop(self) -> None:
         """Receive nothing more; what runs, finishes within the time of grace."""
-        self._stopping.set()
+        self._stopping = True
         self._begin_grace()
-        self._pollers.stop()
+        if self._polls:
+            self._pollers.stop()
 
     def run(self) -> int:
         """Work. Needs the pool to be loaded, and no open transaction.
@@ -114,10 +116,11 @@ class WorkerProcess:
         try:
             self._pollers.run()
         finally:
+            self._polls = False
             self._end()
         if self._broken:
             return FAILED
-        return RECYCLED if self._worn_out() and not self._stopping.is_set() else 0
+        return RECYCLED if self._worn_out() and not self._stopping else 0
 
     @property
     def _threads(self) -> list[threading.Thread]:

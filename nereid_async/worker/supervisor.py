@@ -5,20 +5,18 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
 
-from .. import connection_pool, forks
-from ..database_errors import is_passing
 from ..runtime import Runtime
 from .bell import Handler, bell
+from .child import FINISH, HELD, NOW, run_child
 from .cut_runs import CutRuns, give_back
 from .options import WorkerOptions
 from .poll_token import PollToken
-from .process import FAILED, RECYCLED, WorkerProcess
+from .process import RECYCLED, WorkerProcess
 from .pulse import Pulses
 from .watch import Watch
 
@@ -26,10 +24,6 @@ logger = logging.getLogger(__name__)
 
 #: What asks a worker to stop.
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-#: What the parent sends its children: finish, and end now. Not SIGINT, which a
-#: terminal sends to every process by itself.
-_FINISH, _NOW = signal.SIGTERM, signal.SIGQUIT
-
 #: A process that lived this long has not failed at its start.
 _HEALTHY_AFTER_S = 60.0
 _LONGEST_PAUSE_S = 30.0
@@ -104,62 +98,38 @@ class Supervisor:
             self._start(slot)
 
     def _start(self, slot: int) -> None:
-        # A signal that comes before the child's handlers are there waits for them.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
         try:
             pid = os.fork()
             if pid == 0:
-                os._exit(self._run_child(slot))
+                os._exit(run_child(slot, lambda: self._make(slot)))
             self._children[pid] = _Child(pid, slot, time.monotonic())
             logger.info("worker process %d started: pid %d", slot, pid)
+        except OSError as error:
+            # Too many processes, or no memory for one: there may be soon.
+            logger.error("worker process %d cannot be started: %s", slot, error)
+            self._due_at_s[slot] = time.monotonic() + self._pause_s(0)
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
 
-    def _run_child(self, slot: int) -> int:
-        """A worker process; returns its exit code. Never raises.
-
-        An exception that left it would make another supervisor of the process.
-        """
-        try:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            process = WorkerProcess(
-                self._runtime,
-                self._options,
-                self._pulses.of(slot),
-                self._pid,
-                self._tokens,
-                # One relay and one reaper work at a time, whoever else has some.
-                keeps_house=slot == 0,
-                cut_runs=self._cut_runs[slot],
-            )
-            # Not to be ignored: what a task starts would ignore it as well.
-            signal.signal(signal.SIGINT, lambda signum, frame: None)
-            signal.signal(_FINISH, lambda signum, frame: process.stop())
-            signal.signal(_NOW, lambda signum, frame: _end_now(process))
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
-            forks.free_children(connection_pool.AtFork())
-            return process.run()
-        except BaseException as error:
-            logger.critical(
-                "worker process %d failed: %s",
-                slot,
-                " ".join(str(error).split()),
-                exc_info=not is_passing(error),
-            )
-            return FAILED
-        finally:
-            with suppress(Exception):
-                forks.end_daemons()
-                sys.stdout.flush()
-                sys.stderr.flush()
+    def _make(self, slot: int) -> WorkerProcess:
+        return WorkerProcess(
+            self._runtime,
+            self._options,
+            self._pulses.of(slot),
+            self._pid,
+            self._tokens,
+            # One relay and one reaper work at a time, whoever else has some.
+            keeps_house=slot == 0,
+            cut_runs=self._cut_runs[slot],
+        )
 
     def _on_signal(self, signum: int, frame: FrameType | None) -> None:
         self._asked_to_stop += 1
         if self._asked_to_stop > 1:
             # One that hangs outside of Python does not hear of it.
             self._kill_at_s = min(self._kill_at_s, time.monotonic() + _LAST_MERCY_S)
-        self._tell_all(_FINISH if self._asked_to_stop == 1 else _NOW)
+        self._tell_all(FINISH if self._asked_to_stop == 1 else NOW)
 
     def _tell_all(self, signum: signal.Signals) -> None:
         for pid in list(self._children):
@@ -183,7 +153,7 @@ class Supervisor:
         self._code = 1
         self._asked_to_stop = 1
         self._kill_at_s = time.monotonic() + self._options.grace_s + _LAST_MERCY_S
-        self._tell_all(_FINISH)
+        self._tell_all(FINISH)
 
     # -- ends ----------------------------------------------------------------------
 
@@ -201,26 +171,20 @@ class Supervisor:
         self._pulses.of(child.slot).clear()
         if cut_runs := self._cut_runs[child.slot].take():
             give_back(cut_runs, self._runtime, self._queues)
+        who = f"worker process {child.slot} (pid {child.pid})"
         if exit_code == RECYCLED:
             self._due_at_s[child.slot] = 0.0
         elif exit_code != 0:
             self._code = 1
-            logger.error(
-                "worker process %d (pid %d) ended with %d",
-                child.slot,
-                child.pid,
-                exit_code,
-            )
+            logger.error("%s ended with %d", who, exit_code)
             if not self._options.burst:
                 lived_s = time.monotonic() - child.started_at_s
                 self._due_at_s[child.slot] = time.monotonic() + self._pause_s(lived_s)
+        elif not self._options.burst and not self._asked_to_stop:
+            logger.warning("%s was told to end by somebody else: replaced", who)
+            self._due_at_s[child.slot] = 0.0
 
     def _pause_s(self, lived_s: float) -> float:
         """How long to wait with another process for one that has died."""
         self._failures = 1 if lived_s > _HEALTHY_AFTER_S else self._failures + 1
         return min(2.0 ** (self._failures - 1), _LONGEST_PAUSE_S)
-
-
-def _end_now(process: WorkerProcess) -> None:
-    process.note_cut_runs()
-    os._exit(FAILED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections import Counter
@@ -403,6 +404,25 @@ def test_a_process_that_dies_is_replaced(
     wait_for_label(worker, database, "after it")
     assert len(lines(started)) == 2
     assert "worker process" in worker.output
+
+
+@pytest.mark.backends("sqlite")
+@pytest.mark.parametrize("broker_settings", ["database"], indirect=True)
+def test_a_process_that_somebody_else_ends_is_replaced(
+    script: Script, commands: Commands, database: str
+) -> None:
+    worker = commands.worker()
+    worker.wait_until(lambda: len(worker.children) == 1, "started")
+    (child,) = worker.children
+    # As a watchdog over memory does. Its handlers may not be there yet.
+    worker.wait_until(lambda: threads_of(child) > 2, "it works")
+    os.kill(child, signal.SIGTERM)
+    worker.wait_for_output("was told to end by somebody else")
+    with script.transaction():
+        script.record.write_entry.defer("after it")
+    wait_for_label(worker, database, "after it")
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(20) == 0, worker.output
 
 
 def test_processes_are_recycled(

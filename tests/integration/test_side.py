@@ -137,6 +137,40 @@ def test_not_to_wait_for_the_disk_ends_with_the_transaction(database: str) -> No
 
 
 @pytest.mark.backends("postgresql")
+class TestWhatAServerSays:
+    """A real server says it, and means the caller or itself."""
+
+    def say(self, database: str, state: str) -> None:
+        with side.autocommit(database) as cursor:
+            cursor.execute(f"DO $$ BEGIN RAISE SQLSTATE '{state}'; END $$")
+
+    @pytest.mark.parametrize(
+        "state",
+        [
+            "08006",  # connection_failure
+            "25006",  # read_only_sql_transaction
+            "40001",  # serialization_failure
+            "53100",  # disk_full
+            "53200",  # out_of_memory
+            "53300",  # too_many_connections
+            "57P01",  # admin_shutdown
+            "57P02",  # crash_shutdown
+            "57P03",  # cannot_connect_now
+            "58030",  # io_error
+        ],
+    )
+    def test_it_may_do_the_same_later(self, database: str, state: str) -> None:
+        with pytest.raises(DatabaseUnavailable):
+            self.say(database, state)
+
+    @pytest.mark.parametrize("state", ["22012", "23505", "42P01", "42601"])
+    def test_it_will_not(self, database: str, state: str) -> None:
+        with pytest.raises(Exception) as caught:
+            self.say(database, state)
+        assert not isinstance(caught.value, DatabaseUnavailable)
+
+
+@pytest.mark.backends("postgresql")
 class TestConnectionsToAStandby:
     """What was opened while the address led to a standby is not used for ever."""
 

@@ -1,0 +1,62 @@
+"""A process of a worker, from its fork to its end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+
+from .. import connection_pool, forks
+from ..database_errors import is_passing
+from .process import FAILED, WorkerProcess
+
+logger = logging.getLogger(__name__)
+
+#: What the parent sends: finish, and end now. Not SIGINT, which a terminal sends to
+#: every process by itself.
+FINISH, NOW = signal.SIGTERM, signal.SIGQUIT
+#: What has to wait from the fork on, until there are handlers for it.
+HELD = {signal.SIGINT, FINISH, NOW}
+
+
+def run_child(slot: int, make: Callable[[], WorkerProcess]) -> int:
+    """Run a worker process in this one, which was forked with :data:`HELD` blocked.
+
+    Never raises: an exception that left it would make another parent of the process.
+
+    :param slot: its number, for the log.
+    :param make: makes it.
+    :returns: its exit code.
+    """
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        process = make()
+        # Not to be ignored: what a task starts would ignore it as well.
+        signal.signal(signal.SIGINT, lambda signum, frame: None)
+        signal.signal(FINISH, lambda signum, frame: process.stop())
+        signal.signal(NOW, lambda signum, frame: _end_now(process))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
+        forks.free_children(connection_pool.AtFork())
+        return process.run()
+    except BaseException as error:
+        logger.critical(
+            "worker process %d failed: %s",
+            slot,
+            " ".join(str(error).split()),
+            exc_info=not is_passing(error),
+        )
+        return FAILED
+    finally:
+        with suppress(Exception):
+            forks.end_daemons()
+            sys.stdout.flush()
+            sys.stderr.flush()
+
+
+def _end_now(process: WorkerProcess) -> None:
+    process.note_cut_runs()
+    os._exit(FAILED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -56,7 +57,7 @@ def place(page: Page, inside: str = "", **attributes: str) -> Any:
             }
             document.querySelector('main').prepend(element);
         }""",
-        [inside, {"uuid": ID, "interval": "20", **attributes}],
+        [inside, {"uuid": ID, **attributes}],
     )
     return page.locator("#tested")
 
@@ -158,14 +159,56 @@ def test_a_failed_task_may_be_offered_again(page: Page, answers: Answers) -> Non
     expect(page).to_have_title("again")
 
 
-def test_an_interruption_is_tried_again(page: Page, answers: Answers) -> None:
-    answers.are((500, {}))
-    element = place(page)
-    expect(element.get_by_role("alert")).to_be_visible()
-    answers.are((200, {"state": "done", "result": "here"}))
+def refused(route: Route) -> None:
+    """As by a blocker, or by a policy of the page."""
+    route.abort("blockedbyclient")
+
+
+def led_elsewhere(route: Route) -> None:
+    """To a login on a host of its own: no script may read what that answers."""
+    # Here the shop itself, by another name.
+    elsewhere = route.request.url.replace("127.0.0.1", "localhost")
+    route.fulfill(status=302, headers={"Location": elsewhere})
+
+
+def out_of_order(route: Route) -> None:
+    route.fulfill(status=500, body="")
+
+
+@pytest.mark.parametrize("answer", [refused, led_elsewhere, out_of_order])
+def test_an_interruption_is_borne_for_a_while_and_then_told(
+    page: Page, answer: Callable[[Route], None]
+) -> None:
+    asked: list[str] = []
+
+    def count(route: Route) -> None:
+        asked.append(route.request.url)
+        answer(route)
+
+    page.route(POLLS, count)
+    page.clock.install()
+    with page.expect_request(POLLS):
+        element = place(page, timeout="Infinity")
+    alert = element.get_by_role("alert")
+    expect(alert).to_be_hidden()
+
+    def told() -> bool:
+        page.clock.fast_forward(6_000)
+        return bool(alert.is_visible())
+
+    wait_until(told)
+    assert 5 < len(asked) < 30
+    page.unroute(POLLS)
+    Answers(page).are((200, {"state": "done", "result": "here"}))
     element.get_by_role("button", name="Try again").click()
     expect(element.locator("xpath=./p")).to_have_text("here")
-    expect(element.get_by_role("alert")).to_be_hidden()
+    expect(alert).to_be_hidden()
+
+
+def test_an_answer_that_is_none_in_between(page: Page, answers: Answers) -> None:
+    answers.are((500, {}), (200, {"state": "done", "result": "here"}))
+    element = place(page)
+    expect(element.locator("xpath=./p")).to_have_text("here")
 
 
 def test_taken_out_of_the_page_it_stops_to_ask(page: Page, answers: Answers) -> None:

@@ -1,20 +1,23 @@
-"""The browser's module under Node's own test runner."""
+"""The browser's module under Node's own test runner, one file after the other."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 
+import pytest
+
 from tests.databases import PROJECT
 from tests.missing import missing
 
 
-def test_client_js() -> None:
+@pytest.mark.parametrize("file", ["client.test.mjs", "pace.test.mjs"])
+def test_client_js(file: str) -> None:
     node = shutil.which("node")
     if node is None:
         missing("node; apt install nodejs")
     done = subprocess.run(
-        [node, "--test", "tests/client/client.test.mjs"],
+        [node, "--test", f"tests/client/{file}"],
         cwd=PROJECT,
         capture_output=True,
         text=True,

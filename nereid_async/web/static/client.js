@@ -10,11 +10,28 @@
  * the answer is final. Every time is in milliseconds, but `wait`.
  */
 
+/** The first pause, and the shortest. */
 const FIRST_INTERVAL = 250;
-const MAX_INTERVAL = 5000;
+/** As long as pauses become by themselves. */
+const SLOW_INTERVAL = 5000;
+/** As long as a page or a server can make them. */
+const LONGEST_PAUSE = 3_600_000;
+/** After that it asks even where the browser says that it is offline: some err. */
+const OFFLINE_PAUSE = 10_000;
 const GROWTH = 1.5;
-/** Each pause is spread by this share, so that many browsers do not ask at once. */
+/** A pause is longer by up to this share, so that many browsers do not ask at once. */
 const JITTER = 0.2;
+/** How many seconds a server may hold an answer, and how long one may take beside. */
+const LONGEST_WAIT_S = 300;
+const ANSWER_TIME = 30_000;
+/** What a timer of a browser holds; a longer one would be over at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+/**
+ * What may come in a row that is no answer, until that is an error: so many times
+ * what a server calls temporary, or a tenth of it of anything else.
+ */
+const PATIENCE = 120;
+const IMPATIENCE = 10;
 /** What a server or a proxy answers while it is restarting or overloaded. */
 const TEMPORARY = new Set([429, 502, 503, 504]);
 /** Beside this module, below whatever path the app is mounted at. */
@@ -25,9 +42,11 @@ const BASE = new URL(import.meta.url).pathname.endsWith('/async/client.js')
  * @typedef {{done: number|null, total: number|null, message: string|null}} Progress
  *
  * @typedef {object} Options
- * @property {number} [timeout] give up after this time; without it, never
+ * @property {number} [timeout] give up after this time; without it, or with Infinity,
+ *     never
  * @property {AbortSignal} [signal] stops waiting; the promise rejects with its reason
- * @property {number} [interval] the first pause between two questions
+ * @property {number} [interval] the first pause between two questions: 250 at least,
+ *     an hour at most
  * @property {number} [wait] how many seconds the server may hold each answer
  * @property {(progress: Progress) => void} [onProgress] called with what the task
  *     has said of its progress; not before it has said something
@@ -61,6 +80,12 @@ export class TaskFailedError extends AsyncResultError {
   }
 }
 
+/**
+ * No request gets an answer that a script may read, though the browser is online: the
+ * server is away, something blocks the requests, or they lead to a login elsewhere.
+ */
+export class UnreachableError extends AsyncResultError {}
+
 /** There is no such result, or it belongs to another visitor. */
 export class NotFoundError extends AsyncResultError {}
 
@@ -82,27 +107,35 @@ export class UnexpectedAnswerError extends AsyncResultError {
 /**
  * Wait for the result of a task.
  *
- * A hidden tab and a browser that is offline do not ask; a connection that drops
- * is no error.
+ * A hidden tab does not ask, a browser that is offline slowly. A connection that drops,
+ * or an answer that is none, is an error only if it is not the only one: twelve in a
+ * row, or 120 times that a server calls it temporary. A number that cannot be read is
+ * as none, and a warning in the console.
  *
  * @param {string} uuid the id of the task
  * @param {Options} [options]
  * @returns {Promise<any>} what the task returned
  * @throws {TaskFailedError|NotFoundError|GoneError|ResultTimeoutError
- *     |UnexpectedAnswerError} or the reason of the signal
+ *     |UnexpectedAnswerError|UnreachableError} or the reason of the signal
  */
 export async function asyncResult(uuid, options = {}) {
-  const {timeout, signal, interval = FIRST_INTERVAL} = options;
-  const url = address(uuid, options);
-  const ending = endingSignal(timeout, signal);
+  const interval = between(
+    FIRST_INTERVAL, number(options, 'interval', FIRST_INTERVAL), LONGEST_PAUSE);
+  const wait = between(0, number(options, 'wait', 0), LONGEST_WAIT_S);
+  const url = address(uuid, options) + (wait > 0 ? `?wait=${wait}` : '');
+  const limit = wait * 1000 + ANSWER_TIME;
+  const ending = endingSignal(number(options, 'timeout', Infinity), options.signal);
+  let lost = 0;
   try {
-    for (let pause = interval; ; pause = Math.min(pause * GROWTH, MAX_INTERVAL)) {
-      const answer = await ask(url, options, ending.signal);
-      if (answer?.status === 200) {
+    for (let pause = interval; ; pause = longer(pause)) {
+      const answer = await ask(url, options, limit, ending.signal);
+      if (answer.status === 200) {
         if (options.acknowledge ?? answer.body.acknowledge) acknowledge(uuid, options);
         return outcome(answer.body);
       }
-      if (answer?.status === 202) report(answer.body, options);
+      if (answer.status === 202) report(answer.body, options);
+      lost = answer.problem ? lost + (answer.temporary ? 1 : IMPATIENCE) : 0;
+      if (lost >= PATIENCE) throw answer.problem;
       await rest(Math.max(spread(pause), leastPause(answer)), ending.signal);
     }
   } finally {
@@ -120,9 +153,10 @@ export async function asyncResult(uuid, options = {}) {
  * @param {Pick<Options, 'fetch'|'base'>} [options]
  * @returns {Promise<void>}
  */
-export async function acknowledge(uuid, {fetch = globalThis.fetch, base = BASE} = {}) {
+export async function acknowledge(uuid, options = {}) {
+  const {fetch = globalThis.fetch} = options;
   try {
-    await fetch(base + encodeURIComponent(uuid), {
+    await fetch(address(uuid, options), {
       method: 'DELETE',
       keepalive: true,
       credentials: 'same-origin',
@@ -133,51 +167,79 @@ export async function acknowledge(uuid, {fetch = globalThis.fetch, base = BASE} 
   }
 }
 
-function address(uuid, {base = BASE, wait}) {
-  const query = wait > 0 ? `?wait=${encodeURIComponent(wait)}` : '';
-  return base + encodeURIComponent(uuid) + query;
+function address(uuid, {base = BASE}) {
+  return base + encodeURIComponent(uuid);
+}
+
+/**
+ * A number among the options; a page may give text that is one.
+ *
+ * @param {number} otherwise where there is none
+ */
+function number(options, name, otherwise) {
+  const given = options[name] ?? otherwise;
+  const text = typeof given === 'string' && given.trim() !== '';
+  const value = text ? Number(given) : given;
+  if (typeof value === 'number' && !Number.isNaN(value)) return value;
+  console.warn(`async-result: ${name} is no number:`, given);
+  return otherwise;
+}
+
+function between(least, value, most) {
+  return Math.min(Math.max(value, least), most);
 }
 
 /**
  * One question.
  *
- * @returns the status, the body if there is one to read, and Retry-After;
- *     null if the server could not be reached
+ * @returns status and body of what is part of the protocol; else the `problem`, and
+ *     whether it is `temporary`; neither if the browser is offline. In any case
+ *     Retry-After, if there is one.
  */
-async function ask(url, {fetch = globalThis.fetch}, signal) {
+async function ask(url, {fetch = globalThis.fetch}, limit, signal) {
   signal.throwIfAborted();
+  const asking = endingSignal(limit, signal);
   let response, text;
   try {
     response = await fetch(url, {
       credentials: 'same-origin',
       cache: 'no-store',
       headers: {Accept: 'application/json'},
-      signal,
+      signal: asking.signal,
     });
     text = await response.text();
   } catch {
     signal.throwIfAborted();
-    return null;
+    if (isOffline()) return {};
+    return {problem: new UnreachableError('The server cannot be reached.')};
+  } finally {
+    asking.release();
   }
-  const {status} = response;
-  if (status === 404) throw new NotFoundError('There is no such result.');
-  if (status === 410) throw new GoneError('The result is no longer kept.');
-  const retryAfter = response.headers.get('Retry-After');
-  if (TEMPORARY.has(status)) return {status, retryAfter};
-  return {status, retryAfter, body: parse(text, status)};
+  return read(response.status, text, response.headers.get('Retry-After'));
 }
 
-/** The body of a 200 or 202; anything else is not part of the protocol. */
-function parse(text, status) {
-  if (status === 200 || status === 202) {
-    try {
-      const body = JSON.parse(text);
-      if (typeof body?.state === 'string') return body;
-    } catch {
-      // Falls through: a page of a proxy or a login form, for instance.
-    }
+function read(status, text, retryAfter) {
+  if (status === 404) throw new NotFoundError('There is no such result.');
+  if (status === 410) throw new GoneError('The result is no longer kept.');
+  const body = parse(text);
+  if (isAnswer(status, body?.state)) return {status, body, retryAfter};
+  const problem = new UnexpectedAnswerError(
+    `Unexpected answer (status ${status}).`, status);
+  return {problem, temporary: TEMPORARY.has(status), retryAfter};
+}
+
+function isAnswer(status, state) {
+  if (status === 202) return typeof state === 'string';
+  return status === 200 && (state === 'done' || state === 'failed');
+}
+
+/** @returns undefined for what is no JSON: a page of a proxy or a login form */
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
-  throw new UnexpectedAnswerError(`Unexpected answer (status ${status}).`, status);
 }
 
 function report({state, progress}, {onState, onProgress}) {
@@ -186,24 +248,27 @@ function report({state, progress}, {onState, onProgress}) {
 }
 
 function outcome(body) {
-  if (body.state === 'done') return body.result;
   if (body.state === 'failed') throw new TaskFailedError(body.error);
-  throw new UnexpectedAnswerError(`Unexpected state '${body.state}'.`, 200);
+  return body.result;
 }
 
 // -- pauses ----------------------------------------------------------------------
 
 function spread(pause) {
-  return pause * (1 + JITTER * (2 * Math.random() - 1));
+  return pause * (1 + JITTER * Math.random());
+}
+
+function longer(pause) {
+  return Math.max(pause, Math.min(pause * GROWTH, SLOW_INTERVAL));
 }
 
 /**
  * The pause the server asks for. A running task is looked at more often than
  * its default of one second; a longer wish, or that of a server in need, holds.
  */
-function leastPause(answer) {
-  const pause = retryAfterTime(answer?.retryAfter);
-  return pause > 1000 || TEMPORARY.has(answer?.status) ? pause : 0;
+function leastPause({retryAfter, problem}) {
+  const pause = Math.min(retryAfterTime(retryAfter), LONGEST_PAUSE);
+  return pause > 1000 || problem ? pause : 0;
 }
 
 /**
@@ -212,48 +277,68 @@ function leastPause(answer) {
  */
 export function retryAfterTime(header, now = Date.now()) {
   if (!header) return 0;
-  const seconds = Number(header);
-  const time = Number.isNaN(seconds) ? Date.parse(header) - now : seconds * 1000;
+  if (/^[\d.]+$/.test(header)) return Number(header) * 1000 || 0;
+  // A date has a name of a month; what else Date reads is nonsense here.
+  const time = /[a-z]{3}/i.test(header) ? Date.parse(header) - now : 0;
   return time > 0 ? time : 0;
 }
 
+/**
+ * A timer of any length.
+ *
+ * @returns {() => void} ends it
+ */
+function after(duration, call) {
+  let timer;
+  const wait = (left) => {
+    timer = left > LONGEST_TIMER
+      ? setTimeout(() => wait(left - LONGEST_TIMER), LONGEST_TIMER)
+      : setTimeout(call, left);
+  };
+  if (duration !== Infinity) wait(Math.max(duration, 0));
+  return () => clearTimeout(timer);
+}
+
 /** A signal that follows the caller's and also ends when the time is over. */
-function endingSignal(timeout, signal) {
+function endingSignal(time, signal) {
   const controller = new AbortController();
   const follow = () => controller.abort(signal.reason);
-  const timer = timeout === undefined ? undefined : setTimeout(
-    () => controller.abort(new ResultTimeoutError(`No result after ${timeout} ms.`)),
-    timeout);
+  const stop = after(time, () => {
+    controller.abort(new ResultTimeoutError(`No result after ${time} ms.`));
+  });
   if (signal?.aborted) follow();
   signal?.addEventListener('abort', follow);
   return {
     signal: controller.signal,
     release() {
-      clearTimeout(timer);
+      stop();
       signal?.removeEventListener('abort', follow);
     },
   };
 }
 
-/** Pause; and then for as long as nobody looks, or nobody could be asked. */
+/** Pause; for as long as nobody looks; and longer where the browser is offline. */
 async function rest(duration, signal) {
-  await until(signal, (resume) => {
-    const timer = setTimeout(resume, duration);
-    return () => clearTimeout(timer);
-  });
-  const {document, navigator} = globalThis;
-  await untilEvent(document, 'visibilitychange', () => !document.hidden, signal);
-  await untilEvent(globalThis, 'online', () => navigator?.onLine !== false, signal);
-}
-
-async function untilEvent(target, name, holds, signal) {
-  if (!target?.addEventListener) return;
-  while (!holds()) {
+  await until(signal, (resume) => after(duration, resume));
+  while (globalThis.document?.hidden) {
+    await until(signal, (resume) => onEvent(document, 'visibilitychange', resume));
+  }
+  if (isOffline()) {
     await until(signal, (resume) => {
-      target.addEventListener(name, resume);
-      return () => target.removeEventListener(name, resume);
+      const ends = [after(OFFLINE_PAUSE, resume), onEvent(globalThis, 'online', resume)];
+      return () => ends.forEach((end) => end());
     });
   }
+}
+
+function isOffline() {
+  return globalThis.navigator?.onLine === false;
+}
+
+/** @returns {() => void} ends it */
+function onEvent(target, name, call) {
+  target.addEventListener?.(name, call);
+  return () => target.removeEventListener?.(name, call);
 }
 
 /**
@@ -415,7 +500,7 @@ export class AsyncResultElement extends (globalThis.HTMLElement ?? Object) {
       },
     };
     for (const name of ['timeout', 'interval', 'wait']) {
-      if (this.hasAttribute(name)) options[name] = Number(this.getAttribute(name));
+      if (this.hasAttribute(name)) options[name] = this.getAttribute(name);
     }
     if (this.hasAttribute('base')) options.base = this.getAttribute('base');
     if (this.hasAttribute('no-acknowledge')) options.acknowledge = false;

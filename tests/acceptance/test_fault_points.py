@@ -272,7 +272,7 @@ def test_after_the_reply_before_the_acknowledgement(
         pytest.param(named("DeleteMessageBatch"), id="after the reply"),
     ],
 )
-def test_an_answer_that_was_fetched_meanwhile_is_not_sent_again(
+def test_an_answer_that_was_acknowledged_meanwhile_is_not_sent_again(
     script: Script,
     commands: Commands,
     proxy: Proxy,
@@ -283,6 +283,8 @@ def test_an_answer_that_was_fetched_meanwhile_is_not_sent_again(
 ) -> None:
     killed = Killed(script, commands, proxy, at)
     killed.check(database)
+    with script.transaction():
+        killed.result.acknowledge()
     assert reply_queues() == []
     assert queue.left() == 1
 

@@ -53,7 +53,6 @@ class Seal:
         except (BadSignature, UnicodeError) as error:
             if _SIGNED.fullmatch(text):
                 raise WrongSignature(
-                    f"{len(text)} bytes, not signed with a key of the setting "
-                    "signing_key here"
+                    "not signed with a key of the setting signing_key here"
                 ) from None
             raise BadMessage(f"{type(error).__name__}, {len(text)} bytes") from None

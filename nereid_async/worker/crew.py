@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from .. import runtime as runtimes
 from ..errors import NereidAsyncError
 from ..runtime import Runtime
+from ..throttled_log import ThrottledLog
 from .alive import alive
 from .job import Job
 from .lease import LeaseKeeper
@@ -48,6 +49,7 @@ class Crew:
         self._keeper = keeper
         self._prefetch = prefetch
         self._pulse = pulse
+        self._log = ThrottledLog(logger)
         self._closed = False
         #: What each thread is at.
         self._at: list[Job | None] = [None] * threads
@@ -140,7 +142,13 @@ class Crew:
         try:
             self._settlement.hand_back(job)
         except NereidAsyncError as error:
-            logger.warning("%s not given back: %s", job, error)
+            # An outage is the same for all that is in hand.
+            self._log.warning(
+                type(error).__name__,
+                "%s not given back, its lease runs out: %s",
+                job,
+                error,
+            )
         except Exception:
             # The others are to be given back all the same.
             logger.exception("%s not given back", job)

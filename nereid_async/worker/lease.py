@@ -9,6 +9,7 @@ import time
 from ..brokers.base import Consumer
 from ..errors import TransportError
 from ..runtime import Runtime
+from ..throttled_log import ThrottledLog
 from .job import Job
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ class LeaseKeeper(threading.Thread):
         self._runtime = runtime
         self._consumer = consumer
         self._received_for_s = runtime.settings.visibility_timeout
+        self._log = ThrottledLog(logger)
         self._changed = threading.Condition()
         self._due_at_s: dict[str, float] = {}
         self._jobs: dict[str, Job] = {}
@@ -94,7 +96,12 @@ class LeaseKeeper(threading.Thread):
                 try:
                     extend(timeout_s, group)
                 except TransportError as error:
-                    logger.warning("leases of %d task(s): %s", len(group), error)
+                    self._log.warning(
+                        type(error).__name__,
+                        "leases of %d task(s) not extended: %s",
+                        len(group),
+                        error,
+                    )
                     self._try_again(group)
 
     def _try_again(self, jobs: list[Job]) -> None:
@@ -112,9 +119,9 @@ class LeaseKeeper(threading.Thread):
             return
         claims = [job.claim for job in jobs if job.claim is not None]
         held = rows.extend(claims, timeout_s)
-        for claim in claims:
-            if claim.id not in held:
-                logger.warning("task %s: the lease is lost", claim.id)
+        lost = [claim.id for claim in claims if claim.id not in held]
+        if lost:
+            logger.warning("lease lost of %d task(s): %s", len(lost), ", ".join(lost))
 
     def _extend_deliveries(self, timeout_s: int, jobs: list[Job]) -> None:
         asked_at_s = time.monotonic()

@@ -16,6 +16,7 @@ from ..results.base import Failure, Outcome
 from ..runtime import Runtime
 from ..session_limits import likely_limit
 from ..targets import find
+from ..throttled_log import ThrottledLog
 from . import outage, retry
 from .call import NotTaken
 from .execution import execute
@@ -36,17 +37,18 @@ class Runner:
         self._runtime = runtime
         self._settlement = settlement
         self._name = name
+        self._log = ThrottledLog(logger)
 
     def run(self, job: Job) -> None:
         """Run a job to its end, whatever that is. Never raises."""
         try:
             self._run(job)
-        except LeaseLost as error:
-            # Not acknowledged: whoever has it now does that.
-            logger.warning("%s: %s", job, error)
-        except (TransportError, backend.DatabaseOperationalError) as error:
+        except (LeaseLost, TransportError, backend.DatabaseOperationalError) as error:
             # Its outcome is durable or nobody's; what is left comes again by itself.
-            logger.warning("%s: %s", job, error)
+            # A lost lease is not acknowledged: whoever has it now does that.
+            self._log.warning(
+                (type(error), job.message.target.name), "%s: %s", job, error
+            )
         except BaseException:
             # Whatever it was: it is not to cost the worker a thread.
             logger.exception("%s: the worker failed", job)
@@ -150,7 +152,8 @@ class Runner:
         if count > retry.FREE_INTERRUPTIONS:
             return False
         delay_s = retry.backoff_s(count)
-        logger.warning(
+        self._log.warning(
+            ("interrupted", job.message.target.name),
             "%s was interrupted, which is no attempt; again in %.1f s: %s",
             job,
             delay_s,

@@ -1,0 +1,64 @@
+"""A fault that hits many tasks is told in a line, whatever stands in each of them."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from nereid_async.runtime import of_database
+from nereid_async.worker.options import WorkerOptions
+from nereid_async.worker.process import WorkerProcess
+from tests.fixtures.apps import SECRET_KEY
+from tests.fixtures.scripts import ConfWriter, Script
+from tests.helpers import states
+from tests.servers import PostgreSQL
+
+ON_ROWS = pytest.mark.parametrize("broker_settings", ["database"], indirect=True)
+TASKS = 6
+
+
+@ON_ROWS
+@pytest.mark.backends("postgresql")
+def test_a_database_that_is_away(
+    script: Script,
+    database: str,
+    server: PostgreSQL,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with script.transaction():
+        for i in range(TASKS):
+            script.record.write_entry.defer(str(i))
+    worker = WorkerProcess(of_database(database), WorkerOptions())
+    received = worker._consumer.receivers[0].receive(TASKS, 1)
+    jobs = worker._intake._admission.admit(received, at_once=False)
+    assert len(jobs) == TASKS
+    server.stop()
+    for job in jobs:
+        worker._keeper._extend([job])
+    worker._crew._give_back_all(jobs)
+    lines = [record.getMessage() for record in caplog.records]
+    assert len([line for line in lines if "not extended" in line]) == 1
+    assert len([line for line in lines if "not given back" in line]) == 1
+    server.start()
+    worker._consumer.close()
+
+
+@ON_ROWS
+@pytest.mark.backends("sqlite")
+def test_a_key_that_is_not_known_here(
+    script: Script,
+    database: str,
+    tryton_conf: ConfWriter,
+    broker_settings: dict[str, str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """However long the messages are."""
+    with script.transaction():
+        for i in range(TASKS):
+            script.record.write_entry.defer("x" * i)
+    tryton_conf(signing_key=f"not-{SECRET_KEY}", **broker_settings)
+    with caplog.at_level(logging.WARNING):
+        Script(database).burst()
+    assert states(database) == ["pending"] * TASKS
+    assert caplog.text.count("not signed with a key") == 1

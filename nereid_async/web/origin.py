@@ -15,12 +15,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from werkzeug.sansio.utils import host_is_trusted
+from werkzeug.sansio.utils import get_current_url, host_is_trusted
 
 from ..throttled_log import ThrottledLog
 
 #: A name with a dot in it, and perhaps a port: no title of a shop.
 _HOST_NAME = re.compile(r"(?:[a-z0-9-]+\.)+[a-z0-9-]+(?::\d+)?", re.IGNORECASE)
+
+#: A host and perhaps a port, with nothing in it that browsers, mail programs and
+#: Python read in different ways. Older releases of werkzeug let more through.
+_PLAIN_HOST = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d+)?", re.I | re.ASCII)
 
 _MEND = "set ASYNC_BASE_URL, or list the host in TRUSTED_HOSTS"
 
@@ -53,7 +57,8 @@ class Origins:
         if name in self._given:
             return self._given[name]
         url, host = str(request.url_root), str(request.host)
-        if _is_of(name, host) or self._is_trusted(host):
+        is_plain = _PLAIN_HOST.fullmatch(host)
+        if is_plain and (_is_of(name, host) or self._is_trusted(host)):
             return url
         if not _HOST_NAME.fullmatch(name):
             self._log.warning(
@@ -73,7 +78,7 @@ class Origins:
             name,
             _MEND,
         )
-        return urlsplit(url)._replace(netloc=name).geturl()
+        return get_current_url(request.scheme, name, request.root_path)
 
     def _name(self, website: Any) -> str:
         # A statement that not every request has to pay for.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nereid_async import NereidAsync
+from nereid_async import NereidAsync, Retry, current_task
 
 #: An extension without an app: the decorator needs none.
 extension = NereidAsync()
@@ -31,3 +31,23 @@ def _hidden(label: str) -> None:
 def undecorated(left: int) -> int:
     """Not a task: no message may call it."""
     return left
+
+
+@extension.task(max_attempts=2)
+def retry_because(text: str) -> None:
+    """Ask for another run because of an error, as where a mail server is away."""
+    if current_task.attempt == 1:
+        try:
+            raise OSError(text)
+        except OSError as error:
+            raise Retry(delay=0) from error
+
+
+@extension.task(max_attempts=1)
+def fail_below(text: str) -> None:
+    """Fail in what the task calls."""
+    _raise(text)
+
+
+def _raise(text: str) -> None:
+    raise ValueError(text)

@@ -11,7 +11,7 @@ from trytond import backend
 from .. import connection_pool, signals
 from ..database_errors import is_passing, translated
 from ..deferral import TaskOptions
-from ..errors import DatabaseUnavailable, LeaseLost, TransportError
+from ..errors import DatabaseUnavailable, LeaseLost, Retry, TransportError
 from ..results.base import Failure, Outcome
 from ..runtime import Runtime
 from ..session_limits import likely_limit
@@ -21,6 +21,7 @@ from . import outage, retry
 from .call import NotTaken
 from .execution import execute
 from .job import Job
+from .own_frames import without_ours
 from .public_errors import is_public
 from .settlement import Settlement
 
@@ -83,6 +84,7 @@ class Runner:
         except BaseException as error:
             # sys.exit() in a task, or a cancelled coroutine, ends the task, not the
             # worker.
+            without_ours(error)
             self._failed(job, self._explained(error, started_s))
         else:
             logger.info("%s: done in %.0f ms", job, _ms_since(started_s))
@@ -129,15 +131,28 @@ class Runner:
             )
             self._give_up(job, failure, error)
             return
-        logger.warning(
-            "%s failed, attempt %d; again in %.1f s",
-            job,
-            job.attempt,
-            decision.delay_s,
-            exc_info=error,
-        )
+        self._tell_again(job, decision.delay_s, error)
         outage.outlast(job, lambda: self._settlement.retry(job, decision.delay_s))
         self._emit_retried(job, decision.delay_s, error)
+
+    def _tell_again(self, job: Job, delay_s: float, error: BaseException) -> None:
+        """Log another attempt; what is no mistake of the task's takes a line."""
+        again = f"attempt {job.attempt}; again in {delay_s:.1f} s"
+        if retry.is_interruption(error):
+            self._log.warning(
+                ("interrupted too often", job.message.target.name),
+                "%s was interrupted once more, which counts as %s: %s",
+                job,
+                again,
+                error,
+            )
+        elif isinstance(error, Retry):
+            reason = error.__cause__ or error.__context__
+            level = logging.INFO if reason is None else logging.WARNING
+            told = "" if reason is None else f": {type(reason).__name__}: {reason}"
+            logger.log(level, "%s asked for another run in %s%s", job, again, told)
+        else:
+            logger.warning("%s failed, %s", job, again, exc_info=error)
 
     def _interrupted(self, job: Job, error: BaseException) -> bool:
         """Let it run again without counting the attempt; whether it has another one.

@@ -1,0 +1,18 @@
+"""Tracebacks as the author of a task reads them."""
+
+from __future__ import annotations
+
+_OURS = __name__.partition(".")[0] + "."
+
+
+def without_ours(error: BaseException) -> None:
+    """Let the traceback of an exception begin where the task's code does.
+
+    One that never leaves our own code stays as it is.
+    """
+    frames = error.__traceback__
+    while frames is not None:
+        if not str(frames.tb_frame.f_globals.get("__name__")).startswith(_OURS):
+            error.__traceback__ = frames
+            return
+        frames = frames.tb_next

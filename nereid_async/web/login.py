@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ def of_session(app: Nereid, request: Any, session: Mapping[str, Any]) -> str | N
         remembered = app.config.get("REMEMBER_COOKIE_NAME", COOKIE_NAME)
         elsewhere = (
             remembered in request.cookies
-            or "Authorization" in request.headers
+            or _names_a_user(request.headers.get("Authorization", ""))
             or not _is(manager._request_callback, users.load_user_from_request)
         )
         return None if elsewhere else ANONYMOUS
@@ -47,6 +48,19 @@ def of_request(app: Nereid) -> str:
     if of_session(app, request, session) == ANONYMOUS:
         return ANONYMOUS
     return ANONYMOUS if current_user.is_anonymous else str(current_user.get_id())
+
+
+def _names_a_user(authorization: str) -> bool:
+    """Whether Nereid finds a name and a password in a header.
+
+    It reads a header of any kind as Basic, and raises where that cannot be, as with
+    the token of a proxy or of an API of the shop's own.
+    """
+    try:
+        text = base64.b64decode(authorization.replace("Basic ", "", 1)).decode()
+    except ValueError:
+        return False
+    return ":" in text
 
 
 def _nereid_users() -> Any:

@@ -127,6 +127,37 @@ def test_a_login_by_header_owns_as_the_user(client: Browser, app: Any) -> None:
     assert client.get(url).json["result"] == "of ada"
 
 
+UNREADABLE = ["Basic", "Basic !!!", "Basic YQ==", "Basic //79/Q==", "Bearer a.b.c", ""]
+
+
+@pytest.mark.parametrize("value", UNREADABLE)
+def test_a_header_that_is_no_login_of_nereids_is_none(
+    client: Browser, app: Any, value: str
+) -> None:
+    """A proxy or an API of the shop's own may have it; Nereid fails to read it."""
+    headers = {"Authorization": value}
+    answer = client.post("/en/defer-result", json={"args": ["x"]}, headers=headers)
+    assert answer.status_code == 202
+    burst(app)
+    url = answer.json["url"]
+    assert client.get(url, headers=headers).json["result"] == "x"
+    assert client.get(url).json["result"] == "x"
+    assert Browser(app).get(url, headers=headers).status_code == 404
+    assert client.delete(url, headers=headers).status_code == 204
+
+
+def test_a_header_is_read_as_nereid_reads_it(client: Browser, app: Any) -> None:
+    """Without the word in front, and with what is no Base64 between."""
+    value = header(ADA)["Authorization"].removeprefix("Basic ")
+    odd = {"Authorization": f"{value[:3]} {value[3:]}"}
+    answer = client.post("/en/defer-result", json={"args": ["x"]}, headers=odd)
+    burst(app)
+    url = answer.json["url"]
+    assert client.get(url, headers=odd).json["result"] == "x"
+    assert client.get(url, headers=header(ADA)).json["result"] == "x"
+    assert client.get(url).status_code == 404
+
+
 def test_a_remembered_user_is_one(app: Any) -> None:
     visitor = Browser(app)
     answer = visitor.post(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 
 from ..brokers.base import Delivery, Receiver
@@ -49,10 +50,13 @@ class Poller:
         self._quiet = True
         #: How many polls have failed since the last one that was answered.
         self._failures = 0
+        #: When it was last seen to go on, whatever came of it.
+        self.went_on_at_s = time.monotonic()
 
     def run(self) -> None:
         """Poll until there is a reason not to."""
         while self._state.goes_on(self._quiet):
+            self.went_on_at_s = time.monotonic()
             try:
                 if self._poll():
                     self._failures = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from ..brokers.base import Receiver
@@ -12,13 +13,17 @@ from .poll_state import PollState
 from .poll_token import PollToken, Ticker
 from .poller import Poller
 
+#: Longer than a poll takes with all its tries, and the pause after it.
+_HANGS_AFTER_S = 180.0
+
 
 class Pollers:
     """Polls all receivers at the same time.
 
     The first one in the thread that calls :meth:`run`, each other one in its own.
 
-    :param beat: called after each poll that was answered, and while none is to be made.
+    :param beat: called after each poll that was answered, and while none is to be made;
+        not while one of the pollers hangs.
     :param may_go_on: asked before each poll.
     :param tokens: by the names of receivers; empty where each process polls.
     """
@@ -33,9 +38,10 @@ class Pollers:
         tokens: Mapping[str, PollToken],
     ) -> None:
         self._receivers = receivers
+        self._beat = beat
         self._state = PollState(len(receivers), intake, options, may_go_on)
         self._pollers = [
-            Poller(it, intake, self._state, beat, tokens.get(it.name))
+            Poller(it, intake, self._state, self._beat_for_all, tokens.get(it.name))
             for it in receivers
         ]
         self._ticker = Ticker(list(tokens.values())) if tokens else None
@@ -70,6 +76,11 @@ class Pollers:
             self._ticker.stop()
         for error in self._errors:
             raise error
+
+    def _beat_for_all(self) -> None:
+        seen_s = min(poller.went_on_at_s for poller in self._pollers)
+        if time.monotonic() - seen_s < _HANGS_AFTER_S:
+            self._beat()
 
     def _run(self, poller: Poller) -> None:
         try:

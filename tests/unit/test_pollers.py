@@ -1,0 +1,69 @@
+"""One poller that hangs is not covered by the others."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, cast
+
+import pytest
+
+from nereid_async.brokers.base import Delivery
+from nereid_async.worker import pollers
+from nereid_async.worker.intake import Intake
+from nereid_async.worker.options import WorkerOptions
+from nereid_async.worker.pollers import Pollers
+from nereid_async.worker.prefetch import Prefetch
+from tests.helpers import wait_until
+
+
+class Quiet:
+    """A receiver that brings nothing; it may hang."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.goes = threading.Event()
+        self.goes.set()
+
+    def receive(self, limit: int, wait_s: float) -> list[Delivery]:
+        self.goes.wait(30)
+        return []
+
+    def wake(self) -> None:
+        self.goes.set()
+
+    def close(self) -> None:
+        pass
+
+
+def test_one_that_hangs_lets_the_process_be_silent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pollers, "_HANGS_AFTER_S", 0.2)
+    one, other = Quiet("one"), Quiet("other")
+    beats: list[int] = []
+    # Nothing comes, so there is nobody to take it.
+    nobody = cast(Any, None)
+    it = Pollers(
+        [one, other],
+        Intake(nobody, nobody, Prefetch(1), nobody),
+        WorkerOptions(),
+        lambda: beats.append(1),
+        lambda: True,
+        {},
+    )
+    thread = threading.Thread(target=it.run)
+    thread.start()
+    try:
+        wait_until(lambda: beats)
+        other.goes.clear()
+
+        def is_silent() -> bool:
+            before = len(beats)
+            return not threading.Event().wait(0.05) and len(beats) == before
+
+        wait_until(is_silent)
+        other.goes.set()
+        wait_until(lambda: not is_silent())
+    finally:
+        it.stop()
+        thread.join()

@@ -71,16 +71,18 @@ class FastPolls:
     def _answer(
         self, task_id: str, request: Any, audiences: Sequence[Audience]
     ) -> endpoint.Answer:
-        def look(checks: bool) -> endpoint.Answer:
-            nonlocal audiences
-            if checks:
-                # The visitor may have logged out, the website have been closed.
-                audiences = self._audiences(request) or ()
+        def look() -> endpoint.Answer:
             return endpoint.read(self._parts.runtime, task_id, audiences)
+
+        def may_read() -> bool | None:
+            # The visitor may have logged out, the website have been closed.
+            now = self._audiences(request)
+            mint = self._parts.runtime.mint
+            return None if now is None else mint.readable_by(task_id, now)
 
         wait = request.args.get("wait")
         with self._held.place(request.environ, wait) as wait_s:
-            return held_polls.hold(look, wait_s)
+            return held_polls.hold(look, may_read, wait_s)
 
     def _audiences(self, request: Any) -> Sequence[Audience] | None:
         """All that the visitor may read; None where only Nereid can tell."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from .endpoint import Answer
+from .endpoint import NOT_FOUND, Answer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -63,19 +63,25 @@ class HeldPolls:
         return max(0, min(asked_s, self._longest_s))
 
 
-def hold(look: Callable[[bool], Answer], wait_s: float) -> Answer:
+def hold(
+    look: Callable[[], Answer], may_read: Callable[[], bool | None], wait_s: float
+) -> Answer:
     """Look until the answer is a final one, or the time is over.
 
-    :param look: told whether to check anew who asks.
+    :param may_read: whether the visitor still may; None if only Nereid can tell. Asked
+        now and then, and before a final answer is given.
     """
-    now_s = time.monotonic()
-    deadline_s, check_at_s = now_s + wait_s, now_s + _CHECK_EVERY_S
-    while True:
-        checks = time.monotonic() >= check_at_s
-        if checks:
-            check_at_s = time.monotonic() + _CHECK_EVERY_S
-        answer = look(checks)
-        left_s = deadline_s - time.monotonic()
-        if answer.status != 202 or left_s <= 0:
-            return answer
+    check_at_s = time.monotonic() + _CHECK_EVERY_S
+    deadline_s = time.monotonic() + wait_s
+    answer = look()
+    while answer.status == 202 and (left_s := deadline_s - time.monotonic()) > 0:
         time.sleep(min(_LOOK_EVERY_S, left_s))
+        unfinished, answer = answer, look()
+        if answer.status == 202 and time.monotonic() < check_at_s:
+            continue
+        check_at_s = time.monotonic() + _CHECK_EVERY_S
+        may = may_read()
+        if not may:
+            # The next poll of the same visitor goes where it can be told.
+            return unfinished if may is None else NOT_FOUND
+    return answer

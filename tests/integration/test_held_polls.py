@@ -93,6 +93,11 @@ class Polls:
         return self.answers
 
 
+def wait_until_held(app: Any) -> None:
+    """Wait until one of the two places is taken: it was looked at who asks."""
+    wait_until(lambda: app.wsgi_app._held._free._value == 1)
+
+
 def test_of_many_only_some_are_held(holding: Any) -> None:
     client = Browser(holding)
     task = client.defer("echo", "x")
@@ -154,10 +159,46 @@ def test_it_ends_when_its_visitor_may_read_no_more(
     task = client.defer("echo", "of ada")
     polls = Polls(client, task["url"])
     polls.start()
+    wait_until_held(holding)
     end(client, holding.database_name)
     (answer,) = polls.end()
-    assert answer.status_code == 404
+    # A closed website is Nereid's to tell, at the next poll.
+    assert answer.status_code == (404 if end is logged_out else 202)
+    assert client.get(task["url"]).status_code == 404
     # It has not waited for the task.
     assert query(holding.database_name, "SELECT state FROM async_task") == [
         ("pending",)
     ]
+
+
+def test_it_hands_out_nothing_after_a_logout(holding: Any) -> None:
+    """Not even what has ended since it last looked at who asks."""
+    client = Browser(holding)
+    client.log_in(ADA)
+    task = client.defer("echo", "of ada")
+    polls = Polls(client, task["url"])
+    polls.start()
+    wait_until_held(holding)
+    client.log_out()
+    query(
+        holding.database_name,
+        "UPDATE async_task SET state = 'done', result = %s",
+        '{"value": "of ada"}',
+    )
+    (answer,) = polls.end()
+    assert answer.status_code == 404
+
+
+def test_a_host_that_only_nereid_can_tell_by_now_is_no_end(
+    holding: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Nereid has found counts for a while, which may end while a poll is held."""
+    monkeypatch.setattr("nereid_async.web.hosts.Hosts._FRESH_S", 0.5)
+    client = Browser(holding)
+    task = client.defer("echo", "x")
+    polls = Polls(client, task["url"])
+    polls.start()
+    (answer,) = polls.end()
+    assert answer.status_code == 202
+    burst(holding)
+    assert client.get(task["url"]).json["result"] == "x"

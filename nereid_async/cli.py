@@ -9,7 +9,8 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -152,12 +153,14 @@ def _log_to_stderr(verbose: bool) -> None:
 
 
 def _run_status(runtime: Runtime) -> None:
-    """Count the tasks by state."""
+    """Count the tasks by state, and by queue those that wait for a worker."""
     if runtime.rows is None:
         raise click.ClickException("without an outbox there are no rows to count")
     runtime.load_pool()
     for state, count in runtime.rows.count_by_state().items():
         click.echo(f"{state}: {count}")
+    for queue, count in runtime.rows.count_due_by_queue().items():
+        click.echo(f"due in queue {queue}: {count}")
 
 
 def _run_reap(runtime: Runtime) -> None:
@@ -176,7 +179,12 @@ def _run_retry(runtime: Runtime, ids: tuple[str, ...]) -> None:
     runtime.load_pool()
     again = runtime.rows.retry_failed(ids)
     for task_id in ids:
-        click.echo(f"{task_id}: {'again' if task_id in again else 'has not failed'}")
+        if task_id in again:
+            click.echo(f"{task_id}: again")
+        elif runtime.rows.status(task_id) is None:
+            click.echo(f"{task_id}: there is no such task")
+        else:
+            click.echo(f"{task_id}: has not failed")
     for task_id in again:
         try:
             runtime.results.withdraw(task_id)
@@ -235,27 +243,33 @@ def _app_runtime(command: Callable[..., None]) -> Callable[..., None]:
         from flask.cli import ScriptInfo
 
         info = click.get_current_context().ensure_object(ScriptInfo)
-        try:
-            runtime = _runtime_of_app(info)
-        except NereidAsyncError as error:
-            raise click.ClickException(str(error)) from error
-        _reporting(command, runtime, options)
+        with _reporting():
+            command(_runtime_of_app(info), **options)
 
     run.__doc__ = command.__doc__
     return run
 
 
-def _reporting(
-    command: Callable[..., None], runtime: Runtime, options: dict[str, Any]
-) -> None:
-    from trytond import backend
-
+@contextmanager
+def _reporting() -> Iterator[None]:
+    """End a command with a line where something is wrong that its user can mend."""
+    # What does not connect is told by us, or waited for; trytond adds a traceback.
+    logging.getLogger("trytond.backend.postgresql.database").addFilter(_untraced)
     try:
-        command(runtime, **options)
+        yield
     except NereidAsyncError as error:
         raise click.ClickException(str(error)) from error
-    except backend.DatabaseOperationalError as error:
-        raise click.ClickException(f"database {runtime.database!r}: {error}") from error
+    except Exception as error:
+        # Imported late, as all of trytond.
+        from trytond import backend
+
+        if not isinstance(error, backend.DatabaseOperationalError):
+            raise
+        raise click.ClickException(f"database: {error}") from error
+
+
+def _untraced(record: logging.LogRecord) -> bool:
+    return not record.exc_info
 
 
 def _identity_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -325,8 +339,8 @@ def _tryton_runtime(command: Callable[..., None]) -> Callable[..., None]:
         app_name: str | None,
         **options: Any,
     ) -> None:
-        runtime = _load_runtime(config_files, database, app_name)
-        _reporting(command, runtime, options)
+        with _reporting():
+            command(_load_runtime(config_files, database, app_name), **options)
 
     run.__doc__ = command.__doc__
     return run
@@ -337,25 +351,22 @@ def _load_runtime(
 ) -> Runtime:
     from trytond.config import config
 
-    try:
-        if config_files:
-            config.update_etc(list(config_files))
-        from . import runtime as runtimes
+    if config_files:
+        config.update_etc(list(config_files))
+    from . import runtime as runtimes
 
-        if app_name is not None:
-            from flask.cli import ScriptInfo
+    if app_name is not None:
+        from flask.cli import ScriptInfo
 
-            runtime = _runtime_of_app(ScriptInfo(app_import_path=app_name))
-            if database not in (None, runtime.database):
-                raise click.UsageError(
-                    f"the app is for database {runtime.database!r}, not {database!r}"
-                )
-            return runtime
-        if database is None:
-            raise click.UsageError("name the database with -d, or the app with --app")
-        return runtimes.of_database(database)
-    except NereidAsyncError as error:
-        raise click.ClickException(str(error)) from error
+        runtime = _runtime_of_app(ScriptInfo(app_import_path=app_name))
+        if database not in (None, runtime.database):
+            raise click.UsageError(
+                f"the app is for database {runtime.database!r}, not {database!r}"
+            )
+        return runtime
+    if database is None:
+        raise click.UsageError("name the database with -d, or the app with --app")
+    return runtimes.of_database(database)
 
 
 main.command("worker")(_tryton_options(_worker_options(_tryton_runtime(_run_worker))))

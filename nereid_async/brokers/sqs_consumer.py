@@ -74,6 +74,7 @@ class SqsConsumer:
         queues: Sequence[str],
     ) -> None:
         self._queues = task_queues
+        self._log = ThrottledLog(logger)
         self.receivers = [SqsReceiver(self._queues, it, settings) for it in queues]
         self._acknowledged = Collector(
             "acknowledgements",
@@ -103,7 +104,8 @@ class SqsConsumer:
         except TransportError as error:
             failed = [str(error)] * len(deliveries)
         for reason in failed:
-            logger.warning(
+            self._log.warning(
+                ("delete", queue, reason),
                 "SQS did not delete a message of %s (%s); it comes again and is "
                 "dropped then",
                 queue,
@@ -172,7 +174,8 @@ class SqsConsumer:
         )
         failed = answer.get("Failed", [])
         for entry in failed:
-            logger.warning(
+            self._log.warning(
+                ("hold", queue, entry.get("Code")),
                 "SQS did not hold a message of %s any longer (%s)",
                 queue,
                 entry.get("Code"),

@@ -23,7 +23,10 @@ _KEPT = {"MessageRetentionPeriod": str(SQS_RETENTION_MAX_S)}
 #: Give-backs and deploys raise a message's receive count, too: a policy that fires
 #: below this takes messages that have not failed.
 _RECEIVES_AT_LEAST = 100
-_WAY_OUT = "create it, or correct the task's queue, such as configure(queue=…)"
+_WAY_OUT = (
+    "create it, or correct its name: --queue of the worker, or the task's queue, such "
+    "as configure(queue=…)"
+)
 
 
 class TaskQueues:

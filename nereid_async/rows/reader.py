@@ -137,3 +137,15 @@ class ReaderRows(Statements):
             cursor.execute("SELECT state, count(*) FROM async_task GROUP BY state")
             counts = dict(cursor.fetchall())
         return {state.value: int(counts.get(state.value, 0)) for state in State}
+
+    def count_due_by_queue(self) -> dict[str, int]:
+        """How many rows of each queue wait for a worker, by the queues' short names."""
+        with side.autocommit(self.database) as cursor:
+            self._execute(
+                cursor,
+                "SELECT queue, count(*) FROM async_task "
+                "WHERE state IN ('pending', 'sent') AND due_at <= {now} "
+                "GROUP BY queue ORDER BY queue",
+                [],
+            )
+            return {queue: int(count) for queue, count in cursor.fetchall()}

@@ -145,7 +145,7 @@ class Crew:
             # An outage is the same for all that is in hand.
             self._log.warning(
                 type(error).__name__,
-                "%s not given back, its lease runs out: %s",
+                "%s not given back: %s",
                 job,
                 error,
             )

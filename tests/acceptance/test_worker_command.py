@@ -315,6 +315,7 @@ def test_a_database_that_is_not_there(commands: Commands) -> None:
     worker = commands.worker("--burst")
     assert worker.wait(30) not in (0, None)
     assert "no_such_database" in worker.output
+    assert "Traceback" not in worker.output
 
 
 def test_no_database_at_all(commands: Commands) -> None:

@@ -11,7 +11,9 @@ from nereid_async.worker.options import WorkerOptions
 from nereid_async.worker.process import WorkerProcess
 from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import ConfWriter, Script
+from tests.fixtures.services import sqs_settings
 from tests.helpers import states
+from tests.proxy import Proxy
 from tests.servers import PostgreSQL
 
 ON_ROWS = pytest.mark.parametrize("broker_settings", ["database"], indirect=True)
@@ -62,3 +64,20 @@ def test_a_key_that_is_not_known_here(
         Script(database).burst()
     assert states(database) == ["pending"] * TASKS
     assert caplog.text.count("not signed with a key") == 1
+
+
+class TestOnSqs:
+    @pytest.fixture
+    def broker_settings(self, proxy: Proxy) -> dict[str, str]:
+        return sqs_settings(proxy.url)
+
+    @pytest.mark.backends("sqlite")
+    def test_messages_that_cannot_be_deleted(
+        self, script: Script, proxy: Proxy, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with script.transaction():
+            for i in range(TASKS):
+                script.record.write_entry.defer(str(i))
+        proxy.refuse("AccessDenied", 403, only="DeleteMessageBatch")
+        script.burst()
+        assert caplog.text.count("did not delete") == 1

@@ -64,7 +64,8 @@ class Delivery:
     :ivar queue: short name of the queue.
     :ivar receive_count: how often it was handed out, this time included.
     :ivar first_received_s: when it was first handed out, in seconds since 1970.
-    :ivar received_at_s: when this handing-out was known here, by the monotonic clock.
+    :ivar received_at_s: when it was handed out, as far as is known here: by the
+        monotonic clock.
     :ivar dead_letter: what it bears if it was a dead letter of ours and moved back.
     :ivar claim: the claim on its row, where the broker hands out claimed rows.
     """

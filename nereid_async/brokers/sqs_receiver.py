@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from ..settings import Settings
@@ -30,11 +31,13 @@ class SqsReceiver:
 
     def receive(self, limit: int, wait_s: float) -> list[Delivery]:
         """Receive up to ten messages; see :class:`.base.Receiver`."""
+        wait_s = _whole(min(wait_s, self._wait_s))
+        asked_at_s = time.monotonic()
         answer = self._queues.call(
             "receive_message",
             self.name,
             MaxNumberOfMessages=min(limit, BATCH_MAX_ENTRIES),
-            WaitTimeSeconds=_whole(min(wait_s, self._wait_s)),
+            WaitTimeSeconds=wait_s,
             VisibilityTimeout=self._visibility_s,
             AttributeNames=[
                 "ApproximateReceiveCount",
@@ -42,7 +45,10 @@ class SqsReceiver:
             ],
             MessageAttributeNames=[DEAD_LETTER],
         )
-        return [_delivery(self.name, it) for it in answer.get("Messages", [])]
+        # SQS does not wait for longer; a process that was stopped hears of it later.
+        received_at_s = min(time.monotonic(), asked_at_s + wait_s)
+        messages = answer.get("Messages", [])
+        return [_delivery(self.name, it, received_at_s) for it in messages]
 
     def wake(self) -> None:
         """Nothing: a long poll that is given up may strand what it receives."""
@@ -53,7 +59,7 @@ def _whole(wait_s: float) -> int:
     return max(int(wait_s), 1) if wait_s > 0 else 0
 
 
-def _delivery(queue: str, message: dict[str, Any]) -> Delivery:
+def _delivery(queue: str, message: dict[str, Any], received_at_s: float) -> Delivery:
     facts = message.get("Attributes", {})
     mark = message.get("MessageAttributes", {}).get(DEAD_LETTER, {})
     first_ms = facts.get("ApproximateFirstReceiveTimestamp")
@@ -63,5 +69,6 @@ def _delivery(queue: str, message: dict[str, Any]) -> Delivery:
         queue=queue,
         receive_count=int(facts.get("ApproximateReceiveCount", 1)),
         first_received_s=None if first_ms is None else int(first_ms) / 1_000,
+        received_at_s=received_at_s,
         dead_letter=mark.get("StringValue"),
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from trytond import backend
@@ -212,6 +213,7 @@ class _Opening:
     token: str
     lease_s: float
     starts: Starts | None
+    asked_at_s: float = field(default_factory=time.monotonic)
 
     @property
     def values(self) -> str:
@@ -257,4 +259,5 @@ class _Opening:
         :param attempt: how many runs were started, this one included if it is.
         """
         before = attempt - 1 if started else attempt
-        return Claim(uuid, self.token, before, queue, text, bool(started))
+        until_s = self.asked_at_s + self.lease_s
+        return Claim(uuid, self.token, before, queue, text, bool(started), until_s)

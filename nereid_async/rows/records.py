@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..message import Message
 
@@ -39,6 +39,8 @@ class Claim:
     :ivar token: guards the finish.
     :ivar attempt: how many runs were started before.
     :ivar started: whether the run counts as started already.
+    :ivar held_until_s: until when nobody takes it over, even if no sign of life is
+        given: by this process's monotonic clock, and rather too early.
     """
 
     id: str
@@ -47,6 +49,7 @@ class Claim:
     queue: str = ""
     text: str = ""
     started: bool = False
+    held_until_s: float = field(default=float("inf"), compare=False)
 
 
 @dataclass(frozen=True)

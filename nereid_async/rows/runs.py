@@ -19,10 +19,15 @@ class RunRows(Statements):
     """Marks, extends and ends runs; all but starts are guarded by the claim."""
 
     def start(self, claim: Claim, worker: str) -> None:
-        """Count an attempt; what a kill undoes afterwards, this survives."""
+        """Count an attempt; what a kill undoes afterwards, this survives.
+
+        :raises LeaseLost: another run has the task by now.
+        """
         # Its own task has not begun: what holds a SQLite file will let go of it.
         with side.autocommit(self.database) as cursor:
             self._start(cursor, claim, worker, "")
+            if cursor.rowcount != 1:
+                raise LeaseLost(f"task {claim.id}: another worker has it")
 
     def start_first(self, cursor: side.Cursor, claim: Claim, worker: str) -> None:
         """Count an attempt through a transaction of PostgreSQL that is still empty.

@@ -27,6 +27,7 @@ from ..serialization import encode
 from ..throttled_log import ThrottledLog
 from . import call
 from .job import Job
+from .lease import check_held
 
 logger = logging.getLogger(__name__)
 _throttled = ThrottledLog(logger)
@@ -57,6 +58,8 @@ def execute(job: Job, runtime: Runtime, worker: str) -> Outcome:
     for count in itertools.count():
         if count:
             time.sleep(_RETRY_PAUSE_S * count)
+            # What has failed may have been the commit, since another run has the task.
+            check_held(job, runtime.rows)
         try:
             # Left without an error, it commits.
             with connection_pool.start_transaction(

@@ -14,19 +14,27 @@ from ..rows import Claim, UnreadMessage
 ATTEMPTS_TO_SPARE = 3
 
 
+_LOST = float("-inf")
+
+
 class Lease:
-    """For how long nobody else gets the message, as far as this process knows."""
+    """For how long nobody else gets the task, as far as this process knows."""
 
     def __init__(self) -> None:
         self._ends_at_s = float("inf")
+
+    def ends_at(self, time_s: float) -> None:
+        """Note until when it holds, by the monotonic clock."""
+        self._ends_at_s = time_s
 
     def extended(self, from_s: float, timeout_s: float) -> None:
         """Note that it holds for ``timeout_s`` seconds from ``from_s`` on."""
         self._ends_at_s = from_s + timeout_s
 
-    def lost(self) -> None:
-        """Note that somebody else may have the message."""
-        self._ends_at_s = float("-inf")
+    def lost(self) -> bool:
+        """Note that somebody else may have the task; whether that is news."""
+        before_s, self._ends_at_s = self._ends_at_s, _LOST
+        return before_s != _LOST
 
     @property
     def over(self) -> bool:
@@ -92,13 +100,15 @@ class Job:
     """One message to be run.
 
     :ivar claim: the claim on its row; None for a message without a row.
-    :ivar lease: that of the broker; with a claim, the row decides instead.
+    :ivar lease: that of the message; with a claim, the row decides instead.
+    :ivar claim_lease: that of the claim.
     """
 
     delivery: Delivery
     message: Message
     claim: Claim | None
     lease: Lease = field(default_factory=Lease, compare=False)
+    claim_lease: Lease = field(default_factory=Lease, compare=False)
 
     @property
     def attempt(self) -> int:

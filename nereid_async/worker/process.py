@@ -125,7 +125,7 @@ class WorkerProcess:
     @property
     def _threads(self) -> list[threading.Thread]:
         return [
-            self._keeper,
+            *self._keeper.threads,
             *self._helpers,
             *self._crew.threads,
             self._crew.returner,
@@ -137,7 +137,7 @@ class WorkerProcess:
         self._wait_for_tasks()
         self._crew.give_back_waiting()
         self._crew.returner.join(_LAST_ROUND_S)
-        helpers = [it for it in (self._keeper, *self._helpers) if alive(it)]
+        helpers = [it for it in (*self._keeper.threads, *self._helpers) if alive(it)]
         for helper in helpers:
             helper.stop()
         for helper in helpers:

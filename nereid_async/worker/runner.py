@@ -21,6 +21,7 @@ from . import outage, retry
 from .call import NotTaken
 from .execution import execute
 from .job import Job
+from .lease import check_held
 from .own_frames import without_ours
 from .public_errors import is_public
 from .settlement import Settlement
@@ -56,6 +57,8 @@ class Runner:
 
     def _run(self, job: Job) -> None:
         message = job.message
+        # It has waited here, maybe for longer than it is held: in a stopped process.
+        check_held(job, self._runtime.rows)
         if job.attempt > message.max_attempts:
             # Each of its runs ended without an outcome: they were killed.
             died = Failure(

@@ -38,13 +38,13 @@ def connections_needed(runtime: Runtime, options: WorkerOptions) -> int:
         return options.threads + 1
     # A task's transaction, and what is written beside it: progress, a failure.
     tasks = 2 * options.threads
-    keeper, reaper = 1, 2
+    keeper, returner, reaper = 1, 1, 2
     if runtime.rows_are_messages:
         poller, listener = 1, 1
-        return tasks + keeper + reaper + poller + listener
+        return tasks + keeper + returner + reaper + poller + listener
     pollers = len(options.queues_or_default(runtime.settings))
     relay, sent_marks = 2, 1
-    return tasks + keeper + reaper + pollers + relay + sent_marks
+    return tasks + keeper + returner + reaper + pollers + relay + sent_marks
 
 
 def _check_connections(runtime: Runtime, options: WorkerOptions) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -72,3 +74,33 @@ def test_short_ones_behind_it_go_to_a_worker_that_is_idle(
     # Neither of them has been tried more than once.
     assert query(database, "SELECT DISTINCT attempt FROM async_run") == [(1,)]
     assert idle.exit_status is None
+
+
+@pytest.mark.backends("postgresql")
+def test_what_waited_in_a_process_that_was_stopped_does_not_run_there(
+    script: Script, commands: Commands, database: str, tmp_path: Path
+) -> None:
+    """Beyond its lease, that is: another worker has run it meanwhile."""
+    commands.hold_for(2)
+    started = tmp_path / "started"
+    stopped = commands.worker("--threads", "1")
+    with script.transaction():
+        task = script.record.work_for.configure(visibility_timeout=2)
+        for _ in range(60):
+            task.defer(str(started), 0.04)
+
+    def running() -> int:
+        return states(database).count("running")
+
+    stopped.wait_until(lambda: running() >= 4, "it has received ahead", 60)
+    (child,) = stopped.children
+    os.kill(child, signal.SIGSTOP)
+    assert running() > 1
+    other = commands.worker("--threads", "1")
+    other.wait_until(lambda: states(database) == ["done"] * 60, "all are done", 60)
+    os.kill(child, signal.SIGCONT)
+    stopped.send_signal(signal.SIGTERM)
+    assert stopped.wait(30) == 0, stopped.output
+    # The one that ran was begun twice, at most.
+    assert len(lines(started)) <= 61
+    assert labels(database) == ["worked"] * 60

@@ -65,7 +65,7 @@ def test_a_receiver_of_a_signal_may_raise_anything(
         run_until(script, lambda: states(database) == ["done", "done"])
 
 
-@pytest.mark.parametrize("name", ["lease-keeper", "reaper"])
+@pytest.mark.parametrize("name", ["row-leases", "reaper"])
 def test_a_thread_that_ends_all_the_same_ends_the_process(
     script: Script, database: str, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:

@@ -1,0 +1,128 @@
+"""A thread that extends, again and again, what holds the jobs of a process."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from ..errors import TransportError
+from ..throttled_log import ThrottledLog
+from .job import Job
+
+logger = logging.getLogger(__name__)
+
+#: A lease is extended this many times before it would end.
+_BEATS_A_LEASE = 3
+#: How often one is tried that fails, until the next one.
+_TRIES_A_BEAT = 10
+#: It looks so often anyway, so as not to be woken for each job that begins.
+_LOOK_S = 5.0
+
+
+class Extender(threading.Thread):
+    """Extends one kind of lease of all jobs in hand.
+
+    :param received_for_s: for how long they are held at first.
+    :param extend: extends some, for so many seconds from now.
+    :param apart: tells what does not go into one call, so that what is in the way of
+        some does not keep the others.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        received_for_s: float,
+        extend: Callable[[list[Job], int], None],
+        apart: Callable[[Job], str] = lambda job: "",
+    ) -> None:
+        super().__init__(name=name, daemon=True)
+        self._received_for_s = received_for_s
+        self._extend = extend
+        self._apart = apart
+        self._changed = threading.Condition()
+        self._due_at_s: dict[str, float] = {}
+        self._jobs: dict[str, Job] = {}
+        self._wakes_at_s = 0.0
+        self._stopped = False
+        self._log = ThrottledLog(logger)
+
+    def hold(self, job: Job) -> None:
+        """Begin to extend a job's lease."""
+        with self._changed:
+            self._jobs[job.message.id] = job
+            # It was received for as long as the settings say, not the task: one
+            # that wants a shorter hold gets it at once, for it may kill its worker.
+            first_s = min(_pause_s(job), self._received_for_s / _BEATS_A_LEASE)
+            if job.message.visibility_timeout_s < self._received_for_s:
+                first_s = 0
+            due_at_s = time.monotonic() + first_s
+            self._due_at_s[job.message.id] = due_at_s
+            if due_at_s < self._wakes_at_s:
+                self._changed.notify()
+
+    def let_go(self, job: Job) -> None:
+        """Stop to extend it."""
+        with self._changed:
+            self._jobs.pop(job.message.id, None)
+            self._due_at_s.pop(job.message.id, None)
+
+    def stop(self) -> None:
+        """End the thread."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+
+    def run(self) -> None:
+        """Wait for the next lease that is to be extended."""
+        while True:
+            with self._changed:
+                if self._stopped:
+                    return
+                now_s = time.monotonic()
+                due = [id for id, at_s in self._due_at_s.items() if at_s <= now_s]
+                if not due:
+                    at_s = min(self._due_at_s.values(), default=now_s + _LOOK_S)
+                    self._wakes_at_s = min(at_s, now_s + _LOOK_S)
+                    self._changed.wait(self._wakes_at_s - now_s)
+                    continue
+                jobs = [self._jobs[id] for id in due]
+                for job in jobs:
+                    self._due_at_s[job.message.id] = now_s + _pause_s(job)
+            self._beat(jobs)
+
+    def _beat(self, jobs: list[Job]) -> None:
+        groups: dict[tuple[int, str], list[Job]] = {}
+        for job in jobs:
+            key = job.message.visibility_timeout_s, self._apart(job)
+            groups.setdefault(key, []).append(job)
+        for (timeout_s, _), group in groups.items():
+            try:
+                self._extend(group, timeout_s)
+            except TransportError as error:
+                self._log.warning(
+                    type(error).__name__,
+                    "%s of %d task(s) not extended: %s",
+                    self.name,
+                    len(group),
+                    error,
+                )
+                self._try_again(group)
+            except BaseException:
+                # Without a keeper all that is in hand is lost.
+                logger.exception("the keeper of %s failed, and goes on", self.name)
+                self._try_again(group)
+
+    def _try_again(self, jobs: list[Job]) -> None:
+        """Do not wait for the next beat: what stood in the way may be gone at once."""
+        now_s = time.monotonic()
+        with self._changed:
+            for job in jobs:
+                if job.message.id in self._due_at_s:
+                    soon_s = now_s + _pause_s(job) / _TRIES_A_BEAT
+                    self._due_at_s[job.message.id] = soon_s
+
+
+def _pause_s(job: Job) -> float:
+    return job.message.visibility_timeout_s / _BEATS_A_LEASE

@@ -137,6 +137,15 @@ _CHECKED: dict[str, type | tuple[type, ...]] = {
     "delay_s": (int, float),
     "visibility_timeout_s": int,
     "max_attempts": int,
+    "deferred_at_s": (int, float),
+    "outbox": bool,
+    "identity": (str, type(None)),
+}
+_TARGET_CHECKED: dict[str, type | tuple[type, ...]] = {
+    "kind": str,
+    "owner": str,
+    "method": str,
+    "instance": (int, type(None)),
 }
 
 
@@ -262,10 +271,11 @@ def _known(names: set[str], content: dict[str, Any]) -> dict[str, Any]:
 
 def _check(message: Message) -> None:
     """See that what is needed before the run is of its type: none hurts its batch."""
-    for name, kind in _CHECKED.items():
-        value = getattr(message, name)
-        if not isinstance(value, kind):
-            raise BadMessage(f"its {name} is a {type(value).__name__}")
+    for part, kinds in ((message, _CHECKED), (message.target, _TARGET_CHECKED)):
+        for name, kind in kinds.items():
+            value = getattr(part, name)
+            if not isinstance(value, kind):
+                raise BadMessage(f"its {name} is a {type(value).__name__}")
     if not _ID.fullmatch(message.id):
         raise BadMessage("its id is none")
 

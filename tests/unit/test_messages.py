@@ -293,6 +293,9 @@ def test_signed_but_no_message(payload: str) -> None:
         {"queue": []},
         {"visibility_timeout_s": "60"},
         {"max_attempts": None},
+        {"deferred_at_s": "now"},
+        {"outbox": "no"},
+        {"identity": 5},
     ],
     ids=lambda change: repr(change),
 )
@@ -301,6 +304,19 @@ def test_signed_but_of_other_types(change: dict[str, Json]) -> None:
     payload = loads(SEAL.unsign(CODEC.encode(MESSAGE)))
     with pytest.raises(BadMessage, match=next(iter(change))):
         CODEC.decode(SEAL.sign(dumps({**payload, **change})))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"kind": 5}, {"owner": ["os"]}, {"method": None}, {"instance": "1"}],
+    ids=lambda change: repr(change),
+)
+def test_signed_but_with_a_target_of_other_types(change: dict[str, Json]) -> None:
+    """It would come again and again, each time with a traceback."""
+    payload = loads(SEAL.unsign(CODEC.encode(MESSAGE)))
+    payload["target"] |= change
+    with pytest.raises(BadMessage, match=next(iter(change))):
+        CODEC.decode(SEAL.sign(dumps(payload)))
 
 
 def test_fields_of_a_later_release_are_left_alone() -> None:

@@ -10,10 +10,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.test_shop import check_with_axe, see_report
+from tests.browser.test_shop import check_with_axe
 from tests.helpers import wait_until
 
-pytestmark = pytest.mark.backends("sqlite")
+pytestmark = [
+    pytest.mark.backends("sqlite"),
+    # The answers are the tests' own.
+    pytest.mark.parametrize("shop", ["database"], indirect=True),
+]
 
 ID = "00000000-0000-8000-8000-000000000001"
 POLLS = "**/async/result/*"
@@ -228,21 +232,3 @@ def test_a_held_poll_where_it_is_asked_for(page: Page, answers: Answers) -> None
     with page.expect_request(POLLS) as asked:
         place(page, wait="20")
     assert asked.value.url.endswith(f"{ID}?wait=20")
-
-
-def test_the_reply_is_acknowledged_where_it_waits_on_sqs(
-    page: Page, request: pytest.FixtureRequest
-) -> None:
-    """With the CSRF token, and against the real shop."""
-    page.get_by_role("button", name="Build the report").click()
-    see_report(page)
-    answer = page.url.replace("#report=", "async/result/")
-    if request.node.callspec.params["shop"] != "sqs":
-        page.reload()
-        see_report(page)
-        assert page.request.get(answer).status == 200
-        return
-    # The page does not wait for it, nor does Playwright tell of it.
-    wait_until(lambda: page.request.get(answer).status == 410)
-    page.reload()
-    expect(page.get_by_text("no longer kept")).to_be_visible()

@@ -12,12 +12,13 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-let clock, asked, warned;
+let clock, asked, removed, warned;
 const online = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
 
 beforeEach((context) => {
   clock = new Clock(context);
   asked = [];
+  removed = [];
   warned = [];
   context.mock.method(console, 'warn', (text) => warned.push(text));
 });
@@ -32,7 +33,11 @@ const offline = () => Object.defineProperty(
   globalThis, 'navigator', {value: {onLine: false}, configurable: true});
 
 /** Answers, one after the other; the last for ever. An Error is a request that fails. */
-const answering = (...answers) => async (url, {signal}) => {
+const answering = (...answers) => async (url, {signal, method}) => {
+  if (method === 'DELETE') {
+    removed.push(clock.now);
+    return new Response(null, {status: 204});
+  }
   asked.push({url, at: clock.now});
   const answer = answers.length > 1 ? answers.shift() : answers[0];
   if (answer instanceof Error) throw answer;
@@ -232,14 +237,51 @@ describe('what is no answer', () => {
     assert.ok(lasted > 5 * MINUTE && lasted < 20 * MINUTE, `${lasted}`);
   });
 
-  test('does not acknowledge what it cannot read', async () => {
-    const methods = [];
-    const answer = answering({body: {state: 'odd', acknowledge: true}});
-    client.asyncResult(ID, {fetch: (url, options) => {
-      methods.push(options.method ?? 'GET');
-      return answer(url, options);
-    }}).catch(() => {});
+  test('is not acknowledged', async () => {
+    asking({}, {body: {state: 'odd', acknowledge: true}});
     await clock.run(HOUR);
-    assert.deepEqual(new Set(methods), new Set(['GET']));
+    assert.deepEqual(removed, []);
+  });
+});
+
+describe('the acknowledgement that an answer asks for', () => {
+  const body = {state: 'failed', error: {type: 'E', message: 'm'}, acknowledge: true};
+  for (const [name, answer] of [
+    ['result', done(1, {acknowledge: true})], ['failure', {body}],
+  ]) {
+    test(`leaves time for a reload and another tab: ${name}`, async () => {
+      const it = asking({}, answer);
+      await clock.run(9 * MINUTE);
+      assert.ok(it.end);
+      assert.deepEqual(removed, []);
+      await clock.run(11 * MINUTE);
+      assert.equal(removed.length, 1);
+    });
+  }
+
+  test('does not go out against the will of the caller, nor unasked', async () => {
+    asking({acknowledge: false}, done(1, {acknowledge: true}));
+    asking({}, done(1));
+    await clock.run(HOUR);
+    assert.deepEqual(removed, []);
+  });
+
+  test('goes out once where the caller sends it meanwhile', async () => {
+    const fetch = answering(done(1, {acknowledge: true}));
+    asking({fetch}, done(1));
+    await clock.run(MINUTE);
+    await client.acknowledge(ID, {fetch});
+    await clock.run(HOUR);
+    assert.deepEqual(removed, [MINUTE]);
+  });
+
+  test('goes out once for several that wait', async () => {
+    const answer = done(1, {acknowledge: true});
+    asking({}, answer);
+    await clock.run(5 * MINUTE);
+    asking({}, answer);
+    await clock.run(HOUR);
+    assert.equal(removed.length, 1);
+    assert.ok(removed[0] >= 15 * MINUTE);
   });
 });

@@ -24,6 +24,8 @@ const JITTER = 0.2;
 /** How many seconds a server may hold an answer, and how long one may take beside. */
 const LONGEST_WAIT_S = 300;
 const ANSWER_TIME = 30_000;
+/** The time for a reload or another tab, before the server may forget the result. */
+const ACKNOWLEDGE_AFTER = 600_000;
 /** What a timer of a browser holds; a longer one would be over at once. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 /**
@@ -52,8 +54,9 @@ const BASE = new URL(import.meta.url).pathname.endsWith('/async/client.js')
  *     has said of its progress; not before it has said something
  * @property {(state: string, progress: Progress|null) => void} [onState]
  *     called after each answer that is not final; state is 'pending' or 'running'
- * @property {boolean} [acknowledge] whether to tell the server that the result has
- *     arrived, so that it is kept no longer; else what the answer asks for
+ * @property {boolean} [acknowledge] whether to tell the server at once that the result
+ *     has arrived, so that it is kept no longer; without it, where the answer asks for
+ *     that, after ten minutes, if the page is still there
  * @property {typeof globalThis.fetch} [fetch]
  * @property {string} [base] what comes before the uuid in the address
  */
@@ -130,7 +133,7 @@ export async function asyncResult(uuid, options = {}) {
     for (let pause = interval; ; pause = longer(pause)) {
       const answer = await ask(url, options, limit, ending.signal);
       if (answer.status === 200) {
-        if (options.acknowledge ?? answer.body.acknowledge) acknowledge(uuid, options);
+        settle(uuid, options, answer.body.acknowledge);
         return outcome(answer.body);
       }
       if (answer.status === 202) report(answer.body, options);
@@ -141,6 +144,20 @@ export async function asyncResult(uuid, options = {}) {
   } finally {
     ending.release();
   }
+}
+
+/** Timers by address: one acknowledgement, counted from the last time it was shown. */
+const acknowledging = new Map();
+
+function settle(uuid, options, wanted) {
+  if (options.acknowledge) acknowledge(uuid, options);
+  if (!wanted || typeof options.acknowledge === 'boolean') return;
+  const url = address(uuid, options);
+  clearTimeout(acknowledging.get(url));
+  const timer = setTimeout(() => acknowledge(uuid, options), ACKNOWLEDGE_AFTER);
+  // No reason for a script outside of a browser to go on.
+  timer.unref?.();
+  acknowledging.set(url, timer);
 }
 
 /**
@@ -155,8 +172,11 @@ export async function asyncResult(uuid, options = {}) {
  */
 export async function acknowledge(uuid, options = {}) {
   const {fetch = globalThis.fetch} = options;
+  const url = address(uuid, options);
+  clearTimeout(acknowledging.get(url));
+  acknowledging.delete(url);
   try {
-    await fetch(address(uuid, options), {
+    await fetch(url, {
       method: 'DELETE',
       keepalive: true,
       credentials: 'same-origin',
@@ -321,14 +341,19 @@ function endingSignal(time, signal) {
 async function rest(duration, signal) {
   await until(signal, (resume) => after(duration, resume));
   while (globalThis.document?.hidden) {
-    await until(signal, (resume) => onEvent(document, 'visibilitychange', resume));
+    await until(signal, (resume) => all(
+      onEvent(document, 'visibilitychange', resume),
+      // Not every browser tells a page from its cache that it is seen again.
+      onEvent(globalThis, 'pageshow', resume)));
   }
   if (isOffline()) {
-    await until(signal, (resume) => {
-      const ends = [after(OFFLINE_PAUSE, resume), onEvent(globalThis, 'online', resume)];
-      return () => ends.forEach((end) => end());
-    });
+    await until(signal, (resume) => all(
+      after(OFFLINE_PAUSE, resume), onEvent(globalThis, 'online', resume)));
   }
+}
+
+function all(...ends) {
+  return () => ends.forEach((end) => end());
 }
 
 function isOffline() {
@@ -420,6 +445,44 @@ const PARTS = {
 };
 
 /**
+ * What was shown on this page, by id, for copies of the element. A new element asks.
+ *
+ * @type {Map<string, {value: any}|{error: TaskFailedError}>}
+ */
+const outcomes = new Map();
+const MOST_OUTCOMES = 100;
+
+function remember(uuid, outcome) {
+  outcomes.delete(uuid);
+  outcomes.set(uuid, outcome);
+  if (outcomes.size > MOST_OUTCOMES) outcomes.delete(outcomes.keys().next().value);
+}
+
+/** Comments around what the element puts into the page: copies of it have them, too. */
+const MARK = 'async-result';
+const END_MARK = '/async-result';
+
+function mark(uuid, state) {
+  return `${MARK} ${state} ${encodeURIComponent(uuid)}`;
+}
+
+/** Put an outcome into an element, marked as what it is. */
+function append(element, content, uuid, state) {
+  element.append(
+    document.createComment(mark(uuid, state)), content,
+    document.createComment(END_MARK));
+}
+
+/** @returns {ChildNode[]} what was put into an element, marks included */
+function appended(element) {
+  const nodes = [...element.childNodes];
+  const says = (node) => (node.nodeType === Node.COMMENT_NODE ? node.data : '');
+  const first = nodes.findIndex((node) => says(node).startsWith(`${MARK} `));
+  const last = nodes.findIndex((node) => says(node) === END_MARK);
+  return first < 0 ? [] : nodes.slice(first, Math.max(first, last) + 1);
+}
+
+/**
  * `<async-result uuid="…">` shows how far a task is, then its result or its error.
  *
  * Attributes: `uuid`, `label` (what the bar is called), `timeout`, `interval`,
@@ -430,14 +493,22 @@ const PARTS = {
  * `async-result`, `async-error`, with the progress, result or error as `detail`.
  * Parts: progress, bar, message, error, retry. Custom properties:
  * `--async-result-color`, `-track`, `-height`, `-radius`, `-text`, `-error`.
+ *
+ * What it shows stays where the element is moved, put back or copied; a copy asks for
+ * what its original has shown no more, and sends no events for it.
  */
 export class AsyncResultElement extends (globalThis.HTMLElement ?? Object) {
   static observedAttributes = ['uuid'];
 
-  /** @type {AbortController|null} */
+  /** @type {AbortController|null} while it asks */
   #waiting = null;
+  /** @type {string|null|undefined} what it asks for or shows; undefined at first */
+  #uuid = undefined;
+  /** Whether there is an outcome, or an error, to look at. */
+  #settled = false;
+  /** Whether that is the failure of the task. */
+  #failed = false;
   #parts = {};
-  #shown = [];
   #announced = '';
 
   /** What the task returned, as soon as it is there. */
@@ -464,30 +535,64 @@ export class AsyncResultElement extends (globalThis.HTMLElement ?? Object) {
   }
 
   connectedCallback() {
-    this.#start();
+    const same = this.getAttribute('uuid') === this.#uuid;
+    if (!same || !(this.#waiting || this.#settled)) this.#start();
   }
 
+  /** Without it, a move by moveBefore() would take it out and put it back. */
+  connectedMoveCallback() {}
+
   disconnectedCallback() {
-    this.#waiting?.abort();
+    // One that is only moved is connected again by then.
+    queueMicrotask(() => {
+      if (!this.isConnected) this.#stop();
+    });
   }
 
   attributeChangedCallback(name, before, after) {
-    if (this.isConnected && this.#waiting && before !== after) this.#start();
+    const begun = this.#uuid !== undefined;
+    if (this.isConnected && begun && before !== after) this.#start();
   }
 
-  async #start() {
-    this.#waiting?.abort();
-    const waiting = this.#waiting = new AbortController();
-    this.#clear();
+  /** Show the task that the attribute names; what is shown of it already stays. */
+  #start() {
+    this.#stop();
     const uuid = this.getAttribute('uuid');
-    if (!uuid) return;
-    this.#progress(null, 'pending');
+    if (uuid !== this.#uuid) {
+      this.#uuid = uuid;
+      if (uuid && this.#adopt()) return;
+      this.#clear();
+    }
+    if (uuid) this.#ask();
+  }
+
+  #stop() {
+    this.#waiting?.abort();
+    this.#waiting = null;
+  }
+
+  async #ask() {
+    const waiting = this.#waiting = new AbortController();
     try {
-      const value = await asyncResult(uuid, this.#options(waiting.signal));
+      const value = await asyncResult(this.#uuid, this.#options(waiting.signal));
       if (!waiting.signal.aborted) this.#succeed(value);
     } catch (error) {
       if (!waiting.signal.aborted) this.#fail(error);
     }
+  }
+
+  /** @returns {boolean} whether this is a copy of an element that has shown the task */
+  #adopt() {
+    const [first] = appended(this);
+    const outcome = outcomes.get(this.#uuid);
+    if (first?.data === mark(this.#uuid, 'done')) {
+      this.result = outcome?.value;
+      this.#settle({});
+      return true;
+    }
+    if (first?.data !== mark(this.#uuid, 'failed') || !outcome?.error) return false;
+    this.#showError(outcome.error);
+    return true;
   }
 
   #options(signal) {
@@ -508,11 +613,18 @@ export class AsyncResultElement extends (globalThis.HTMLElement ?? Object) {
   }
 
   #clear() {
-    for (const node of this.#shown) node.remove();
-    this.#shown = [];
+    for (const node of appended(this)) node.remove();
     this.result = undefined;
+    this.#settled = this.#failed = false;
     this.#announced = '';
-    this.#show({});
+    if (this.#uuid) this.#progress(null, 'pending');
+    else this.#show({});
+  }
+
+  #settle(shown) {
+    this.#waiting = null;
+    this.#settled = true;
+    this.#show(shown);
   }
 
   /** Show these parts, with these texts, and hide the others. */
@@ -554,36 +666,45 @@ export class AsyncResultElement extends (globalThis.HTMLElement ?? Object) {
 
   #succeed(value) {
     this.result = value;
-    this.#show({});
+    remember(this.#uuid, {value});
+    this.#settle({});
     this.#announce('done', texts.done);
     const template = this.querySelector(':scope > template');
     const content = template
       ? fill(template.content.cloneNode(true), value)
       : asParagraph(value);
-    this.#shown = [...content.childNodes];
-    this.append(content);
+    append(this, content, this.#uuid, 'done');
     this.#tell('async-result', value);
   }
 
   #fail(error) {
-    const final = error instanceof NotFoundError || error instanceof GoneError;
-    const failed = error instanceof TaskFailedError;
-    this.#show({
-      error: errorText(error),
-      retry: failed ? this.hasAttribute('retry') : !final,
-    });
-    this.#announced = 'failed';
-    this.#parts.announcement.textContent = '';
-    this.#failed = failed;
+    if (error instanceof TaskFailedError) {
+      remember(this.#uuid, {error});
+      append(this, '', this.#uuid, 'failed');
+    }
+    this.#showError(error);
     this.#tell('async-error', error);
   }
 
-  #failed = false;
+  #showError(error) {
+    const final = error instanceof NotFoundError || error instanceof GoneError;
+    this.#failed = error instanceof TaskFailedError;
+    this.#settle({
+      error: errorText(error),
+      retry: this.#failed ? this.hasAttribute('retry') : !final,
+    });
+    this.#announced = 'failed';
+    this.#parts.announcement.textContent = '';
+  }
 
   /** Ask again; or, for a task that has failed, let the page defer another one. */
   #retry() {
-    if (this.#failed) this.#tell('async-retry', null);
-    else this.#start();
+    if (this.#failed) {
+      this.#tell('async-retry', null);
+    } else {
+      this.#clear();
+      this.#ask();
+    }
   }
 
   #tell(name, detail) {

@@ -1,7 +1,8 @@
 # make demo    the example shop, with a worker and a mailbox, on http://127.0.0.1:5000
 # make test    every test; ARGS="..." goes to pytest
 # make fuzz    hostile and odd input for as long as it takes (some minutes)
-# make chaos   5,000 tasks, 100 kills of processes, and what came of it (some minutes)
+# make chaos   5,000 tasks, 100 kills of processes, 60 outages of the database and of
+#              SQS, and what came of it (half an hour)
 # make bench   side by side with Celery and others, into docs/ (half an hour, alone)
 # make bench-quick  the same in small, printed only (some minutes)
 # All need Python 3.10 or newer and nothing else; they install into .venv.
@@ -26,7 +27,7 @@ fuzz: $(INSTALLED)-test
 
 chaos: $(INSTALLED)-test
 	$(BIN)/python -m pytest tests/chaos --database=postgresql \
-		--chaos-tasks=2500 --chaos-kills=50 $(ARGS)
+		--chaos-tasks=2500 --chaos-kills=50 --chaos-outages=30 $(ARGS)
 
 # The peers have an environment of their own, the rest of it is the same.
 bench bench-quick: VENV = .venv-bench

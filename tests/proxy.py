@@ -12,8 +12,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
@@ -83,18 +84,35 @@ class Watch:
     """What is done about calls.
 
     :ivar before: called before a call is passed on; may refuse it.
+    :ivar entry: called for each entry of a batch; may refuse that one.
     :ivar after: called when the server has answered, before the caller hears of it.
+    :ivar loses: whether the server's answer gets lost on its way.
     """
 
     before: Callable[[Call], Refusal | None] = field(default=lambda call: None)
+    entry: Callable[[Call], Refusal | None] = field(default=lambda call: None)
     after: Callable[[Call], object] = field(default=lambda call: None)
+    loses: Callable[[Call], bool] = field(default=lambda call: False)
+
+    def sift(self, call: Call) -> list[dict[str, Any]]:
+        """Take the refused entries out of a batch; what is said to them."""
+        kept, refused = [], []
+        for entry in call.parameters.get("Entries", []):
+            refusal = self.entry(call)
+            if refusal is None:
+                kept.append(entry)
+            else:
+                fault = {"Code": refusal.code, "Message": refusal.message}
+                refused.append({"Id": entry["Id"], "SenderFault": False, **fault})
+        if refused:
+            call.parameters["Entries"] = kept
+        return refused
 
 
 def _completed(answer: bytes, refused: list[dict[str, Any]]) -> bytes:
     """The answer to a batch of which some were not passed on."""
     if not refused:
         return answer
-    # If none was, the server complains about an empty batch.
     taken = json.loads(answer).get("Successful", [])
     return json.dumps({"Successful": taken, "Failed": refused}).encode()
 
@@ -170,61 +188,8 @@ class Proxy:
         self.down = False
         self.watch = Watch()
         self.receipts = Receipts()
-        proxy, host = self, urlsplit(upstream).netloc
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                call = self._call(body)
-                proxy.made.append(call)
-                if proxy.down:
-                    self.connection.shutdown(socket.SHUT_RDWR)
-                    self.close_connection = True
-                    return
-                refusal = proxy.watch.before(call) or proxy.receipts.refusal(call)
-                if refusal is not None:
-                    self._answer(refusal.status, [], refusal.content)
-                    return
-                refused = proxy.receipts.sift(call)
-                if refused:
-                    body = json.dumps(call.parameters).encode()
-                connection = http.client.HTTPConnection(host, timeout=60)
-                headers = {**self.headers, "Content-Length": str(len(body))}
-                connection.request(self.command, self.path, body, headers)
-                answer = connection.getresponse()
-                content = _completed(answer.read(), refused)
-                connection.close()
-                proxy.receipts.note(call, content)
-                proxy.watch.after(call)
-                self._answer(answer.status, answer.getheaders(), content)
-
-            def _call(self, body: bytes) -> Call:
-                credential = self.headers.get("Authorization", "").partition(
-                    "Credential="
-                )[2]
-                return Call(
-                    self.headers.get("X-Amz-Target", "").rpartition(".")[2],
-                    json.loads(body or b"{}"),
-                    credential.partition("/")[0],
-                )
-
-            def _answer(
-                self, status: int, headers: list[tuple[str, str]], content: bytes
-            ) -> None:
-                self.send_response(status)
-                for name, value in headers:
-                    if name.lower() not in ("transfer-encoding", "content-length"):
-                        self.send_header(name, value)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        handler = partial(_Handler, self, urlsplit(upstream).netloc)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
 
     @property
@@ -263,3 +228,79 @@ class Proxy:
             self._server.shutdown()
             self._server.server_close()
             thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def __init__(self, proxy: Proxy, host: str, *args: Any) -> None:
+        self._proxy = proxy
+        self._host = host
+        super().__init__(*args)
+
+    def do_POST(self) -> None:
+        proxy = self._proxy
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        call = self._call(body)
+        proxy.made.append(call)
+        if proxy.down:
+            self._hang_up()
+            return
+        refusal = proxy.watch.before(call) or proxy.receipts.refusal(call)
+        if refusal is not None:
+            self._answer(refusal.status, [], refusal.content)
+            return
+        refused = proxy.receipts.sift(call) + proxy.watch.sift(call)
+        if refused and not call.parameters["Entries"]:
+            # The server would complain about an empty batch.
+            self._answer(200, [], _completed(b"{}", refused))
+            return
+        if refused:
+            body = json.dumps(call.parameters).encode()
+        try:
+            answer, content = self._pass_on(body)
+        except (OSError, http.client.HTTPException):
+            # The server is away: as good as if there were no proxy.
+            self._hang_up()
+            return
+        content = _completed(content, refused)
+        proxy.receipts.note(call, content)
+        proxy.watch.after(call)
+        if proxy.watch.loses(call):
+            self._hang_up()
+            return
+        self._answer(answer.status, answer.getheaders(), content)
+
+    def _call(self, body: bytes) -> Call:
+        credential = self.headers.get("Authorization", "").partition("Credential=")[2]
+        return Call(
+            self.headers.get("X-Amz-Target", "").rpartition(".")[2],
+            json.loads(body or b"{}"),
+            credential.partition("/")[0],
+        )
+
+    def _pass_on(self, body: bytes) -> tuple[http.client.HTTPResponse, bytes]:
+        headers = {**self.headers, "Content-Length": str(len(body))}
+        with closing(http.client.HTTPConnection(self._host, timeout=60)) as upstream:
+            upstream.request(self.command, self.path, body, headers)
+            answer = upstream.getresponse()
+            return answer, answer.read()
+
+    def _answer(
+        self, status: int, headers: list[tuple[str, str]], content: bytes
+    ) -> None:
+        self.send_response(status)
+        for name, value in headers:
+            if name.lower() not in ("transfer-encoding", "content-length"):
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _hang_up(self) -> None:
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+        self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass

@@ -3,42 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
-from tests.helpers import query
+from trytond.modules.async_test.chaos import FAILS
 
-
-@dataclass(frozen=True)
-class Numbers:
-    """How a storm ended.
-
-    :ivar duplicates_delivered: copies of messages that were put in the queue, and
-        runs that were begun beyond those that committed.
-    :ivar lost: deferrals that were committed and had no effect.
-    :ivar doubled: effects beyond the first of each deferral.
-    :ivar unasked: effects of deferrals that were rolled back.
-    :ivar failed: tasks that were given up.
-    """
-
-    tasks: int
-    kills: int
-    duplicates_delivered: int
-    lost: int
-    doubled: int
-    unasked: int
-    failed: int = 0
-
-    def lines(self) -> Iterator[str]:
-        """One line a number, those that must be none last."""
-        yield f"tasks: {self.tasks}"
-        yield f"kills: {self.kills}"
-        yield f"duplicates delivered: {self.duplicates_delivered}"
-        yield f"ran after a rollback: {self.unasked}"
-        yield f"failed: {self.failed}"
-        yield f"lost: {self.lost}"
-        yield f"doubled: {self.doubled}"
+from tests.chaos.database import Database
+from tests.chaos.numbers import Event, Numbers
 
 
 def weigh(
@@ -51,24 +24,52 @@ def weigh(
     :param begun: how many runs were begun, those that were killed included.
     :param copies: how many messages were put in the queue a second time.
     """
+    to_fail = Counter(
+        {label: n for label, n in asked.items() if label.startswith(FAILS)}
+    )
+    to_run = asked - to_fail
     return Numbers(
         tasks=asked.total(),
         kills=kills,
-        duplicates_delivered=copies + begun - effects.total(),
-        lost=(asked - effects).total(),
+        duplicates_delivered=copies + begun - effects.total() - to_fail.total(),
+        lost=(to_run - effects).total(),
         doubled=sum((effects[label] - n for label, n in (asked & effects).items())),
         unasked=sum(n for label, n in effects.items() if label not in asked),
+        failed=-to_fail.total(),
     )
 
 
-def read(database: str, begun: Path, copies: int, kills: int) -> Numbers:
+def read(database: Database, begun: Path, copies: int, kills: int) -> Numbers:
     """Read both sides from the database, and the runs from their file."""
-    asked = _labels(database, "SELECT name FROM async_test_record")
-    effects = _labels(database, "SELECT label FROM async_test_entry")
+    asked = Counter(database.texts("SELECT name FROM async_test_record"))
+    effects = Counter(database.texts("SELECT label FROM async_test_entry"))
     numbers = weigh(asked, effects, len(begun.read_text().splitlines()), copies, kills)
     given_up = "SELECT count(*) FROM async_task WHERE state = 'failed'"
-    return replace(numbers, failed=int(query(database, given_up)[0][0]))
+    return replace(numbers, failed=numbers.failed + database.query(given_up)[0][0])
 
 
-def _labels(database: str, statement: str) -> Counter[str]:
-    return Counter(label for (label,) in query(database, statement))
+def recoveries(database: Database, events: Iterable[Event]) -> Iterator[str]:
+    """A line for each kind of event: how long until the work went on after it."""
+    spans = database.query(
+        "SELECT extract(epoch FROM deferred_at), extract(epoch FROM finished_at) "
+        "FROM async_task WHERE state = 'done' AND name LIKE '%.effect'"
+    )
+    tasks = [(float(deferred_s), float(finished_s)) for deferred_s, finished_s in spans]
+    firsts: dict[str, list[float]] = {}
+    waits: dict[str, list[float]] = {}
+    for event in events:
+        end_s = event.ended_s
+        after = [finished_s - end_s for _, finished_s in tasks if finished_s > end_s]
+        waited = [
+            finished_s - end_s
+            for deferred_s, finished_s in tasks
+            if deferred_s < end_s < finished_s
+        ]
+        firsts.setdefault(event.kind, []).append(min(after, default=0))
+        waits.setdefault(event.kind, []).append(max(waited, default=0))
+    for kind in sorted(firsts):
+        yield (
+            f"{len(firsts[kind])} x {kind}: the next task was done after "
+            f"{median(firsts[kind]):.1f} s ({max(firsts[kind]):.1f} at most), all that "
+            f"waited after {median(waits[kind]):.1f} s ({max(waits[kind]):.1f} at most)"
+        )

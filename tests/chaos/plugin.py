@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.ledger import Numbers
+from tests.chaos.numbers import Numbers
 
 _PROPERTY = "chaos"
 _STORY = "story of the chaos"
@@ -26,13 +26,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--chaos-tasks", type=int, default=TASKS, help="tasks for each broker"
     )
-    group.addoption("--chaos-kills", type=int, default=8, help="kills for each broker")
+    group.addoption("--chaos-kills", type=int, default=6, help="kills for each broker")
+    group.addoption(
+        "--chaos-outages", type=int, default=3, help="outages for each broker"
+    )
     group.addoption("--chaos-seed", type=int, help="of what is random (default: any)")
 
 
-def note(request: pytest.FixtureRequest, story: str, numbers: Numbers) -> None:
-    """Let a test's numbers go into the summary, and a line that tells how it went."""
-    request.node.user_properties.append((_STORY, story))
+def note(request: pytest.FixtureRequest, story: list[str], numbers: Numbers) -> None:
+    """Let a test's numbers go into the summary, and lines that tell how it went."""
+    request.node.user_properties += [(_STORY, line) for line in story]
     for field in fields(numbers):
         value = getattr(numbers, field.name)
         request.node.user_properties.append((f"{_PROPERTY} {field.name}", value))

@@ -1,29 +1,34 @@
-"""One storm: visitors ask, processes are killed, the queue's server goes and comes."""
+"""One storm: visitors ask, processes are killed, servers go and come."""
 
 from __future__ import annotations
 
 import random
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.conftest import Commands
-from tests.chaos import ledger
+from tests.chaos import ledger, outages
 from tests.chaos.cast import Role, WorkerRole
+from tests.chaos.database import Away, Database
+from tests.chaos.numbers import Event, Numbers
+from tests.chaos.outages import Outage, Outages
 from tests.chaos.visitors import Visitor
 from tests.fixtures.services import TaskQueue
-from tests.helpers import query
 from tests.processes import Process, free_port
+from tests.proxy import Proxy
 from tests.servers import StoppableMinistack
 
 VISITORS = 4
 WEB_PROCESSES = 2
 WORKERS = 2
+PROCESSES = 2
+THREADS = 2
 #: Visitors wait while that many tasks do: so kills come while there is work.
 BACKLOG_TASKS = 80
 #: The relay leaves rows alone for 10 s, and looks every 5 s; a message that was
@@ -39,52 +44,69 @@ STOP_S = 40
 class Plan:
     """How much there is to be of everything, at least.
 
-    :ivar outages: how often the queue's server is stopped and started.
+    :ivar outages: how often something around the tasks goes wrong.
+    :ivar lease_s: how long a worker holds a task without a sign of life.
     """
 
     tasks: int
     kills: int
     outages: int
     seed: int
+    lease_s: float
+
+
+@dataclass(frozen=True)
+class Sqs:
+    """The queue's server, the way to it, and what is in the queue."""
+
+    server: StoppableMinistack
+    proxy: Proxy
+    queue: TaskQueue
 
 
 class Storm:
     """Runs a plan.
 
-    :param sqs: the queue's server, and what is in the queue; None without one.
+    :param begun: file in which runs of tasks leave a line.
+    :param sqs: None with the broker ``database``.
     """
 
     def __init__(
         self,
         plan: Plan,
         commands: Commands,
+        database: Database,
         begun: Path,
-        sqs: tuple[StoppableMinistack, TaskQueue] | None,
+        sqs: Sqs | None,
     ) -> None:
         self._plan = plan
         self._commands = commands
-        self._database = commands.database
+        self._database = database
         self._begun = begun
         self._sqs = sqs
         self._chance = random.Random(plan.seed)
         self._room = threading.Event()
         self._calm = threading.Event()
-        # By the work done, not by the clock: all through the run on any machine.
-        self._kills_due = self._moments(plan.kills)
-        self._outages_due = self._moments(plan.outages if sqs else 0)
-        self._killed: Counter[str] = Counter()
-        self._effects_seen = 0
+        self._effects = 0
         self._moved_at_s = time.monotonic()
         self._copies = 0
-        #: How it went, in a line; see :meth:`run`.
-        self.story = ""
+        self._ports = [free_port() for _ in range(WEB_PROCESSES)]
+        self._workers = [WorkerRole(self._worker) for _ in range(WORKERS)]
+        self._web_roles = [Role(self._web(port)) for port in self._ports]
+        self._roles = [*self._workers, *self._web_roles]
+        # By the work done, not by the clock: all through the run on any machine.
+        self._kills_due = self._moments(plan.kills)
+        due = self._moments(plan.outages)
+        self._outages = Outages(self._kinds(), due, self._chance)
+        self._kills: list[Event] = []
+        self._given_up = 0
 
-    def run(self) -> ledger.Numbers:
-        """Rage until the plan is met, let everything settle, and count."""
-        ports = [free_port() for _ in range(WEB_PROCESSES)]
-        workers = [WorkerRole(self._worker) for _ in range(WORKERS)]
-        roles: list[Role] = [*workers, *(Role(self._web(port)) for port in ports)]
-        urls = [f"http://127.0.0.1:{port}" for port in ports]
+    def run(self) -> tuple[Numbers, list[str]]:
+        """Rage until the plan is met, let everything settle, and count.
+
+        :return: what came of it, and lines that tell how it went.
+        """
+        urls = [f"http://127.0.0.1:{port}" for port in self._ports]
         visitors = [
             Visitor(f"v{n}", urls, self._begun, self._plan.seed, self._room, self._calm)
             for n in range(VISITORS)
@@ -94,25 +116,41 @@ class Storm:
         began_s = time.monotonic()
         try:
             while not self._is_enough():
-                self._rage(roles)
+                self._rage()
         finally:
+            self._outages.end()
             self._calm.set()
             for visitor in visitors:
                 visitor.join()
         raged_s = time.monotonic()
-        self._settle(roles, workers)
+        self._settle()
         settled_s = time.monotonic()
-        kills = self._killed.total()
-        self.story = (
-            f"--chaos-seed={self._plan.seed}: {raged_s - began_s:.0f} s of storm, "
-            f"{settled_s - raged_s:.0f} s until all was done; killed "
-            + ", ".join(f"{n} x {what}" for what, n in sorted(self._killed.items()))
+        numbers = replace(
+            ledger.read(self._database, self._begun, self._copies, len(self._kills)),
+            outages=len(self._outages.events),
+            threads_lost=self._threads_lost(visitors[0]),
         )
-        return ledger.read(self._database, self._begun, self._copies, kills)
+        self._stop()
+        story = [
+            f"{raged_s - began_s:.0f} s of storm, {settled_s - raged_s:.0f} s until "
+            f"all was done, {self._given_up} x could not start meanwhile",
+            *ledger.recoveries(self._database, [*self._kills, *self._outages.events]),
+        ]
+        return numbers, story
 
     def _moments(self, number: int) -> list[int]:
         # Each is due when so many tasks have had their effect.
         return sorted(self._chance.randrange(self._plan.tasks) for _ in range(number))
+
+    def _kinds(self) -> list[Outage]:
+        kinds = [
+            *outages.of_database(self._database),
+            *outages.of_workers(self._workers, self._chance, self._plan.lease_s),
+        ]
+        if self._sqs is not None:
+            sqs = self._sqs
+            kinds += outages.of_sqs(sqs.server, sqs.proxy, self._chance)
+        return kinds
 
     def _web(self, port: int) -> Callable[[], Process]:
         return lambda: self._commands.start(
@@ -123,83 +161,99 @@ class Storm:
         )
 
     def _worker(self) -> Process:
-        return self._commands.flask("worker", "--processes", "2", "--threads", "2")
-
-    def _count(self, table: str) -> int:
-        return int(query(self._database, f"SELECT count(*) FROM {table}")[0][0])
-
-    def _effects(self) -> int:
-        return self._count("async_test_entry")
+        return self._commands.flask(
+            "worker", f"--processes={PROCESSES}", f"--threads={THREADS}"
+        )
 
     def _is_enough(self) -> bool:
-        if self._kills_due or self._outages_due:
-            return False
-        return self._effects() >= self._plan.tasks
+        return (
+            not self._kills_due
+            and self._outages.over
+            and self._effects >= self._plan.tasks
+        )
 
-    def _rage(self, roles: list[Role]) -> None:
+    def _rage(self) -> None:
         # The moment is what is random here.
         self._calm.wait(self._chance.uniform(0.1, 1.2))
-        effects = self._effects()
-        self._see_that_it_moves(effects)
-        if self._count("async_task") - effects < BACKLOG_TASKS:
+        with suppress(Away):
+            self._look()
+        self._kill_if_due()
+        if not self._outages.of_database:
+            self._revive()
+        if self._sqs is not None and self._outages.now is None:
+            with suppress(Away):
+                self._copy_messages(self._sqs.queue)
+        ended = self._outages.go_on(self._effects)
+        if ended is not None and ended.spoils_web:
+            for web in self._web_roles:
+                web.process.kill()
+
+    def _look(self) -> None:
+        """See how much is done, whether it goes on, and whether there is room."""
+        now_s = time.monotonic()
+        effects = self._database.count("async_test_entry")
+        if effects > self._effects:
+            self._effects, self._moved_at_s = effects, now_s
+        if now_s - self._moved_at_s > STANDSTILL_S:
+            pytest.fail(f"no task has run for {STANDSTILL_S} s, after {effects}")
+        waiting = "async_task WHERE state NOT IN ('done', 'failed')"
+        if self._database.count(waiting) < BACKLOG_TASKS:
             self._room.set()
         else:
             self._room.clear()
-        if self._kills_due and effects >= self._kills_due[0]:
-            if killed := self._chance.choice(roles).kill(self._chance):
-                self._killed[killed] += 1
-                del self._kills_due[0]
-        for role in roles:
-            role.revive()
-        if self._sqs is not None:
-            self._disturb(effects, *self._sqs)
 
-    def _see_that_it_moves(self, effects: int) -> None:
-        now_s = time.monotonic()
-        if effects > self._effects_seen:
-            self._effects_seen, self._moved_at_s = effects, now_s
-        if now_s - self._moved_at_s > STANDSTILL_S:
-            pytest.fail(f"no task has run for {STANDSTILL_S} s, after {effects}")
+    def _kill_if_due(self) -> None:
+        if not self._kills_due or self._effects < self._kills_due[0]:
+            return
+        role = self._chance.choice(self._roles)
+        if killed := role.kill(self._chance, self._outages.of_database):
+            self._kills.append(Event(killed, time.time()))
+            del self._kills_due[0]
 
-    def _disturb(
-        self, effects: int, server: StoppableMinistack, queue: TaskQueue
-    ) -> None:
-        """Deliver some messages twice; now and then, take the server away."""
-        rows = query(
-            self._database,
+    def _revive(self) -> None:
+        for role in self._roles:
+            self._given_up += role.revive(self._outages.database_went_s)
+
+    def _copy_messages(self, queue: TaskQueue) -> None:
+        """Deliver some messages twice."""
+        texts = self._database.texts(
             "SELECT message FROM async_task WHERE state <> 'pending' "
-            "ORDER BY random() LIMIT 2",
+            "ORDER BY random() LIMIT 2"
         )
-        for (message,) in rows:
-            queue.put(message)
+        for text in texts:
+            queue.put(text)
             self._copies += 1
-        if self._outages_due and effects >= self._outages_due[0]:
-            del self._outages_due[0]
-            server.stop()
-            self._calm.wait(self._chance.uniform(0.5, 2))
-            server.start()
 
-    def _settle(self, roles: list[Role], workers: list[WorkerRole]) -> None:
+    def _settle(self) -> None:
         """Wait until nothing is left that could still have an effect."""
         deadline_s = time.monotonic() + SETTLE_S
-        while left := self._left(workers):
+        while left := self._left():
             if time.monotonic() > deadline_s:
                 pytest.fail(f"after {SETTLE_S} s there are still {left}")
-            for role in roles:
-                role.revive()
+            self._revive()
             time.sleep(0.1)
-        for role in roles:
-            role.process.stop(STOP_S)
 
-    def _left(self, workers: list[WorkerRole]) -> str:
-        tasks = query(
-            self._database,
+    def _left(self) -> str:
+        tasks = self._database.query(
             "SELECT state, count(*) FROM async_task "
-            "WHERE state NOT IN ('done', 'failed') GROUP BY state",
+            "WHERE state NOT IN ('done', 'failed') GROUP BY state"
         )
         if tasks:
             return f"tasks: {dict(tasks)}"
-        if orphans := [pid for worker in workers for pid in worker.orphans()]:
+        if orphans := [pid for worker in self._workers for pid in worker.orphans()]:
             return f"processes without their supervisor: {orphans}"
-        messages = self._sqs[1].left() if self._sqs is not None else 0
+        messages = self._sqs.queue.left() if self._sqs is not None else 0
         return f"messages: {messages}" if messages else ""
+
+    def _threads_lost(self, visitor: Visitor) -> int:
+        """How many threads do not come when there is a task for each."""
+        number = WORKERS * PROCESSES * THREADS
+        met = self._begun.with_name("met")
+        visitor.ask_to_meet(str(met), number)
+        self._settle()
+        seen = {line.split()[1] for line in met.read_text().splitlines()}
+        return number - len(seen)
+
+    def _stop(self) -> None:
+        for role in self._roles:
+            role.process.stop(STOP_S)

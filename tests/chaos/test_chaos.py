@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,20 +11,35 @@ import pytest
 
 from tests.acceptance.conftest import Commands
 from tests.chaos import plugin
-from tests.chaos.storm import Plan, Storm
+from tests.chaos.database import Database
+from tests.chaos.storm import Plan, Sqs, Storm
+from tests.databases import PostgreSQLDatabases, postgresql_databases, write_config
 from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.services import TaskQueue, sqs_settings
+from tests.proxy import Proxy
 from tests.servers import StoppableMinistack
 
 #: Short, so that what a killed worker held is soon taken over.
 SHORT = {"visibility_timeout": "2", "send_timeout": "1", "resend_after": "60"}
-TASKS_AN_OUTAGE = 500
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[StoppableMinistack]:
-    with StoppableMinistack(tmp_path) as it:
-        yield it
+def database(
+    backend: str, template_cache: Path, tmp_path: Path
+) -> Iterator[tuple[Database, PostgreSQLDatabases]]:
+    """A database on a server of its own, which may be stopped and started."""
+    with postgresql_databases(tmp_path, template_cache) as databases:
+        databases.clone("chaos")
+        yield Database(databases.server, "chaos"), databases
+
+
+@pytest.fixture
+def sqs(tmp_path: Path) -> Iterator[tuple[dict[str, str], Sqs]]:
+    """An SQS server that may be stopped and started, and settings that lead to it."""
+    with StoppableMinistack(tmp_path) as server, Proxy(server.url).running() as proxy:
+        settings = sqs_settings(proxy.url)
+        direct = {**settings, "sqs_endpoint_url": server.url}
+        yield settings, Sqs(server, proxy, TaskQueue(direct, "chaos"))
 
 
 @pytest.fixture
@@ -33,8 +48,10 @@ def plan(request: pytest.FixtureRequest) -> Plan:
     seed = option.chaos_seed
     seed = random.randrange(10**6) if seed is None else seed
     print(f"--chaos-seed={seed}")
-    outages = 1 + option.chaos_tasks // TASKS_AN_OUTAGE
-    return Plan(option.chaos_tasks, option.chaos_kills, outages, seed)
+    lease_s = float(SHORT["visibility_timeout"])
+    return Plan(
+        option.chaos_tasks, option.chaos_kills, option.chaos_outages, seed, lease_s
+    )
 
 
 @pytest.mark.backends("postgresql")
@@ -42,24 +59,24 @@ def plan(request: pytest.FixtureRequest) -> Plan:
 def test_chaos(
     broker: str,
     plan: Plan,
-    database: str,
-    trytond_conf: Callable[..., Path],
+    database: tuple[Database, PostgreSQLDatabases],
     tmp_path: Path,
     request: pytest.FixtureRequest,
 ) -> None:
     settings, sqs = {"broker": "database"}, None
     if broker == "sqs":
-        server: StoppableMinistack = request.getfixturevalue("server")
-        settings = sqs_settings(server.url)
-        sqs = server, TaskQueue(settings, database)
-    conf = trytond_conf(async_sqs={"signing_key": SECRET_KEY, **settings, **SHORT})
+        settings, sqs = request.getfixturevalue("sqs")
+    looks, databases = database
+    section = {"signing_key": SECRET_KEY, **settings, **SHORT}
+    conf = write_config(tmp_path / "trytond.conf", databases, async_sqs=section)
     with ExitStack() as stack:
-        commands = Commands(database, conf, tmp_path, stack)
-        storm = Storm(plan, commands, tmp_path / "begun", sqs)
-        numbers = storm.run()
-    plugin.note(request, f"broker {broker}, {storm.story}", numbers)
+        commands = Commands(looks.name, conf, tmp_path, stack)
+        numbers, story = Storm(plan, commands, looks, tmp_path / "begun", sqs).run()
+    story[0] = f"broker {broker}, --chaos-seed={plan.seed}: {story[0]}"
+    plugin.note(request, story, numbers)
     assert (numbers.lost, numbers.doubled, numbers.unasked) == (0, 0, 0)
-    assert numbers.failed == 0
+    assert (numbers.failed, numbers.threads_lost) == (0, 0)
     assert numbers.tasks >= plan.tasks
     assert numbers.kills >= plan.kills
+    assert numbers.outages >= plan.outages
     assert broker == "database" or numbers.duplicates_delivered > 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from trytond.modules.async_test.chaos import FAILS
+
 from tests.chaos.ledger import weigh
 
 
@@ -38,3 +40,12 @@ def test_duplicates() -> None:
     assert (numbers.tasks, numbers.kills) == (2, 1)
     assert numbers.duplicates_delivered == 5
     assert list(numbers.lines())[-2:] == ["lost: 0", "doubled: 0"]
+
+
+def test_what_is_to_fail_is_neither_lost_nor_an_effect() -> None:
+    asked = Counter({f"{FAILS}a": 1, "b": 1})
+    numbers = weigh(asked, Counter("b"), begun=2, copies=0, kills=0)
+    assert (numbers.tasks, numbers.lost, numbers.unasked) == (2, 0, 0)
+    assert numbers.duplicates_delivered == 0
+    # One failed row makes up for it.
+    assert numbers.failed == -1

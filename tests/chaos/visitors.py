@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import requests
+from trytond.modules.async_test import odd
 
 #: In how many ways a request commits or does not; see the view.
 WAYS = (
@@ -21,6 +22,12 @@ WAYS = (
     "inner rolled back",
     "raise",
 )
+
+#: How long an effect takes, in seconds.
+WORK_S = (0, 0.005, 0.05, 0.2)
+#: How many of the requests ask for a task that raises something.
+ODD_SHARE = 0.15
+KINDS = (*odd.PASSING, *odd.FINAL)
 
 
 class Visitor(threading.Thread):
@@ -62,18 +69,29 @@ class Visitor(threading.Thread):
                 # Killed, or not up yet.
                 self._stop_asking.wait(0.1)
 
+    def ask_to_meet(self, met: str, number: int) -> None:
+        """Ask for tasks that wait for each other.
+
+        :param met: file in which each of them leaves a line.
+        """
+        answer = self._post("/chaos/meet", met=met, number=str(number))
+        answer.raise_for_status()
+
     def _ask(self, label: str) -> None:
-        url = self._random.choice(self._urls)
+        order = {"label": label, "begun": str(self._begun)}
+        if self._random.random() < ODD_SHARE:
+            self._post("/chaos/odd", kind=self._random.choice(KINDS), **order)
+            return
+        way, work_s = self._random.choice(WAYS), self._random.choice(WORK_S)
+        self._post("/chaos", way=way, work_s=str(work_s), **order)
+
+    def _post(self, path: str, **order: str) -> requests.Response:
+        url = f"{self._random.choice(self._urls)}/en"
         if not self._token:
-            self._token = self._session.get(f"{url}/en/csrf", timeout=30).text
-        self._session.post(
-            f"{url}/en/chaos",
-            data={
-                "label": label,
-                "way": self._random.choice(WAYS),
-                "begun": str(self._begun),
-                "work_s": self._random.choice([0, 0.005, 0.05, 0.2]),
-            },
-            headers={"X-CSRFToken": self._token},
-            timeout=30,
-        )
+            self._token = self._session.get(f"{url}/csrf", timeout=30).text
+        headers = {"X-CSRFToken": self._token}
+        answer = self._session.post(url + path, order, headers=headers, timeout=30)
+        if not answer.ok:
+            # A database that is away answers quickly.
+            self._stop_asking.wait(0.05)
+        return answer

@@ -9,9 +9,10 @@ __all__ = ["register"]
 
 def register() -> None:
     """Register models, report and wizard; called by trytond's pool."""
-    from . import entry, record, report, views, wizard
+    from . import chaos, entry, record, report, views, wizard
 
     Pool.register(
+        chaos.Chaos,
         entry.Entry,
         record.Record,
         views.Web,

@@ -362,23 +362,6 @@ class Record(ModelSQL, ModelView):
         # Last: a task that has written to SQLite makes all others wait.
         Pool().get("async_test.entry").log("worked")
 
-    @async_task(max_attempts=1_000)
-    @classmethod
-    def chaos_effect(
-        cls, label: str, begun: str, work_s: float, chained: bool = False
-    ) -> None:
-        """Say that it runs, work for a while, and have an effect meanwhile.
-
-        :param chained: ask for another task besides, as the view does.
-        """
-        append_line(begun, label)
-        time.sleep(work_s / 2)
-        Pool().get("async_test.entry").log(label)
-        if chained:
-            cls.create([{"name": f"{label} chained"}])
-            cls.chaos_effect.defer(f"{label} chained", begun, work_s)
-        time.sleep(work_s / 2)
-
     @async_task
     @classmethod
     def kill_worker(cls, started: str) -> None:

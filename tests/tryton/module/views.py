@@ -179,39 +179,6 @@ class Web(Model):
         raise RuntimeError("the view fails after it committed")
 
     @classmethod
-    @route("/chaos", methods=["POST"])
-    def chaos(cls) -> str:
-        """Ask for tasks, and commit or not in one way or another.
-
-        What commits leaves a record beside its row: that is what was asked for.
-        """
-        Record = Pool().get("async_test.record")
-        order = request.form
-        label, way = order["label"], order["way"]
-
-        def ask(label: str) -> None:
-            Record.create([{"name": label}])
-            Record.chaos_effect.defer(
-                label, order["begun"], float(order["work_s"]), chained=way == "chain"
-            )
-
-        ask(label)
-        if way == "several":
-            for number in range(3):
-                ask(f"{label} {number}")
-        elif way in ("twice", "twice, then raise"):
-            Transaction().commit()
-            ask(f"{label} again")
-        elif way in ("nested", "inner rolled back"):
-            with Transaction().new_transaction() as inner:
-                ask(f"{label} inner")
-                if way == "inner rolled back":
-                    inner.rollback()
-        if way in ("nested", "twice, then raise", "raise"):
-            raise RuntimeError("what is not committed by now is not asked for")
-        return "asked"
-
-    @classmethod
     @route("/defer-result", methods=["POST"])
     def defer_result(cls) -> Any:
         """Defer the task that the JSON body names; answer with where to look."""

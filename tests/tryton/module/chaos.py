@@ -1,0 +1,128 @@
+"""What the storms ask for: a view of every way to commit, and tasks of every kind."""
+
+# Tryton has no type information to subclass.
+# mypy: allow-subclassing-any, allow-untyped-decorators
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+from flask import request
+from nereid import route
+from trytond.model import Model
+from trytond.pool import Pool
+from trytond.transaction import Transaction
+
+from nereid_async import async_task, current_task
+
+from . import odd
+from .record import append_line
+
+#: What stands before the label of a task that is to fail for good.
+FAILS = "fails: "
+
+_MEETING_S = 30
+
+
+class Chaos(Model):
+    "What the storms ask for"
+
+    __name__ = "async_test.chaos"
+
+    @async_task(max_attempts=1_000)
+    @classmethod
+    def effect(
+        cls, label: str, begun: str, work_s: float, chained: bool = False
+    ) -> None:
+        """Say that it runs, work for a while, and have an effect meanwhile.
+
+        :param chained: ask for another task besides, as the view does.
+        """
+        append_line(begun, label)
+        time.sleep(work_s / 2)
+        Pool().get("async_test.entry").log(label)
+        if chained:
+            _note(f"{label} chained")
+            cls.effect.defer(f"{label} chained", begun, work_s)
+        time.sleep(work_s / 2)
+
+    @async_task(max_attempts=1_000, ignore_result=False)
+    @classmethod
+    def raise_odd(cls, label: str, begun: str, kind: str) -> None:
+        """Raise something: in the first attempt, or in each if that is final."""
+        append_line(begun, label)
+        Entry = Pool().get("async_test.entry")
+        error = odd.FINAL.get(kind)
+        if error is None and current_task.attempt == 1:
+            error = odd.PASSING[kind]
+        if error is not None:
+            Entry.log(f"{label}, rolled back")
+            raise error()
+        Entry.log(label)
+
+    @async_task(max_attempts=1_000)
+    @classmethod
+    def meet(cls, met: str, number: int) -> None:
+        """Take a thread until so many are taken at the same time, or for a while."""
+        append_line(met, f"{current_task.id} {threading.get_native_id()}")
+        deadline_s = time.monotonic() + _MEETING_S
+        while len(Path(met).read_text().splitlines()) < number:
+            if time.monotonic() > deadline_s:
+                return
+            time.sleep(0.05)
+
+    @classmethod
+    @route("/chaos", methods=["POST"])
+    def ask(cls) -> str:
+        """Ask for tasks, and commit or not in one way or another.
+
+        What commits leaves a record beside its row: that is what was asked for.
+        """
+        order = request.form
+        label, way = order["label"], order["way"]
+
+        def ask(label: str) -> None:
+            _note(label)
+            work_s = float(order["work_s"])
+            cls.effect.defer(label, order["begun"], work_s, chained=way == "chain")
+
+        ask(label)
+        if way == "several":
+            for number in range(3):
+                ask(f"{label} {number}")
+        elif way in ("twice", "twice, then raise"):
+            Transaction().commit()
+            ask(f"{label} again")
+        elif way in ("nested", "inner rolled back"):
+            with Transaction().new_transaction() as inner:
+                ask(f"{label} inner")
+                if way == "inner rolled back":
+                    inner.rollback()
+        if way in ("nested", "twice, then raise", "raise"):
+            raise RuntimeError("what is not committed by now is not asked for")
+        return "asked"
+
+    @classmethod
+    @route("/chaos/odd", methods=["POST"])
+    def ask_for_odd(cls) -> str:
+        """Ask for a task that raises something."""
+        order = request.form
+        label, kind = order["label"], order["kind"]
+        _note(f"{FAILS}{label}" if kind in odd.FINAL else label)
+        cls.raise_odd.defer(label, order["begun"], kind)
+        return "asked"
+
+    @classmethod
+    @route("/chaos/meet", methods=["POST"])
+    def ask_to_meet(cls) -> str:
+        """Ask for tasks that wait for each other."""
+        number = int(request.form["number"])
+        for _ in range(number):
+            cls.meet.defer(request.form["met"], number)
+        return "asked"
+
+
+def _note(label: str) -> None:
+    Pool().get("async_test.record").create([{"name": label}])

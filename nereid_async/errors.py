@@ -7,6 +7,8 @@ the family so that ``except NereidAsyncError`` in a task does not swallow it.
 
 from __future__ import annotations
 
+import click
+
 from .limits import MAX_DELAY_S
 
 
@@ -17,8 +19,12 @@ class NereidAsyncError(Exception):
 # -- configuration -------------------------------------------------------------
 
 
-class ConfigurationError(NereidAsyncError):
-    """A setting, an installation or a database is not as it has to be."""
+class ConfigurationError(NereidAsyncError, click.ClickException):
+    """A setting, an installation or a database is not as it has to be.
+
+    ``flask --app …`` loads the app before any command of ours begins; click's own
+    class lets it end with a line there, without a traceback.
+    """
 
 
 # -- asking for a call ---------------------------------------------------------

@@ -334,6 +334,23 @@ def test_a_wrong_setting(commands: Commands) -> None:
     assert "Traceback" not in worker.output
 
 
+@pytest.mark.backends("sqlite")
+@pytest.mark.parametrize("broker_settings", ["database"], indirect=True)
+@pytest.mark.parametrize("words", [["async", "status"], ["run", "--port", "0"]])
+def test_a_wrong_setting_of_an_app_that_flask_loads(
+    commands: Commands, words: list[str]
+) -> None:
+    text = commands.conf.read_text()
+    text = text.replace("[async_sqs]\n", "[async_sqs]\nbrokr = sqs\n")
+    commands.conf.write_text(text)
+    app = "tests.acceptance.web_app:create_app"
+    flask = commands.start("flask", "--app", app, *words)
+    assert flask.wait(30) == 1
+    assert "Error: unknown setting" in flask.output
+    assert "brokr" in flask.output
+    assert "Traceback" not in flask.output
+
+
 def test_a_missing_key(commands: Commands) -> None:
     lines = commands.conf.read_text().splitlines()
     kept = [line for line in lines if not line.startswith("signing_key")]

@@ -9,6 +9,7 @@ import traceback
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ..errors import BadMessage
 from ..serialization import Json
 from ..states import State
 from ..texts import cut, cut_inside, storable
@@ -130,8 +131,13 @@ class Failure:
         return stored
 
     @classmethod
-    def from_json(cls, stored: dict[str, Any], traceback: str = "") -> Failure:
-        """Read what :meth:`as_json` gave, also that of an older release."""
+    def from_json(cls, stored: Any, traceback: str = "") -> Failure:
+        """Read what :meth:`as_json` gave, also that of an older release.
+
+        :raises BadMessage: it was written by something else.
+        """
+        if not isinstance(stored, dict) or not {"type", "message"} <= stored.keys():
+            raise BadMessage("no failure that this release has written")
         return cls(
             stored["type"],
             stored["message"],
@@ -193,7 +199,12 @@ class Outcome:
 
     @classmethod
     def from_json(cls, stored: Any) -> Outcome:
-        """Read what :meth:`as_json` gave."""
+        """Read what :meth:`as_json` gave.
+
+        :raises BadMessage: it was written by something else.
+        """
+        if not isinstance(stored, dict) or not {"error", "value"} & stored.keys():
+            raise BadMessage("no outcome that this release has written")
         if "error" in stored:
             traceback = stored.get("traceback", "")
             return cls(failure=Failure.from_json(stored["error"], traceback))

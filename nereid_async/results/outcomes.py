@@ -33,9 +33,9 @@ class OutcomeCodec:
         """Read what :meth:`to_json` gave.
 
         :raises UnknownKey: it needs a key that is not known here.
-        :raises BadMessage: it is the outcome of another task.
+        :raises BadMessage: it is the outcome of another task, or none.
         """
-        if _SEALED not in kept:
+        if not isinstance(kept, dict) or _SEALED not in kept:
             return Outcome.from_json(kept)
         owner, kept = loads(decrypted(self._cipher, kept[_SEALED]))
         if owner != task_id:

@@ -62,17 +62,20 @@ class ReaderRows(Statements):
             return Status(row.where, row.progress)
         if row.gone:
             return Status(row.where, gone=True)
+        try:
+            return Status(row.where, outcome=self._outcome(task_id, row))
+        except MessageError as error:
+            kind = "outcome", type(error)
+            _throttled.error(kind, "result of task %s: %s", task_id, error)
+            return Status(row.where, gone=True)
+
+    def _outcome(self, task_id: str, row: _Standing) -> Outcome:
         if row.error is not None:
             failure = Failure.from_json(loads(row.error), row.traceback or "")
-            return Status(row.where, outcome=Outcome(failure=failure))
+            return Outcome(failure=failure)
         if row.result is None:
-            return Status(row.where, outcome=Outcome())
-        try:
-            outcome = self._outcomes.from_json(task_id, loads(row.result))
-        except MessageError as error:
-            _throttled.error("outcome", "result of task %s: %s", task_id, error)
-            return Status(row.where, gone=True)
-        return Status(row.where, outcome=outcome)
+            return Outcome()
+        return self._outcomes.from_json(task_id, loads(row.result))
 
     def acknowledge(self, task_id: str) -> None:
         """Note that the asker has the outcome, and drop it."""

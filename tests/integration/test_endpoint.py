@@ -287,6 +287,26 @@ def test_expired_is_410_and_forgotten_is_404(
 # Methods and parameters.
 
 
+@pytest.mark.backends("sqlite")
+@pytest.mark.parametrize("broker_settings", ["database"], indirect=True)
+@pytest.mark.parametrize(
+    ("column", "written"),
+    [
+        *(("result", it) for it in ("5", "null", "[]", "{}", '{"error": 5}', "x")),
+        *(("error", it) for it in ("5", "null", "{}", '{"type": "T"}', "x")),
+    ],
+)
+def test_an_outcome_that_nothing_of_ours_wrote_is_410(
+    client: Browser, burst: Burst, database: str, column: str, written: str
+) -> None:
+    task = client.defer("echo", "x")
+    burst()
+    query(database, "UPDATE async_task SET result = NULL")
+    query(database, f"UPDATE async_task SET {column} = %s", written)
+    assert client.get(task["url"]).status_code == 410
+    assert client.delete(task["url"]).status_code == 204
+
+
 def test_head_is_get_without_a_body(client: Browser, burst: Burst) -> None:
     task = client.defer("echo", "x")
     for expected in (202, 200):

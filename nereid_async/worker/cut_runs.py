@@ -81,16 +81,21 @@ def give_back(runs: Sequence[CutRun], runtime: Runtime, queues: Sequence[str]) -
     """
     consumer = runtime.broker.consumer(queues)
     settlement = Settlement(runtime, consumer)
+    given_back = []
     for number, run in enumerate(runs):
         try:
             settlement.hand_back(run)
-            logger.info("%s was given back", run)
+            given_back.append(str(run))
         except LeaseLost:
             logger.info("%s has come to its end, or another worker has it", run)
         except Exception as error:
             left = ", ".join(str(it) for it in runs[number:])
             logger.warning("not given back until the lease ends: %s (%s)", left, error)
             break
+    if given_back:
+        logger.warning(
+            "cut off, and given back; this was no attempt: %s", ", ".join(given_back)
+        )
     consumer.close()
     side.hang_up(runtime.database)
 

@@ -157,8 +157,7 @@ class WorkerProcess:
             if time.monotonic() >= self._cut_at_s:
                 for job in self._crew.running:
                     logger.warning(
-                        "%s outlasts the time of grace (%g s): it is cut off, and "
-                        "given back; this was no attempt",
+                        "%s outlasts the time of grace (%g s): it is cut off",
                         job,
                         self._options.grace_s,
                     )

@@ -62,19 +62,18 @@ class Prefetch:
         Nothing is received ahead until it is known how long the tasks take.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._room() >= self._worth(), timeout_s)
-            room = self._room()
-            return room if room >= self._worth() else 0
+            self._changed.wait_for(self._room, timeout_s)
+            return self._room()
 
     def _room(self) -> int:
-        return self._threads + self._ahead() - self._jobs
-
-    def _worth(self) -> int:
-        return max(1, self._ahead() // 2)
+        ahead = self._ahead()
+        room = self._threads + ahead - self._jobs
+        return room if room >= max(1, ahead // 2) else 0
 
     def _ahead(self) -> int:
         long_ago_s = self._clock() - _AHEAD_S
-        threads = self._threads - sum(s <= long_ago_s for s in self._begun_s.values())
+        long_ones = [s for s in self._begun_s.values() if s <= long_ago_s]
+        threads = self._threads - len(long_ones)
         ahead = int(threads * _AHEAD_S / self._length_s) - threads
         return min(max(ahead, 0), _AHEAD_MAX)
 
@@ -105,9 +104,10 @@ class Prefetch:
     def next(self) -> Job | None:
         """Wait for a job to run; None when there will be none any more."""
         with self._has_job:
-            self._has_job.wait_for(lambda: self._waiting or self._closed)
-            if not self._waiting:
-                return None
+            while not self._waiting:
+                if self._closed:
+                    return None
+                self._has_job.wait()
             job = self._waiting.popleft()
             self._begun_s[id(job)] = self._clock()
             return job
@@ -120,7 +120,7 @@ class Prefetch:
             fresh, self._fresh = self._fresh, False
             slowly_s = self._length_s + _WEIGHT * (length_s - self._length_s)
             self._length_s = max(length_s, slowly_s, 1e-6)
-            if fresh or self._room() >= self._worth():
+            if fresh or self._room():
                 self._changed.notify_all()
 
     def overdue(self) -> list[Job]:

@@ -289,13 +289,15 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(
         self, status: int, headers: list[tuple[str, str]], content: bytes
     ) -> None:
-        self.send_response(status)
-        for name, value in headers:
-            if name.lower() not in ("transfer-encoding", "content-length"):
-                self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        # Who asked may have given up meanwhile.
+        with suppress(ConnectionError):
+            self.send_response(status)
+            for name, value in headers:
+                if name.lower() not in ("transfer-encoding", "content-length"):
+                    self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
 
     def _hang_up(self) -> None:
         with suppress(OSError):

@@ -2,7 +2,7 @@
 # make test    every test; ARGS="..." goes to pytest
 # make fuzz    hostile and odd input for as long as it takes (some minutes)
 # make chaos   5,000 tasks, 100 kills of processes, 60 outages of the database and of
-#              SQS, and what came of it (half an hour)
+#              SQS, and what came of it (ten minutes)
 # make bench   side by side with Celery and others, into docs/ (half an hour, alone)
 # make bench-quick  the same in small, printed only (some minutes)
 # All need Python 3.10 or newer and nothing else; they install into .venv.

@@ -15,6 +15,8 @@ FILTERS = (
     # trytond leaves its SQLite connections to the garbage collection, which runs at
     # any time, also in our code; from Python 3.13 on that is worth a warning.
     "ignore:unclosed database:ResourceWarning",
+    # trytond reads timestamps on SQLite in the way that Python 3.12 warns of.
+    "ignore:The default timestamp converter is deprecated:DeprecationWarning",
 )
 
 

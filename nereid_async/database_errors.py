@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from trytond import backend
 
 from .errors import DatabaseUnavailable
+from .texts import one_line
 
 #: SQLSTATE classes: connection exception, transaction rollback, insufficient
 #: resources, operator intervention, system error.
@@ -83,5 +84,5 @@ def translated(database_name: str) -> Iterator[None]:
     except Exception as error:
         if not is_passing(error):
             raise
-        text = " ".join(str(error).split()) or type(error).__name__
-        raise DatabaseUnavailable(f"database {database_name!r}: {text}") from error
+        text = f"database {database_name!r}: {one_line(error)}"
+        raise DatabaseUnavailable(text) from error

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 
+def one_line(error: BaseException) -> str:
+    """What an exception says, without its line ends; its type if it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def storable(text: str) -> str:
     """The text as PostgreSQL takes it: without NUL and lone surrogates."""
     return (

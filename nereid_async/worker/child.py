@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from .. import connection_pool, forks
 from ..database_errors import is_passing
+from ..texts import one_line
 from .process import FAILED, WorkerProcess
 
 logger = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ def run_child(slot: int, make: Callable[[], WorkerProcess]) -> int:
         logger.critical(
             "worker process %d failed: %s",
             slot,
-            " ".join(str(error).split()),
+            one_line(error),
             exc_info=not is_passing(error),
         )
         return FAILED

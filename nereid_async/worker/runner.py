@@ -16,6 +16,7 @@ from ..results.base import Failure, Outcome
 from ..runtime import Runtime
 from ..session_limits import likely_limit
 from ..targets import find
+from ..texts import one_line
 from ..throttled_log import ThrottledLog
 from . import outage, retry
 from .call import NotTaken
@@ -106,10 +107,10 @@ class Runner:
         """What the database says when it ends a run, as one error that can be read."""
         if not is_passing(error):
             return error
-        text = " ".join(str(error).split()) or type(error).__name__
         ran_s = time.monotonic() - started_s
         hint = likely_limit(self._runtime.database, ran_s)
-        explained = DatabaseUnavailable(f"the database ended the run: {text}{hint}")
+        text = f"the database ended the run: {one_line(error)}{hint}"
+        explained = DatabaseUnavailable(text)
         explained.__cause__ = error
         return explained
 

@@ -126,12 +126,14 @@ class TransportError(NereidAsyncError):
 
     #: Whether it is about the service as a whole, not about one queue or message.
     of_service = False
+    #: Whether the same may be done later: nothing was said of what was asked for.
+    passes = False
 
 
 class TransportUnavailable(TransportError):
     """A passing failure: network, throttling, a service error. Try again."""
 
-    of_service = True
+    of_service = passes = True
 
 
 class DatabaseUnavailable(TransportUnavailable):
@@ -152,7 +154,7 @@ class AccessDenied(TransportError):
 class CredentialsRefused(AccessDenied):
     """There are no credentials, or the service does not know them."""
 
-    of_service = True
+    of_service = passes = True
 
 
 class QueueMissing(TransportError):

@@ -16,7 +16,6 @@ from ..errors import (
     MessageError,
     NereidAsyncError,
     TransportError,
-    TransportUnavailable,
 )
 from ..results.base import Failure
 from ..rows import TaskRows, UnsentRow
@@ -185,5 +184,4 @@ class Relay(threading.Thread):
 
 def _is_hopeless(row: UnsentRow, error: TransportError) -> bool:
     """Whether a row has been refused, not just unanswered, for too long."""
-    passing = error.of_service or isinstance(error, TransportUnavailable)
-    return row.refused and row.late_s > _GIVE_UP_AFTER_S and not passing
+    return row.refused and row.late_s > _GIVE_UP_AFTER_S and not error.passes

@@ -9,7 +9,6 @@ from ..brokers.base import Consumer
 from ..errors import (
     MessageError,
     TransportError,
-    TransportUnavailable,
     WebAppNeeded,
 )
 from ..results.base import Failure, Outcome
@@ -205,7 +204,7 @@ class Settlement:
         try:
             self._runtime.results.put(held.reply_to, outcome)
         except TransportError as error:
-            if isinstance(error, TransportUnavailable) or error.of_service:
+            if error.passes:
                 raise
             # Denied, or it does not fit. Another delivery would not mend it, and
             # without a row would run the task again. With a row the asker is answered
@@ -228,7 +227,7 @@ class Settlement:
             self._consumer.bury(held.delivery, failure.text, token)
             return
         except TransportError as error:
-            if isinstance(error, TransportUnavailable) or error.of_service:
+            if error.passes:
                 raise
             unburied = error
         queue = held.delivery.queue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ..attributes import size_bytes as attributes_bytes
 from ..attributes import text_attribute
@@ -55,11 +55,14 @@ def _facts(
     return facts
 
 
-def _by_queue(deliveries: Sequence[Delivery]) -> dict[str, list[Delivery]]:
+def _batches(deliveries: Sequence[Delivery]) -> Iterator[tuple[str, list[Delivery]]]:
+    """Deliveries of one queue each, as many as go into a call."""
     by_queue: dict[str, list[Delivery]] = {}
     for delivery in deliveries:
         by_queue.setdefault(delivery.queue, []).append(delivery)
-    return by_queue
+    for queue, group in by_queue.items():
+        for start in range(0, len(group), BATCH_MAX_ENTRIES):
+            yield queue, group[start : start + BATCH_MAX_ENTRIES]
 
 
 class SqsConsumer:
@@ -89,9 +92,8 @@ class SqsConsumer:
         self._acknowledged.add(deliveries)
 
     def _delete(self, deliveries: list[Delivery]) -> None:
-        for queue, group in _by_queue(deliveries).items():
-            for start in range(0, len(group), BATCH_MAX_ENTRIES):
-                self._delete_batch(queue, group[start : start + BATCH_MAX_ENTRIES])
+        for queue, batch in _batches(deliveries):
+            self._delete_batch(queue, batch)
 
     def _delete_batch(self, queue: str, deliveries: Sequence[Delivery]) -> None:
         entries = [
@@ -151,10 +153,8 @@ class SqsConsumer:
                 delivery.queue,
             )
         held = [delivery for delivery in deliveries if delivery not in lost]
-        for queue, group in _by_queue(held).items():
-            for start in range(0, len(group), BATCH_MAX_ENTRIES):
-                batch = group[start : start + BATCH_MAX_ENTRIES]
-                lost += self._extend(queue, batch, timeout_s)
+        for queue, batch in _batches(held):
+            lost += self._extend(queue, batch, timeout_s)
         return lost
 
     def _extend(

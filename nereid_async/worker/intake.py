@@ -70,5 +70,4 @@ class Intake:
                 self._keeper.hold(job)
         finally:
             self._prefetch.put(jobs, len(deliveries))
-        if deliveries:
-            self._prefetch.head_start()
+        self._prefetch.head_start()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 from ..brokers.base import Delivery
-from ..message import Message, unproven
+from ..message import Message, Unproven, unproven
 from ..rows import Claim, UnreadMessage
 
 #: Of a task that may be tried so often, one attempt may go by unused.
@@ -68,12 +69,16 @@ class Unread:
 
     delivery: Delivery
 
+    @cached_property
+    def says(self) -> Unproven:
+        """What it says of itself: all of it is read for that, so once."""
+        return unproven(self.delivery.text)
+
     @property
     def unread(self) -> UnreadMessage | None:
         """The message, if it says whose it is."""
-        text = self.delivery.text
-        task_id = None if self.claim is not None else unproven(text).id
-        return None if task_id is None else UnreadMessage(task_id, text)
+        task_id = None if self.claim is not None else self.says.id
+        return None if task_id is None else UnreadMessage(task_id, self.delivery.text)
 
     @property
     def claim(self) -> Claim | None:

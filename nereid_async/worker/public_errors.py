@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from trytond.exceptions import UserError, UserWarning
 from trytond.i18n import gettext
-from trytond.transaction import Transaction
 
+from .. import connection_pool
 from ..message import Message
 from ..results.base import Failure
 from ..runtime import Runtime
@@ -47,7 +47,9 @@ def with_sentence(
         return failure
     context = {} if message is None else {"language": _language(message)}
     try:
-        with Transaction().start(runtime.database, 0, readonly=True, context=context):
+        with connection_pool.start_transaction(
+            runtime.database, 0, readonly=True, context=context
+        ):
             sentence = gettext(_SENTENCE, error=failure.id)
     except Exception as error:
         # The failure itself is worth more than its translation.

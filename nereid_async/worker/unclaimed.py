@@ -6,7 +6,6 @@ import logging
 from contextlib import suppress
 
 from ..errors import MessageError, TransportError
-from ..message import unproven
 from ..results.base import Failure
 from ..rows import TaskRows
 from ..runtime import Runtime
@@ -69,8 +68,7 @@ class Unclaimed:
                 return
         foreign = None
         if state is None and unread.claim is None:
-            theirs = unproven(unread.delivery.text)
-            foreign = origin.foreign(theirs, self._runtime)
+            foreign = origin.foreign(unread.says, self._runtime)
         if foreign is not None:
             # Signed with a key of its own, as it should be.
             self._settlement.foreign(unread, foreign)

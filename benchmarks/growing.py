@@ -13,7 +13,6 @@ import argparse
 import json
 import statistics
 import time
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from typing import Any
 from nereid_async import side
 from nereid_async.message import Message, Target
 from nereid_async.rows import Row, TaskRows
+from tests.messages import message
 from tests.plans import ExplainedRows, add_done
 
 _ROUNDS = 40
@@ -113,17 +113,8 @@ class Asked:
 
 
 def _message() -> Message:
-    return Message(
-        id=str(uuid.uuid4()),
-        database="",
-        target=Target("function", "benchmarks.contenders.ours_tasks", "nothing"),
-        args=[],
-        kwargs={},
-        user=1,
-        context={},
-        queue="default",
-        deferred_at_s=0,
-    )
+    target = Target("function", "benchmarks.contenders.ours_tasks", "nothing")
+    return message("default", target=target)
 
 
 def _plans(database: str) -> dict[str, str]:

@@ -11,12 +11,12 @@ from nereid_async.brokers.base import Broker, Consumer, Delivery, Parcel
 from nereid_async.brokers.database import DatabaseBroker
 from nereid_async.brokers.memory import MemoryBroker
 from nereid_async.brokers.sqs import SqsBroker
-from nereid_async.message import Message, Target
 from nereid_async.results.base import Outcome
 from nereid_async.rows import Row, TaskRows
 from nereid_async.settings import Settings
 from nereid_async.states import State
 from tests.fixtures.services import numbers, sqs_settings
+from tests.messages import message
 
 #: Seconds a message stays hidden from others once it was received.
 VISIBILITY_S = 3
@@ -107,16 +107,5 @@ def _send(broker: Broker, parcels: Sequence[Parcel]) -> None:
 
 
 def _row(parcel: Parcel) -> Row:
-    message = Message(
-        id=parcel.id,
-        database="",
-        target=Target("model", "async_test.record", "echo"),
-        args=[],
-        kwargs={},
-        user=0,
-        context={},
-        queue=parcel.queue,
-        deferred_at_s=0,
-        delay_s=parcel.delay_s,
-    )
-    return Row(message, parcel.text)
+    made = message(parcel.queue, id=parcel.id, delay_s=parcel.delay_s)
+    return Row(made, parcel.text)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from typing import Protocol
 
-from nereid_async.message import Message, Target
 from nereid_async.results.base import Outcome, ResultStore
 from nereid_async.results.database import DatabaseResults
 from nereid_async.results.memory import MemoryResults
@@ -13,6 +12,7 @@ from nereid_async.results.sqs import SqsResults
 from nereid_async.rows import Row, TaskRows
 from nereid_async.settings import Settings
 from tests.fixtures.services import numbers, sqs_settings
+from tests.messages import message
 
 
 class Keeper(Protocol):
@@ -88,19 +88,9 @@ class RowKeeper:
         return SqsResults(self._database, self.settings, self.rows)
 
     def defer(self) -> str:
-        message = Message(
-            id=str(uuid.uuid4()),
-            database=self._database,
-            target=Target("model", "async_test.record", "echo"),
-            args=[],
-            kwargs={},
-            user=0,
-            context={},
-            queue="q",
-            deferred_at_s=0,
-        )
-        self.rows.insert_apart([Row(message, "text")], notify=False)
-        return message.id
+        made = message(database=self._database)
+        self.rows.insert_apart([Row(made, "text")], notify=False)
+        return made.id
 
     def start(self, task_id: str) -> None:
         claim = self.rows.claim_ids([task_id], 60)[task_id]

@@ -98,6 +98,17 @@ def wait_until_held(app: Any) -> None:
     wait_until(lambda: app.wsgi_app._held._free._value == 1)
 
 
+def held_poll_of_ada(app: Any) -> tuple[Browser, dict[str, Any], Polls]:
+    """A poll of somebody with an account that is held; who asks, and for what."""
+    client = Browser(app)
+    client.log_in(ADA)
+    task = client.defer("echo", "of ada")
+    polls = Polls(client, task["url"])
+    polls.start()
+    wait_until_held(app)
+    return client, task, polls
+
+
 def test_of_many_only_some_are_held(holding: Any) -> None:
     client = Browser(holding)
     task = client.defer("echo", "x")
@@ -154,12 +165,7 @@ def open_again(database: str) -> Iterator[None]:
 def test_it_ends_when_its_visitor_may_read_no_more(
     holding: Any, end: Callable[[Browser, str], None]
 ) -> None:
-    client = Browser(holding)
-    client.log_in(ADA)
-    task = client.defer("echo", "of ada")
-    polls = Polls(client, task["url"])
-    polls.start()
-    wait_until_held(holding)
+    client, task, polls = held_poll_of_ada(holding)
     end(client, holding.database_name)
     (answer,) = polls.end()
     # A closed website is Nereid's to tell, at the next poll.
@@ -173,12 +179,7 @@ def test_it_ends_when_its_visitor_may_read_no_more(
 
 def test_it_hands_out_nothing_after_a_logout(holding: Any) -> None:
     """Not even what has ended since it last looked at who asks."""
-    client = Browser(holding)
-    client.log_in(ADA)
-    task = client.defer("echo", "of ada")
-    polls = Polls(client, task["url"])
-    polls.start()
-    wait_until_held(holding)
+    client, _, polls = held_poll_of_ada(holding)
     client.log_out()
     query(
         holding.database_name,

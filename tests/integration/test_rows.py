@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import uuid
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +13,6 @@ from trytond.transaction import Transaction
 
 from nereid_async.brokers.base import Delivery
 from nereid_async.errors import LeaseLost
-from nereid_async.message import Message, Target
 from nereid_async.results.base import Failure, Outcome, Progress
 from nereid_async.rows import Claim, Row, Starts, TaskRows, UnreadMessage
 from nereid_async.runtime import of_database
@@ -25,6 +23,7 @@ from tests.databases import Databases
 from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import ConfWriter
 from tests.helpers import query, states, wait_until
+from tests.messages import message
 
 LONG_S, OVER_S = 60, 0
 AT_ONCE = Starts("worker", again=True)
@@ -33,21 +32,6 @@ AT_ONCE = Starts("worker", again=True)
 @pytest.fixture
 def rows(database: str) -> TaskRows:
     return TaskRows(database)
-
-
-def message(queue: str = "q", **fields: Any) -> Message:
-    return Message(
-        id=str(uuid.uuid4()),
-        database="",
-        target=Target("model", "async_test.record", "echo"),
-        args=[],
-        kwargs={},
-        user=1,
-        context={},
-        queue=queue,
-        deferred_at_s=0,
-        **fields,
-    )
 
 
 @pytest.fixture

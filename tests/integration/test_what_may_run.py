@@ -18,6 +18,7 @@ from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, sqs_settings
 from tests.helpers import burst_database, labels, query, run_until, states
+from tests.messages import message
 
 Hostile = Callable[[bool], None]
 
@@ -126,21 +127,17 @@ class TestOnSqs:
         """Kept by somebody, and put into the queue again."""
         options = {"outbox": "no", "bare_max_age": 60, **broker_settings}
         tryton_conf(signing_key=SECRET_KEY, **options)
-        message = Message(
-            id="00000000-0000-8000-8000-000000000001",
+        kept = message(
+            "trytond-async",
             database=database,
             target=Target("model", "async_test.record", "write_entry"),
             args=["kept"],
-            kwargs={},
-            user=1,
-            context={},
-            queue="trytond-async",
             # The delay does not count.
             deferred_at_s=time.time() - age_s - 1_000,
             delay_s=1_000,
             outbox=False,
         )
-        queue.put(of_database(database).codec.encode(message))
+        queue.put(of_database(database).codec.encode(kept))
         Script(database).burst()
         assert labels(database) == (["kept"] if runs else [])
         assert len(queue.dead()) == (0 if runs else 1)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
 
 import pytest
 
 from nereid_async.brokers.base import Delivery
-from nereid_async.message import Message, Target
 from nereid_async.worker import prefetch as prefetches
 from nereid_async.worker.job import Job
 from nereid_async.worker.prefetch import Prefetch
+from tests.messages import message
 
 
 class Clock:
@@ -27,18 +26,7 @@ class Clock:
 
 def job(receive_count: int = 1) -> Job:
     """A job that nobody looks at, without a row."""
-    message = Message(
-        id=str(uuid.uuid4()),
-        database="",
-        target=Target("model", "some.model", "method"),
-        args=[],
-        kwargs={},
-        user=0,
-        context={},
-        queue="q",
-        deferred_at_s=0,
-    )
-    return Job(Delivery("", None, "q", receive_count), message, None)
+    return Job(Delivery("", None, "q", receive_count), message(), None)
 
 
 def take(prefetch: Prefetch, number: int) -> None:
@@ -61,6 +49,13 @@ def run(prefetch: Prefetch, length_s: float) -> None:
     job = begin(prefetch)
     clock.now_s += length_s
     prefetch.ended(job)
+
+
+def run_many(prefetch: Prefetch, length_s: float) -> None:
+    """Receive and run jobs one after the other: one says little, many say it."""
+    for _ in range(100):
+        take(prefetch, 1)
+        run(prefetch, length_s)
 
 
 def busy(threads: int, length_s: float) -> Prefetch:
@@ -103,18 +98,13 @@ def test_short_tasks_are_received_ahead(
     threads: int, length_s: float, room: int
 ) -> None:
     prefetch = busy(threads, length_s)
-    # One short task says little; many of them say it.
-    for _ in range(100):
-        take(prefetch, 1)
-        run(prefetch, length_s)
+    run_many(prefetch, length_s)
     assert prefetch.room(0) == room
 
 
 def test_a_long_task_counts_at_once_and_is_forgotten_slowly() -> None:
     prefetch = busy(1, 0.001)
-    for _ in range(100):
-        take(prefetch, 1)
-        run(prefetch, 0.001)
+    run_many(prefetch, 0.001)
     assert prefetch.room(0) == 21
     take(prefetch, 1)
     run(prefetch, 10.0)
@@ -126,9 +116,7 @@ def test_a_long_task_counts_at_once_and_is_forgotten_slowly() -> None:
 
 def test_a_call_has_to_be_worth_it() -> None:
     prefetch = busy(1, 0.001)
-    for _ in range(100):
-        take(prefetch, 1)
-        run(prefetch, 0.001)
+    run_many(prefetch, 0.001)
     take(prefetch, 21)
     for left in range(20, 11, -1):
         run(prefetch, 0.001)
@@ -204,9 +192,7 @@ def test_who_waits_for_a_job_is_told_the_end() -> None:
 
 def test_nothing_is_received_ahead_of_a_task_that_takes_long() -> None:
     prefetch = busy(2, 0.001)
-    for _ in range(100):
-        take(prefetch, 1)
-        run(prefetch, 0.001)
+    run_many(prefetch, 0.001)
     assert prefetch.room(0) == 22
     take(prefetch, 1)
     begin(prefetch)

@@ -17,8 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from nereid_async import side
-from nereid_async.message import Message, Target
+from nereid_async.database import connections
+from nereid_async.messages.message import Message, Target
 from nereid_async.rows import Row, TaskRows
 from tests.messages import message
 from tests.plans import ExplainedRows, add_done
@@ -49,7 +49,7 @@ def main() -> None:
 
 def _fill(database: str, number: int) -> None:
     """Leave so many rows of tasks that are done, as a month of work does."""
-    with side.autocommit(database) as cursor:
+    with connections.autocommit(database) as cursor:
         add_done(cursor, number, "default")
         cursor.execute("VACUUM ANALYZE async_task")
         cursor.execute("VACUUM ANALYZE async_run")
@@ -94,13 +94,13 @@ class Asked:
         messages = [_message() for _ in range(_BATCH)]
         self._pending = [message.id for message in messages]
         self.rows.insert_apart([Row(it, "a message") for it in messages], notify=False)
-        with side.autocommit(self.rows.database) as cursor:
+        with connections.autocommit(self.rows.database) as cursor:
             cursor.execute("SELECT uuid FROM async_task WHERE state = 'done' LIMIT 1")
             (self._done,) = cursor.fetchone()
 
     def clear(self) -> None:
         """Remove what was added."""
-        with side.autocommit(self.rows.database) as cursor:
+        with connections.autocommit(self.rows.database) as cursor:
             # By their ids: to look for them would read all the others.
             for table in ("async_task", "async_run"):
                 cursor.execute(

@@ -26,7 +26,7 @@ PROJECT = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True)
-class Asker:
+class Caller:
     """A contender, and how it sends.
 
     :ivar options: for the section ``[async_sqs]``.
@@ -37,19 +37,19 @@ class Asker:
     options: Mapping[str, str]
 
 
-ASKERS = (
-    Asker("nereid_async, sqs", OURS_SQS, {"broker": "sqs"}),
-    Asker(
+CALLERS = (
+    Caller("nereid_async, sqs", OURS_SQS, {"broker": "sqs"}),
+    Caller(
         "nereid_async, sqs, background",
         OURS_SQS,
         {"broker": "sqs", "send": "background"},
     ),
-    Asker("nereid_async, database", OURS_DATABASE, {"broker": "database"}),
-    Asker("boto3 send_message", BARE_BOTO3, {}),
-    Asker("Celery delay()", CELERY, {}),
-    Asker("dramatiq send()", DRAMATIQ, {}),
-    Asker("procrastinate defer()", PROCRASTINATE, {}),
-    Asker("trytond's queue", TRYTOND, {}),
+    Caller("nereid_async, database", OURS_DATABASE, {"broker": "database"}),
+    Caller("boto3 send_message", BARE_BOTO3, {}),
+    Caller("Celery delay()", CELERY, {}),
+    Caller("dramatiq send()", DRAMATIQ, {}),
+    Caller("procrastinate defer()", PROCRASTINATE, {}),
+    Caller("trytond's queue", TRYTOND, {}),
 )
 
 
@@ -69,33 +69,33 @@ class Price:
 
 
 def price(
-    services: Services, asker: Asker, rounds: int, *, nereid: bool = False
+    services: Services, caller: Caller, rounds: int, *, nereid: bool = False
 ) -> Price:
     """Measure transactions, or requests to a Nereid view."""
-    with services.place(8, **asker.options) as place:
+    with services.place(8, **caller.options) as place:
         options = ["--nereid"] if nereid else []
-        medians_ms = _ask(place, asker, rounds, *options)
+        medians_ms = _ask(place, caller, rounds, *options)
     return Price(
         medians_ms["0"], medians_ms["1"], medians_ms["10"], medians_ms.get("without")
     )
 
 
-def calls_a_task(services: Services, asker: Asker, tasks: int, threads: int) -> float:
+def calls_a_task(services: Services, caller: Caller, tasks: int, threads: int) -> float:
     """Calls of SQS for each task that concurrent requests ask for."""
-    with services.place(8, **asker.options) as place:
+    with services.place(8, **caller.options) as place:
         before = services.calls()
-        done = _ask(place, asker, tasks, "--threads", str(threads))["tasks"]
+        done = _ask(place, caller, tasks, "--threads", str(threads))["tasks"]
         return (services.calls() - before)["SendMessageBatch"] / done
 
 
-def _ask(place: Place, asker: Asker, rounds: int, *options: str) -> dict[str, float]:
+def _ask(place: Place, caller: Caller, rounds: int, *options: str) -> dict[str, float]:
     result = place.folder / f"{place.database}.json"
-    command = [sys.executable, "-m", "benchmarks.asking", asker.contender.module]
+    command = [sys.executable, "-m", "benchmarks.asking", caller.contender.module]
     run(
         [*command, str(rounds), str(result), *options],
         place.folder / f"{place.database}-asking.log",
         timeout_s=300,
-        env={**os.environ, **place.env, **asker.contender.env},
+        env={**os.environ, **place.env, **caller.contender.env},
         cwd=PROJECT,
     )
     measured: dict[str, float] = json.loads(result.read_text())

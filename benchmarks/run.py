@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from benchmarks.field import OURS_DATABASE, OURS_SQS
 from benchmarks.latency import Latency, latency
 from benchmarks.plan import Plan
-from benchmarks.requests import ASKERS, Price, calls_a_task, price
+from benchmarks.requests import CALLERS, Price, calls_a_task, price
 from benchmarks.resources import BARE_POOL, idle_calls, pss_mb
 from benchmarks.services import Place, Services
 from benchmarks.throughput import LOADS, Load, Throughput, throughput
@@ -87,11 +87,11 @@ def _latencies(services: Services, plan: Plan, results: Results) -> None:
 
 
 def _prices(services: Services, plan: Plan, results: Results) -> None:
-    for asker in ASKERS:
-        results.requests[asker.name].append(
+    for caller in CALLERS:
+        results.requests[caller.name].append(
             _told(
-                f"a request: {asker.name}",
-                lambda a=asker: price(services, a, plan.requests),
+                f"a request: {caller.name}",
+                lambda a=caller: price(services, a, plan.requests),
             )
         )
 
@@ -111,16 +111,16 @@ def _loads(services: Services, plan: Plan, results: Results) -> None:
 
 
 def _costs_of_asking(services: Services, plan: Plan, results: Results) -> None:
-    for asker in ASKERS:
-        if plan.views and asker.name.startswith(("nereid_async", "Celery")):
-            results.views[asker.name] = _told(
-                f"a Nereid view: {asker.name}",
-                lambda a=asker: price(services, a, plan.views, nereid=True),
+    for caller in CALLERS:
+        if plan.views and caller.name.startswith(("nereid_async", "Celery")):
+            results.views[caller.name] = _told(
+                f"a Nereid view: {caller.name}",
+                lambda a=caller: price(services, a, plan.views, nereid=True),
             )
-        if asker.contender is OURS_SQS:
-            results.sending[asker.name] = _told(
-                f"calls of senders: {asker.name}",
-                lambda a=asker: calls_a_task(
+        if caller.contender is OURS_SQS:
+            results.sending[caller.name] = _told(
+                f"calls of senders: {caller.name}",
+                lambda a=caller: calls_a_task(
                     services, a, _ASKING_TASKS, _ASKING_THREADS
                 ),
             )

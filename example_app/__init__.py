@@ -51,22 +51,9 @@ def create_app(config: Mapping[str, Any] | None = None) -> Nereid:
     app.session_interface = _session_interface(folder)
     NereidAsync().init_app(app)
     app.initialise()
-    _find_templates(app)
     error_pages.register(app)
     headers.register(app)
     return app
-
-
-def _find_templates(app: Nereid) -> None:
-    """Let Nereid look for the modules' templates now, in one thread.
-
-    It does so at the first page or mail otherwise, and a second thread that comes
-    meanwhile is told that there are none.
-    """
-    from trytond.transaction import Transaction
-
-    with Transaction().start(app.database_name, 0, readonly=True):
-        assert app.jinja_loader.loaders
 
 
 def _session_interface(folder: DataFolder) -> Any:

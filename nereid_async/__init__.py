@@ -13,10 +13,10 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from . import errors, signals
+    from .current import current_task
     from .errors import Retry
     from .extension import NereidAsync
     from .result import AsyncResult
-    from .running import current_task
     from .task import async_task
 
 __all__ = [
@@ -35,7 +35,7 @@ _HOME = {
     "NereidAsync": "extension",
     "Retry": "errors",
     "async_task": "task",
-    "current_task": "running",
+    "current_task": "current",
 }
 
 

@@ -165,7 +165,7 @@ def _run_status(runtime: Runtime) -> None:
 
 def _run_reap(runtime: Runtime) -> None:
     """Remove old rows, results and forgotten reply queues."""
-    from .worker.reaper import reap
+    from .worker.maintenance.reaper import reap
 
     if runtime.rows is not None:
         runtime.load_pool()
@@ -226,13 +226,10 @@ def _runtime_of_app(info: ScriptInfo) -> Runtime:
 
     The worker opens a context for each task that needs one.
     """
-    from .web import templates
-
     app: Any = info.load_app()
     with app.app_context():
         if not app.initialised:
             app.initialise()
-        templates.find(app)
     state: Runtime = app.extensions["nereid_async"]
     return state
 

@@ -10,15 +10,15 @@ from typing import Any
 from trytond.transaction import Transaction
 
 from . import pending
-from .attributes import check as check_attributes
-from .calls import Deferred
+from .deferred_call import DeferredCall
 from .errors import ConfigurationError, DelayTooLong, NoTransaction
 from .limits import MAX_DELAY_S
-from .message import Message, Target, argument_name
-from .names import checked_queue
+from .messages.attributes import check as check_attributes
+from .messages.message import Message, Target, argument_name
+from .messages.serialization import Json, encode
 from .result import AsyncResult
-from .runtime import Asker, Runtime, current
-from .serialization import Json, encode
+from .runtime import Caller, Runtime, current
+from .sqs.queue_names import checked_queue
 
 
 @dataclass(frozen=True)
@@ -120,9 +120,9 @@ def defer_call(
     _check_delay(target, options, runtime)
     if options.queue is not None:
         runtime.broker.check_queue(options.queue)
-    asker = runtime.asker(options.delay, options.shared)
-    message = _message(target, args, kwargs, options, names, runtime, asker)
-    deferred = Deferred(message, runtime.codec.encode(message, names))
+    caller = runtime.caller(options.delay, options.shared)
+    message = _message(target, args, kwargs, options, names, runtime, caller)
+    deferred = DeferredCall(message, runtime.codec.encode(message, names))
     pending.defer(runtime, deferred)
     return AsyncResult(message.id, runtime=runtime, deferred=deferred)
 
@@ -145,13 +145,13 @@ def _message(
     options: TaskOptions,
     names: Sequence[str],
     runtime: Runtime,
-    asker: Asker,
+    caller: Caller,
 ) -> Message:
     transaction = Transaction()
     settings = runtime.settings
     where = target.name
     return Message(
-        id=runtime.mint.new(asker.audience),
+        id=runtime.task_ids.new(caller.owner),
         database=transaction.database.name,
         target=target,
         args=[
@@ -176,9 +176,9 @@ def _message(
         ),
         max_attempts=_given(options.max_attempts, settings.max_attempts),
         keep_result=not options.ignore_result,
-        for_browser=asker.audience.kind != "nobody",
+        for_browser=caller.owner.kind != "nobody",
         outbox=runtime.rows is not None,
-        web=asker.web,
+        web=caller.web,
         attributes=_encoded(options.attributes, f"{where}: attributes"),
         identity=runtime.identity.value,
     )

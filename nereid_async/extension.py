@@ -46,18 +46,18 @@ class NereidAsync:
         if app.tryton_configfile and not app.initialised:
             # Nereid reads it in initialise(); our settings may be in it, too.
             tryton_config.update_etc(app.tryton_configfile)
-        from .web import asker, hosts, owner_cookie, parts, routes, sessions, templates
+        from .web import caller, hosts, owner_cookie, parts, routes, sessions, templates
 
         loaded = settings.load(app.config)
         known_hosts = hosts.Hosts(app.database_name)
         jar = owner_cookie.CookieJar(loaded.signing_key, app.database_name)
-        askers = asker.Askers(app, loaded, jar, known_hosts)
+        callers = caller.Callers(app, loaded, jar, known_hosts)
         state = runtime.build(
             app.database_name,
             loaded,
-            askers.current,
+            callers.current,
             # A worker may have nothing else that keeps the app.
-            lambda web: asker.restored(app, web),
+            lambda web: caller.restored(app, web),
             lambda task_id: routes.result_url(app, task_id),
         )
         if state.rows is not None:
@@ -65,9 +65,13 @@ class NereidAsync:
         # From here on nothing fails: an app is set up wholly, or not at all.
         app.extensions[EXTENSION] = state
         _connect(app, state)
-        asker.register(app, askers)
+        caller.register(app, callers)
         routes.register(parts.Parts(app, state, jar, known_hosts, self._before_poll))
-        _when_initialised(app, lambda: routes.exempt_from_tokens(app))
+        _when_initialised(
+            app,
+            lambda: routes.exempt_from_tokens(app),
+            lambda: templates.preload_templates(app),
+        )
         templates.register(app)
         _add_commands(app)
         sessions.warn_if_forgetful(app)

@@ -20,7 +20,7 @@ from typing import Any
 from trytond.transaction import Transaction
 
 from . import signals
-from .calls import Deferred, Stage
+from .deferred_call import DeferredCall, Stage
 from .runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ def end_request() -> None:
             pending.release()
 
 
-def defer(runtime: Runtime, deferred: Deferred) -> None:
+def defer(runtime: Runtime, deferred: DeferredCall) -> None:
     """Let a message leave when the current transaction has committed."""
     transaction = Transaction()
     pending = transaction.join(Pending(runtime, transaction.readonly))
@@ -87,9 +87,9 @@ class Pending:
         self.fresh = True
         #: Whether Nereid's signals, not the commit, decide when to send.
         self.held = False
-        self._open: list[Deferred] = []
-        self._voted: list[Deferred] = []
-        self._committed: list[Deferred] = []
+        self._open: list[DeferredCall] = []
+        self._voted: list[DeferredCall] = []
+        self._committed: list[DeferredCall] = []
         self._voting = False
 
     # Transaction.join() looks for an equal manager.
@@ -99,7 +99,7 @@ class Pending:
     def __hash__(self) -> int:
         return hash((Pending, id(self.runtime)))
 
-    def put(self, deferred: Deferred) -> None:
+    def put(self, deferred: DeferredCall) -> None:
         """Take a call; where nothing will ever be committed, send it at once."""
         self._open.append(deferred)
         if self.readonly and not self.held:
@@ -184,7 +184,7 @@ class Pending:
         if ready:
             self.runtime.sender.send(ready)
 
-    def _with_rows(self, calls: list[Deferred]) -> list[Deferred]:
+    def _with_rows(self, calls: list[DeferredCall]) -> list[DeferredCall]:
         """Write the rows that a read-only transaction could not."""
         rows = self.runtime.rows
         missing = [call for call in calls if not call.has_row]
@@ -207,7 +207,7 @@ class Pending:
             call.has_row = True
         return calls
 
-    def _discard(self, calls: Sequence[Deferred], reason: str) -> None:
+    def _discard(self, calls: Sequence[DeferredCall], reason: str) -> None:
         for call in calls:
             call.stage = Stage.DISCARDED
             signals.emit(

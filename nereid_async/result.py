@@ -1,4 +1,4 @@
-"""The asker's handle on a deferred call."""
+"""The caller's handle on a deferred call."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .errors import (
     ResultTimeout,
     TaskFailed,
 )
-from .results.base import Outcome, Status
+from .messages.outcome import Outcome, Status
+from .messages.serialization import decode
 from .runtime import URL_PREFIX, Runtime, current
-from .serialization import decode
 
 if TYPE_CHECKING:
-    from .calls import Deferred
+    from .deferred_call import DeferredCall
 
 _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 1.0
@@ -41,7 +41,7 @@ class AsyncResult:
         id: str,
         *,
         runtime: Runtime | None = None,
-        deferred: Deferred | None = None,
+        deferred: DeferredCall | None = None,
     ) -> None:
         self.id = str(id)
         self._runtime = runtime
@@ -117,7 +117,7 @@ class AsyncResult:
         except ResultExpired:
             return
         assert self._runtime is not None
-        self._runtime.results.forget(self.id)
+        self._runtime.results.delete(self.id)
 
     def _value(self, timeout_s: float | None, longest_pause_s: float) -> Any:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s

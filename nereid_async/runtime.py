@@ -18,18 +18,18 @@ from trytond.model import fields
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
-from . import connection_pool
 from . import settings as settings_module
 from .brokers.base import Broker
-from .cipher import cipher_of
-from .database_errors import translated
-from .database_identity import DatabaseIdentity
+from .database import connection_pool
+from .database.errors import translated
 from .errors import ConfigurationError, NoTransaction
-from .identity import NOBODY, Audience, IdMint
-from .message import MessageCodec, WebRequest
+from .messages.encryption import cipher_of
+from .messages.message import MessageCodec, WebRequest
+from .messages.outcome_codec import OutcomeCodec
+from .messages.task_ids import NOBODY, Owner, TaskIds
 from .results.base import ResultStore
-from .results.outcomes import OutcomeCodec
 from .rows import TaskRows
+from .rows.database_identity import DatabaseIdentity
 from .sending import BackgroundSender, Sender
 from .settings import Settings
 
@@ -40,20 +40,20 @@ URL_PREFIX = "/async/result/"
 
 
 @dataclass(frozen=True)
-class Asker:
+class Caller:
     """Who defers, and from where."""
 
-    audience: Audience = NOBODY
+    owner: Owner = NOBODY
     web: WebRequest | None = None
 
 
 #: Tells who defers; given seconds of delay, and whether the result is for everybody.
-AskerFinder: TypeAlias = Callable[[float, bool], Asker]
+CallerFinder: TypeAlias = Callable[[float, bool], Caller]
 
 
-def no_asker(delay_s: float, shared: bool) -> Asker:
+def no_caller(delay_s: float, shared: bool) -> Caller:
     """Who defers outside a web request: nobody, who reads nothing over HTTP."""
-    return Asker(Audience("shared")) if shared else Asker()
+    return Caller(Owner("shared")) if shared else Caller()
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Runtime:
     :ivar identity: tells the database from others of its name.
     :ivar rows: the row protocol; None without an outbox.
     :ivar sender: hands committed calls to the broker.
-    :ivar asker: tells who is deferring, called at each deferral.
+    :ivar caller: tells who is deferring, called at each deferral.
     :ivar web_context: opens, in a worker, the web context a task was deferred in;
         None where there is no web app.
     :ivar result_url: where a browser fetches the result of a task, by its id.
@@ -73,13 +73,13 @@ class Runtime:
     settings: Settings
     codec: MessageCodec
     outcomes: OutcomeCodec
-    mint: IdMint
+    task_ids: TaskIds
     identity: DatabaseIdentity
     rows: TaskRows | None
     broker: Broker
     results: ResultStore
     sender: Sender
-    asker: AskerFinder
+    caller: CallerFinder
     web_context: Callable[[WebRequest], AbstractContextManager[None]] | None
     result_url: Callable[[str], str]
 
@@ -152,7 +152,7 @@ class Runtime:
 def build(
     database: str,
     settings: Settings,
-    asker: AskerFinder = no_asker,
+    caller: CallerFinder = no_caller,
     web_context: Callable[[WebRequest], AbstractContextManager[None]] | None = None,
     result_url: Callable[[str], str] = URL_PREFIX.__add__,
 ) -> Runtime:
@@ -170,13 +170,13 @@ def build(
         settings=settings,
         codec=MessageCodec(settings.signing_key, settings.max_message_bytes, cipher),
         outcomes=outcomes,
-        mint=IdMint(settings.signing_key, database),
+        task_ids=TaskIds(settings.signing_key, database),
         identity=identity,
         rows=rows,
         broker=broker,
         results=_results(identity, settings, rows, outcomes),
         sender=_sender(database, settings, broker, rows),
-        asker=asker,
+        caller=caller,
         web_context=web_context,
         result_url=result_url,
     )

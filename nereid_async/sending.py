@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from . import signals
+from .batcher import Batcher
 from .brokers.base import Broker, SendReport
-from .calls import Deferred
-from .collector import Collector
+from .deferred_call import DeferredCall
 from .errors import NereidAsyncError
 from .rows import TaskRows
 from .throttled_log import ThrottledLog
@@ -38,14 +38,14 @@ class Sender:
         self._broker = broker
         self._rows = rows
         self._log = ThrottledLog(logger, TOLD_EVERY_S)
-        self._marks: Collector[str] | None = None
+        self._marks: Batcher[str] | None = None
         if rows is not None:
-            self._marks = Collector("sent-marks", self._mark, _MARK_PAUSE_S)
+            self._marks = Batcher("sent-marks", self._mark, _MARK_PAUSE_S)
 
-    def send(self, calls: Sequence[Deferred]) -> None:
+    def send(self, calls: Sequence[DeferredCall]) -> None:
         """Send committed calls. Never raises."""
         try:
-            report = self._broker.send([call.parcel for call in calls])
+            report = self._broker.send([call.outgoing for call in calls])
         except Exception as error:
             self._tell_failure(calls, error)
             return
@@ -56,7 +56,7 @@ class Sender:
             if call.message.id in confirmed:
                 signals.emit(signals.task_sent, self._database, message=call.message)
 
-    def _tell_failure(self, calls: Sequence[Deferred], error: Exception) -> None:
+    def _tell_failure(self, calls: Sequence[DeferredCall], error: Exception) -> None:
         logger.error(
             "sending %d task(s) of database %s failed, %s: %s (%s)",
             len(calls),
@@ -68,12 +68,12 @@ class Sender:
         )
 
     def _tell_unsent(self, report: SendReport) -> None:
-        for queue, error, parcels in report.reasons():
+        for queue, error, messages in report.reasons():
             text = "queue %r of database %s: %d task(s) not sent, %s: %s"
-            about = (queue, self._database, len(parcels), self._what_then, error)
+            about = (queue, self._database, len(messages), self._what_then, error)
             if self._rows is None:
                 # The log is all that is left of them.
-                ids = ", ".join(parcel.id for parcel in parcels)
+                ids = ", ".join(message.id for message in messages)
                 logger.error(f"{text} (%s)", *about, ids)
             else:
                 self._log.warning((queue, type(error)), text, *about)
@@ -111,11 +111,11 @@ class BackgroundSender(Sender):
 
     def __init__(self, database: str, broker: Broker, rows: TaskRows | None) -> None:
         super().__init__(database, broker, rows)
-        self._waiting: Collector[Deferred] = Collector(
+        self._waiting: Batcher[DeferredCall] = Batcher(
             "sender", super().send, _SEND_PAUSE_S, at_exit=self.flush
         )
 
-    def send(self, calls: Sequence[Deferred]) -> None:
+    def send(self, calls: Sequence[DeferredCall]) -> None:
         """Let committed calls be sent. Never raises."""
         try:
             self._waiting.add(calls)

@@ -1,8 +1,8 @@
 """Signals (blinker) that tell what happens to a task.
 
-Each is sent with the :class:`~nereid_async.message.Message` as sender's argument
-``message`` and the database's name as sender. Receivers run where the thing happens
-(the asker's process or the worker); an exception in one is logged and does not change
+Each is sent by the database's name, with the :class:`~.messages.message.Message` as
+the argument ``message``. Receivers run where the thing happens
+(the caller's process or the worker); an exception in one is logged and does not change
 the outcome.
 
 ``task_deferred``

@@ -12,7 +12,7 @@ from trytond.report import Report
 from trytond.wizard import Wizard
 
 from .errors import DeferralError, SerializationError, UnknownTask
-from .message import Target
+from .messages.message import Target
 
 KINDS = ("model", "report", "wizard")
 _BASES: tuple[tuple[type, str], ...] = (
@@ -102,13 +102,13 @@ def owner_of(name: str) -> type:
     raise UnknownTask(f"database {pool.database_name!r} has no {name!r}")
 
 
-def find(target: Target, *, only_tasks: bool = False) -> Callable[..., Any]:
+def resolve(target: Target, *, only_tasks: bool = False) -> Callable[..., Any]:
     """The callable that a message names, in the open transaction's pool.
 
     :param only_tasks: whether it has to be declared a task.
     :raises UnknownTask: there is none; a newer release may have it.
     """
-    call = _find(target)
+    call = _resolve(target)
     if only_tasks and not is_task(call):
         raise UnknownTask(
             f"{target.name} is not decorated as a task, and only_tasks is on here"
@@ -116,9 +116,9 @@ def find(target: Target, *, only_tasks: bool = False) -> Callable[..., Any]:
     return call
 
 
-def _find(target: Target) -> Callable[..., Any]:
+def _resolve(target: Target) -> Callable[..., Any]:
     if target.kind == "function":
-        return _find_function(target)
+        return _resolve_function(target)
     if target.kind not in KINDS:
         raise UnknownTask(f"{target.name}: unknown kind {target.kind!r}")
     owner = _owner(target)
@@ -143,7 +143,7 @@ def _owner(target: Target) -> Any:
     )
 
 
-def _find_function(target: Target) -> Callable[..., Any]:
+def _resolve_function(target: Target) -> Callable[..., Any]:
     module = sys.modules.get(target.owner)
     function = getattr(module, target.method, None)
     if not callable(function):

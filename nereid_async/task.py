@@ -17,7 +17,7 @@ import wrapt
 
 from .deferral import TaskOptions, defer_call
 from .errors import ConfigurationError
-from .message import Target
+from .messages.message import Target
 from .result import AsyncResult
 from .targets import function_target, method_target
 
@@ -65,7 +65,7 @@ def async_task(
 
     Used as ``@async_task`` or ``@async_task(...)``, above or below ``@classmethod``.
 
-    :param ignore_result: drop the value; with False it is kept for the asker.
+    :param ignore_result: drop the value; with False it is kept for the owner.
     :param visibility_timeout: seconds a worker holds the task without a sign of life
         before another one takes it, 1 to 43200; default: the setting (60).
     :param queue: short name of its queue; default: the setting ``sqs_queue``.

@@ -250,12 +250,12 @@ def worker_thread(database: str, threads: int = 1) -> Iterator[None]:
         thread.join()
 
 
-def admission(runtime: Any, consumer: Any) -> Any:
+def intake(runtime: Any, consumer: Any) -> Any:
     """What a worker called ``worker`` makes jobs with of what a consumer received."""
-    from nereid_async.worker.admission import Admission
+    from nereid_async.worker.intake import Intake
     from nereid_async.worker.settlement import Settlement
 
-    return Admission(runtime, Settlement(runtime, consumer), "worker")
+    return Intake(runtime, Settlement(runtime, consumer), "worker")
 
 
 def _run_worker(runtime: Any, queues: tuple[str, ...]) -> None:

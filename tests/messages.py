@@ -5,13 +5,13 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from nereid_async.message import Message, Target
+from nereid_async.messages.message import Message, Target
 
 
 def message(queue: str = "q", **fields: Any) -> Message:
     """One deferred call with an id of its own.
 
-    :param fields: what is not as usual; see :class:`nereid_async.message.Message`.
+    :param fields: what is not as usual; see ``Message``.
     """
     usual: dict[str, Any] = {
         "id": str(uuid.uuid4()),

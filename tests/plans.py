@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from nereid_async import side
+from nereid_async.database import connections
 from nereid_async.rows import TaskRows
 
 
-def add_done(cursor: side.Cursor, number: int, queue: str) -> None:
+def add_done(cursor: connections.Cursor, number: int, queue: str) -> None:
     """Add rows of tasks that are done, one for each second that has passed."""
     cursor.execute(
         'INSERT INTO async_task (uuid, name, queue, web, state, "user", '
@@ -27,7 +27,7 @@ def add_done(cursor: side.Cursor, number: int, queue: str) -> None:
     )
 
 
-def add_due(cursor: side.Cursor, number: int, queue: str, *, web: bool) -> None:
+def add_due(cursor: connections.Cursor, number: int, queue: str, *, web: bool) -> None:
     """Add rows of tasks that have been due for an hour, as one deferral writes them."""
     cursor.execute(
         'INSERT INTO async_task (uuid, name, queue, web, state, "user", '
@@ -63,7 +63,7 @@ class ExplainedRows(TaskRows):
 
     def _execute(
         self,
-        cursor: side.Cursor,
+        cursor: connections.Cursor,
         statement: str,
         parameters: Sequence[Any],
         *,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Parcel:
+class OutgoingMessage:
     """A message on its way.
 
     :ivar id: the task's uuid.
@@ -40,18 +40,22 @@ class SendReport:
     """
 
     confirmed: list[str] = field(default_factory=list)
-    unsent: list[tuple[Parcel, TransportError]] = field(default_factory=list)
+    unsent: list[tuple[OutgoingMessage, TransportError]] = field(default_factory=list)
 
-    def refuse(self, parcels: Iterable[Parcel], error: TransportError) -> None:
+    def refuse(
+        self, messages: Iterable[OutgoingMessage], error: TransportError
+    ) -> None:
         """Note that these were not sent."""
-        self.unsent += [(parcel, error) for parcel in parcels]
+        self.unsent += [(message, error) for message in messages]
 
-    def reasons(self) -> list[tuple[str, TransportError, list[Parcel]]]:
+    def reasons(self) -> list[tuple[str, TransportError, list[OutgoingMessage]]]:
         """What was not sent by queue and kind of error: one error of it, and all."""
-        found: dict[tuple[str, type], tuple[str, TransportError, list[Parcel]]] = {}
-        for parcel, error in self.unsent:
-            key = parcel.queue, type(error)
-            found.setdefault(key, (parcel.queue, error, []))[2].append(parcel)
+        found: dict[
+            tuple[str, type], tuple[str, TransportError, list[OutgoingMessage]]
+        ] = {}
+        for message, error in self.unsent:
+            key = message.queue, type(error)
+            found.setdefault(key, (message.queue, error, []))[2].append(message)
         return list(found.values())
 
 
@@ -117,16 +121,16 @@ class Consumer(Protocol):
         May be passed on somewhat later; :meth:`close` does at the latest.
         """
 
-    def hide(self, delivery: Delivery, delay_s: float) -> None:
+    def release(self, delivery: Delivery, delay_s: float) -> None:
         """Let the message come again in ``delay_s`` seconds; 0 gives it back now.
 
         Sooner, if that is longer than :meth:`can_hide_s`.
         """
 
-    def can_hide_s(self, delivery: Delivery) -> float:
+    def release_max_s(self, delivery: Delivery) -> float:
         """The longest time for which the message can be hidden from now on."""
 
-    def bury(self, delivery: Delivery, reason: str, token: str | None) -> None:
+    def dead_letter(self, delivery: Delivery, reason: str, token: str | None) -> None:
         """Put the message where an administrator finds it, out of the queue.
 
         :param token: what :attr:`Delivery.dead_letter` has, should it be moved back.
@@ -156,7 +160,7 @@ class Broker(Protocol):
         :raises ConfigurationError: there can be no such queue.
         """
 
-    def send(self, parcels: Sequence[Parcel]) -> SendReport:
+    def send(self, messages: Sequence[OutgoingMessage]) -> SendReport:
         """Send committed messages, in as few calls as the service allows.
 
         What the service says is in the report: it raises nothing of that.

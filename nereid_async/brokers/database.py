@@ -9,13 +9,13 @@ from typing import Any
 
 from trytond import backend
 
-from .. import connection_pool
-from ..database_errors import translated
+from ..database import connection_pool
+from ..database.errors import translated
 from ..errors import DatabaseUnavailable
 from ..rows import CHANNEL, Claim, TaskRows
 from ..throttled_log import ThrottledLog
 from ..wakeup import Wakeup
-from .base import Delivery, Parcel, SendReport
+from .base import Delivery, OutgoingMessage, SendReport
 
 _log = ThrottledLog(logging.getLogger(__name__))
 
@@ -46,9 +46,9 @@ class DatabaseBroker:
     def check_queue(self, queue: str) -> None:
         """Any will do: a queue is but a column."""
 
-    def send(self, parcels: Sequence[Parcel]) -> SendReport:
+    def send(self, messages: Sequence[OutgoingMessage]) -> SendReport:
         """Nothing to do; see :class:`.base.Broker`."""
-        return SendReport([parcel.id for parcel in parcels])
+        return SendReport([message.id for message in messages])
 
     def backlog(self, queue: str) -> int:
         """None: what waits is in the rows."""
@@ -133,7 +133,7 @@ class DatabaseReceiver:
 
     def wake(self) -> None:
         """End a wait."""
-        self._alarm.ring()
+        self._alarm.set()
 
     def close(self) -> None:
         """Let go of the listening connection."""
@@ -152,14 +152,14 @@ class DatabaseConsumer:
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Nothing to do: the outcome is in the row."""
 
-    def hide(self, delivery: Delivery, delay_s: float) -> None:
+    def release(self, delivery: Delivery, delay_s: float) -> None:
         """Nothing to do: the row's due time hides it."""
 
-    def can_hide_s(self, delivery: Delivery) -> float:
-        """Any time: see :meth:`hide`."""
+    def release_max_s(self, delivery: Delivery) -> float:
+        """Any time: see :meth:`release`."""
         return float("inf")
 
-    def bury(self, delivery: Delivery, reason: str, token: str | None) -> None:
+    def dead_letter(self, delivery: Delivery, reason: str, token: str | None) -> None:
         """Nothing to do: a failed row is the dead letter."""
 
     def extend(self, deliveries: Sequence[Delivery], timeout_s: int) -> list[Delivery]:
@@ -172,7 +172,7 @@ class DatabaseConsumer:
 
 
 class _Alarm(Wakeup):
-    """Rings in this process only."""
+    """Ends the waits of this process only."""
 
     def wait(self, timeout_s: float, *others: Any) -> bool:
         # Looking is cheap, and nothing tells that another process has written.

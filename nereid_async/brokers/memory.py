@@ -6,12 +6,12 @@ import threading
 import time
 from collections.abc import Sequence
 
-from .base import Delivery, Parcel, SendReport
+from .base import Delivery, OutgoingMessage, SendReport
 
 
 class _Held:
-    def __init__(self, parcel: Parcel, visible_at_s: float) -> None:
-        self.parcel = parcel
+    def __init__(self, message: OutgoingMessage, visible_at_s: float) -> None:
+        self.outgoing = message
         self.visible_at_s = visible_at_s
         self.receive_count = 0
 
@@ -19,7 +19,7 @@ class _Held:
 class MemoryBroker:
     """Queues in memory, with visibility and receive counts as SQS has them.
 
-    :ivar buried: dead letters, with their reasons.
+    :ivar dead_letters: dead letters, with their reasons.
     """
 
     max_delay_s: float | None = None
@@ -28,19 +28,19 @@ class MemoryBroker:
         self._visibility_timeout_s = visibility_timeout_s
         self._changed = threading.Condition()
         self._queues: dict[str, list[_Held]] = {}
-        self.buried: list[tuple[Delivery, str]] = []
+        self.dead_letters: list[tuple[Delivery, str]] = []
 
     def check_queue(self, queue: str) -> None:
         """Any will do."""
 
-    def send(self, parcels: Sequence[Parcel]) -> SendReport:
+    def send(self, messages: Sequence[OutgoingMessage]) -> SendReport:
         """Keep messages; see :class:`.base.Broker`."""
         with self._changed:
-            for parcel in parcels:
-                held = _Held(parcel, time.monotonic() + parcel.delay_s)
-                self._queues.setdefault(parcel.queue, []).append(held)
+            for message in messages:
+                held = _Held(message, time.monotonic() + message.delay_s)
+                self._queues.setdefault(message.queue, []).append(held)
             self._changed.notify_all()
-        return SendReport([parcel.id for parcel in parcels])
+        return SendReport([message.id for message in messages])
 
     def backlog(self, queue: str) -> int:
         """Count what is visible; see :class:`.base.Broker`."""
@@ -49,10 +49,10 @@ class MemoryBroker:
             held = self._queues.get(queue, [])
             return sum(it.visible_at_s <= now_s for it in held)
 
-    def waiting(self, queue: str) -> list[Parcel]:
+    def waiting(self, queue: str) -> list[OutgoingMessage]:
         """What has been sent to a queue and not been acknowledged."""
         with self._changed:
-            return [held.parcel for held in self._queues.get(queue, [])]
+            return [held.outgoing for held in self._queues.get(queue, [])]
 
     def consumer(self, queues: Sequence[str]) -> MemoryConsumer:
         """Start to receive."""
@@ -74,7 +74,7 @@ class MemoryBroker:
                     held.visible_at_s = now_s + self._visibility_timeout_s
                     held.receive_count += 1
                     deliveries.append(
-                        Delivery(held.parcel.text, held, queue, held.receive_count)
+                        Delivery(held.outgoing.text, held, queue, held.receive_count)
                     )
         return deliveries
 
@@ -120,25 +120,25 @@ class MemoryConsumer:
                 if delivery.receipt in held:
                     held.remove(delivery.receipt)
 
-    def hide(self, delivery: Delivery, delay_s: float) -> None:
+    def release(self, delivery: Delivery, delay_s: float) -> None:
         """Let a message come again later."""
         with self._broker._changed:
             delivery.receipt.visible_at_s = time.monotonic() + delay_s
             self._broker._changed.notify_all()
 
-    def can_hide_s(self, delivery: Delivery) -> float:
+    def release_max_s(self, delivery: Delivery) -> float:
         """Any time."""
         return float("inf")
 
-    def bury(self, delivery: Delivery, reason: str, token: str | None) -> None:
+    def dead_letter(self, delivery: Delivery, reason: str, token: str | None) -> None:
         """Keep a message apart."""
-        self._broker.buried.append((delivery, reason))
+        self._broker.dead_letters.append((delivery, reason))
         self.acknowledge([delivery])
 
     def extend(self, deliveries: Sequence[Delivery], timeout_s: int) -> list[Delivery]:
         """Hold messages longer."""
         for delivery in deliveries:
-            self.hide(delivery, timeout_s)
+            self.release(delivery, timeout_s)
         return []
 
     def close(self) -> None:

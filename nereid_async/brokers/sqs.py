@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..database_identity import DatabaseIdentity
-from ..errors import (
-    AccessDenied,
-    ConfigurationError,
-    CredentialsRefused,
-    QueueMissing,
-)
+from ..errors import AccessDenied, ConfigurationError, CredentialsRefused, QueueMissing
 from ..limits import QUEUE_DELAY_MAX_S
-from ..names import QueueNames
+from ..rows.database_identity import DatabaseIdentity
 from ..settings import Settings
-from ..sqs import Sqs
-from .base import Parcel, SendReport
+from ..sqs.client import Sqs
+from ..sqs.queue_names import QueueNames
+from ..sqs.task_queues import TaskQueues
+from .base import OutgoingMessage, SendReport
 from .sqs_consumer import SqsConsumer
-from .sqs_queues import TaskQueues
 from .sqs_receiver import RECEIVE_TIMEOUT_S
-from .sqs_sending import SqsSender
+from .sqs_sender import SqsSender
 
 
 class SqsBroker:
@@ -51,9 +46,9 @@ class SqsBroker:
         """SQS takes so many characters; see :class:`.base.Broker`."""
         self._names.dead(queue)
 
-    def send(self, parcels: Sequence[Parcel]) -> SendReport:
+    def send(self, messages: Sequence[OutgoingMessage]) -> SendReport:
         """Send in as few calls as SQS allows; see :class:`.base.Broker`."""
-        return self._sender.send(parcels)
+        return self._sender.send(messages)
 
     def backlog(self, queue: str) -> int:
         """How many messages are visible; see :class:`.base.Broker`."""
@@ -75,7 +70,7 @@ class SqsBroker:
                 # What may come about is told by the consumers, again and again.
                 if self._settings.sqs_queue_owner:
                     raise ConfigurationError(str(error)) from error
-        self._receiving.hang_up()
+        self._receiving.close()
 
     def warnings(self, queues: Sequence[str]) -> list[str]:
         """Redrive policies that would take messages from their workers.

@@ -6,20 +6,20 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 
-from ..attributes import size_bytes as attributes_bytes
-from ..attributes import text_attribute
-from ..collector import Collector
+from ..batcher import Batcher
 from ..errors import LeaseLost, TransportError
+from ..messages.attributes import size_bytes as attributes_bytes
+from ..messages.attributes import text_attribute
 from ..settings import Settings
-from ..sqs import (
+from ..sqs.client import (
     BATCH_MAX_BYTES,
     BATCH_MAX_ENTRIES,
     VISIBILITY_MAX_S,
     whole_seconds,
 )
+from ..sqs.task_queues import TaskQueues
 from ..throttled_log import ThrottledLog
 from .base import Delivery
-from .sqs_queues import TaskQueues
 from .sqs_receiver import DEAD_LETTER, RECEIVE_TIMEOUT_S, SqsReceiver
 
 logger = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class SqsConsumer:
         self._queues = task_queues
         self._log = ThrottledLog(logger)
         self.receivers = [SqsReceiver(self._queues, it, settings) for it in queues]
-        self._acknowledged = Collector(
+        self._acknowledged = Batcher(
             "acknowledgements",
             self._delete,
             _DELETE_PAUSE_S,
@@ -114,7 +114,7 @@ class SqsConsumer:
                 reason,
             )
 
-    def hide(self, delivery: Delivery, delay_s: float) -> None:
+    def release(self, delivery: Delivery, delay_s: float) -> None:
         """Change the message's visibility in place: its receive count stays true."""
         try:
             self._queues.call(
@@ -127,11 +127,11 @@ class SqsConsumer:
             # It is visible already, or another worker has it.
             logger.info("message of %s not hidden: %s", delivery.queue, error)
 
-    def can_hide_s(self, delivery: Delivery) -> float:
+    def release_max_s(self, delivery: Delivery) -> float:
         """What is left of the 12 hours for which SQS hides a message in all."""
         return _left_s(delivery)
 
-    def bury(self, delivery: Delivery, reason: str, token: str | None) -> None:
+    def dead_letter(self, delivery: Delivery, reason: str, token: str | None) -> None:
         """Copy the message to the dead-letter queue, then delete it."""
         self._queues.call_dead(
             "send_message",

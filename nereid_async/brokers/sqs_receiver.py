@@ -6,9 +6,9 @@ import time
 from typing import Any
 
 from ..settings import Settings
-from ..sqs import BATCH_MAX_ENTRIES, LONG_POLL_MAX_S
+from ..sqs.client import BATCH_MAX_ENTRIES, LONG_POLL_MAX_S
+from ..sqs.task_queues import TaskQueues
 from .base import Delivery
-from .sqs_queues import TaskQueues
 
 #: A long poll answers after 20 s at the latest.
 RECEIVE_TIMEOUT_S = LONG_POLL_MAX_S + 10.0

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from nereid_async.errors import NereidAsyncError
+from nereid_async.messages.serialization import loads
 from nereid_async.runtime import current
-from nereid_async.serialization import loads
 
 
 def arguments(task: Any) -> Any:

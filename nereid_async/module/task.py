@@ -16,7 +16,7 @@ from typing import Any
 from trytond.model import ModelSQL, ModelView, fields
 from trytond.transaction import Transaction, without_check_access
 
-from nereid_async.states import State
+from nereid_async.messages.outcome import State
 
 from . import data
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from ..messages.outcome import Outcome, Status
 from ..rows import TaskRows
-from .base import Outcome, Status
 
 
 class DatabaseResults:
     """Reads what the finishing run has written. Thread-safe; survives a fork."""
 
-    acknowledge = False
+    needs_acknowledgement = False
 
     def __init__(self, rows: TaskRows) -> None:
         self._rows = rows
@@ -28,6 +28,6 @@ class DatabaseResults:
     def withdraw(self, task_id: str) -> None:
         """Nothing to do: it went when the row was set back."""
 
-    def forget(self, task_id: str) -> None:
+    def delete(self, task_id: str) -> None:
         """Drop the value; the row keeps the state."""
         self._rows.acknowledge(task_id)

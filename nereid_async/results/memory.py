@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import threading
 
-from ..serialization import dumps, loads
-from ..states import State
-from .base import Outcome, Status
+from ..messages.outcome import Outcome, State, Status
+from ..messages.serialization import dumps, loads
 
 
 class MemoryResults:
     """Keeps outcomes in the process, as the text a real store would keep."""
 
-    acknowledge = False
+    needs_acknowledgement = False
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -43,7 +42,7 @@ class MemoryResults:
         with self._lock:
             self._texts.pop(task_id, None)
 
-    def forget(self, task_id: str) -> None:
+    def delete(self, task_id: str) -> None:
         """Drop an outcome."""
         with self._lock:
             if self._texts.pop(task_id, None) is not None:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from ..database_identity import DatabaseIdentity, identity_tags
 from ..errors import (
     BadMessage,
     MessageError,
@@ -15,16 +14,16 @@ from ..errors import (
     TransportError,
     TransportUnavailable,
 )
-from ..names import QueueNames
+from ..messages.outcome import Outcome, State, Status
+from ..messages.outcome_codec import OutcomeCodec
+from ..messages.serialization import dumps, loads
+from ..messages.signing import Signer
 from ..rows import TaskRows
-from ..seal import Seal
-from ..serialization import dumps, loads
+from ..rows.database_identity import DatabaseIdentity, identity_tags
 from ..settings import SQS_RETENTION_MAX_S, Settings
-from ..sqs import BATCH_MAX_ENTRIES, RETENTION_MIN_S, Sqs
-from ..states import State
+from ..sqs.client import BATCH_MAX_ENTRIES, RETENTION_MIN_S, Sqs
+from ..sqs.queue_names import QueueNames
 from ..throttled_log import ThrottledLog
-from .base import Outcome, Status
-from .outcomes import OutcomeCodec
 
 logger = logging.getLogger(__name__)
 _throttled = ThrottledLog(logger)
@@ -44,7 +43,7 @@ class SqsResults:
     :param identity: what the queues are tagged with, if at all.
     """
 
-    acknowledge = True
+    needs_acknowledgement = True
 
     def __init__(
         self,
@@ -58,7 +57,7 @@ class SqsResults:
         self._names = QueueNames(database, settings)
         self._rows = rows
         self._identity = identity
-        self._seal = Seal(settings.signing_key, "reply")
+        self._signer = Signer(settings.signing_key, "reply")
         self._sqs = Sqs(settings, settings.send_timeout + _RECEIVE_WAIT_S, attempts=3)
         self._ttl_s = settings.result_ttl
         retention_s = min(
@@ -69,7 +68,7 @@ class SqsResults:
     def put(self, task_id: str, outcome: Outcome) -> None:
         """Create the reply queue and put the reply in it."""
         kept = self._outcomes.to_json(task_id, outcome)
-        body = self._seal.sign(dumps({"id": task_id, "outcome": kept}))
+        body = self._signer.sign(dumps({"id": task_id, "outcome": kept}))
         url = self._sqs.create(
             self._names.reply(task_id), self._attributes, identity_tags(self._identity)
         )
@@ -85,7 +84,7 @@ class SqsResults:
                     ) from error
                 time.sleep(_NEW_QUEUE_PAUSE_S)
         # Named by a uuid, the queue is used once: its URL is not worth keeping.
-        self._sqs.forget(self._names.reply(task_id))
+        self._sqs.forget_url(self._names.reply(task_id))
 
     def look(self, task_id: str) -> Status | None:
         """Read the row's state, then the reply; leaves the reply where it is."""
@@ -114,7 +113,7 @@ class SqsResults:
         except QueueMissing:
             return Status(State.PENDING)
         finally:
-            self._sqs.forget(name)
+            self._sqs.forget_url(name)
         for message in answer.get("Messages", []):
             outcome = self._read(task_id, message["Body"])
             if outcome is not None:
@@ -123,7 +122,7 @@ class SqsResults:
 
     def _read(self, task_id: str, body: str) -> Outcome | None:
         try:
-            reply = loads(self._seal.unsign(body))
+            reply = loads(self._signer.unsign(body))
         except BadMessage as error:
             logger.error("reply of task %s is none of ours: %s", task_id, error)
             return None
@@ -196,7 +195,7 @@ class SqsResults:
         except QueueMissing:
             pass
         finally:
-            self._sqs.forget(name)
+            self._sqs.forget_url(name)
 
     def _receive_to_delete(self, name: str, wait_s: int) -> list[dict[str, str]]:
         answer = self._sqs.call(
@@ -210,14 +209,14 @@ class SqsResults:
             for i, message in enumerate(answer.get("Messages", []))
         ]
 
-    def forget(self, task_id: str) -> None:
-        """Delete the reply queue: it costs money, and its asker has the answer."""
+    def delete(self, task_id: str) -> None:
+        """Delete the reply queue: it costs money, and its owner has the answer."""
         name = self._names.reply(task_id)
         try:
             self._sqs.call("delete_queue", QueueUrl=self._sqs.url(name))
         except QueueMissing:
             pass
         finally:
-            self._sqs.forget(name)
+            self._sqs.forget_url(name)
         if self._rows is not None:
             self._rows.acknowledge(task_id)

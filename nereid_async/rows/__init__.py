@@ -9,15 +9,15 @@ one run commits. All times are UTC by the database's own clock.
 
 from __future__ import annotations
 
-from .again import AgainRows
-from .asker import AskerRows
 from .claims import ClaimRows
+from .maintenance import MaintenanceRows
 from .outbox import OutboxRows
-from .reader import ReaderRows
 from .records import Claim, Row, Starts, UnsentRow
+from .requeue import RequeueRows
 from .resends import ResendRows
 from .runs import RunRows
 from .statements import CHANNEL
+from .status import StatusRows
 from .unread import UnreadMessage, UnreadRows
 
 __all__ = [
@@ -32,14 +32,14 @@ __all__ = [
 
 
 class TaskRows(
-    AskerRows,
     OutboxRows,
     ResendRows,
     ClaimRows,
     RunRows,
-    ReaderRows,
+    StatusRows,
+    MaintenanceRows,
     UnreadRows,
-    AgainRows,
+    RequeueRows,
 ):
     """The rows of one database. Thread-safe; survives a fork.
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from trytond import backend
 
-from .. import side
+from ..database import connections
 from ..errors import DatabaseUnavailable
-from ..states import State
+from ..messages.outcome import State
 from . import due
 from .records import Claim, Starts
 from .statements import Statements, params
@@ -107,7 +107,7 @@ class ClaimRows(Statements):
             # One statement, one round trip.
             opened = opening.insert(f"SELECT uuid, {opening.values} FROM taken")
             expressions = [*chosen, f"taken AS ({take})", f"opened AS ({opened})"]
-            with side.autocommit(self.database) as cursor:
+            with connections.autocommit(self.database) as cursor:
                 self._execute(
                     cursor,
                     f"WITH {', '.join(expressions)} "
@@ -117,7 +117,7 @@ class ClaimRows(Statements):
                     durable=False,
                 )
                 return [opening.claim(*row) for row in cursor.fetchall()]
-        with side.transaction(self.database) as cursor:
+        with connections.transaction(self.database) as cursor:
             before = f"WITH {', '.join(chosen)} " if chosen else ""
             self._execute(cursor, before + take, parameters)
             taken = cursor.fetchall()
@@ -150,7 +150,7 @@ class ClaimRows(Statements):
         :param condition: on which of them, with its ids.
         :param state: that of a task which waits.
         """
-        with side.transaction(self.database, durable=False) as cursor:
+        with connections.transaction(self.database, durable=False) as cursor:
             self._execute(
                 cursor,
                 "WITH over AS MATERIALIZED (SELECT r.id FROM async_run r "
@@ -175,28 +175,10 @@ class ClaimRows(Statements):
                 self._wake_workers(cursor)
             return freed
 
-    def end_leases(self, limit: int = _LEASES_A_STATEMENT) -> int:
-        """Let go of leases that are over since their task is; returns how many.
-
-        A finishing run must not touch what its own heartbeat writes: its lease runs
-        out by itself, and would stand in the way of those that look for dead workers.
-        """
-        with side.transaction(self.database, durable=False) as cursor:
-            self._execute(
-                cursor,
-                "WITH over AS MATERIALIZED (SELECT r.id FROM async_run r "
-                "LEFT JOIN async_task t ON t.uuid = r.uuid AND t.state = 'running' "
-                "WHERE r.lease_until < {now} AND t.id IS NULL "
-                "LIMIT {p} {skip_locked_run}) UPDATE async_run SET lease_until = NULL "
-                "WHERE id IN (SELECT id FROM over) RETURNING id",
-                [limit],
-            )
-            return len(cursor.fetchall())
-
     def next_due_s(self, queues: Sequence[str], web: bool) -> float | None:
         """Seconds until a pending row falls due; None if there is none."""
         seconds = self._seconds_between("{now}", "due_at")
-        with side.autocommit(self.database) as cursor:
+        with connections.autocommit(self.database) as cursor:
             self._execute(
                 cursor,
                 f"SELECT {seconds} FROM ({due.first_due(queues, web)}) first",

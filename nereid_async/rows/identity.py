@@ -6,8 +6,8 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .. import side
-from ..database_errors import is_missing_table
+from ..database import connections
+from ..database.errors import is_missing_table
 from .statements import Statements, params
 
 
@@ -35,7 +35,7 @@ class IdentityRows(Statements):
             or not updated.
         """
         try:
-            with side.autocommit(self.database, wait=False) as cursor:
+            with connections.autocommit(self.database, wait=False) as cursor:
                 cursor.execute("SELECT uuid FROM async_identity WHERE id = 1")
                 row = cursor.fetchone()
                 if row is None:
@@ -48,7 +48,7 @@ class IdentityRows(Statements):
             raise
         return str(row[0])
 
-    def make_identity(self, cursor: side.Cursor) -> None:
+    def make_identity(self, cursor: connections.Cursor) -> None:
         """Make one, unless there is one already."""
         self._execute(
             cursor,
@@ -69,7 +69,7 @@ class IdentityRows(Statements):
         :param drop_waiting: whether to remove what waits or was running.
         """
         new = str(uuid.uuid4())
-        with side.transaction(self.database) as cursor:
+        with connections.transaction(self.database) as cursor:
             self.make_identity(cursor)
             self._execute(
                 cursor, "UPDATE async_identity SET uuid = {p} WHERE id = 1", [new]
@@ -86,7 +86,7 @@ class IdentityRows(Statements):
                     kept += self._take_as_own(cursor, task_id, changed)
         return Renewal(kept, dropped, unreadable)
 
-    def _drop_waiting(self, cursor: side.Cursor) -> int:
+    def _drop_waiting(self, cursor: connections.Cursor) -> int:
         cursor.execute(
             "DELETE FROM async_task WHERE state IN ('pending', 'sent', 'running') "
             "RETURNING uuid"
@@ -100,7 +100,7 @@ class IdentityRows(Statements):
             )
         return len(dropped)
 
-    def _take_as_own(self, cursor: side.Cursor, task_id: str, text: str) -> int:
+    def _take_as_own(self, cursor: connections.Cursor, task_id: str, text: str) -> int:
         """Let a task wait as if it had not been sent; whether it has not failed."""
         self._execute(
             cursor,

@@ -1,18 +1,22 @@
-"""The sender's statements, and the relay's: from a committed row to a sent message."""
+"""The outbox: rows are written with what defers them, then sent, and marked as sent."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from .. import side
-from ..limits import MAX_DELAY_S, QUEUE_DELAY_MAX_S
-from ..results.base import Failure
-from ..serialization import dumps
-from ..texts import storable
-from .records import UnsentRow
-from .statements import Statements, params
+from trytond import backend
 
+from ..database import connections
+from ..limits import MAX_DELAY_S, QUEUE_DELAY_MAX_S
+from ..messages.outcome import Failure
+from ..messages.serialization import dumps
+from ..texts import storable
+from .records import Row, UnsentRow
+from .statements import CHANNEL, Statements, params
+
+#: SQLite takes 32,766 parameters a statement.
+_ROWS_A_STATEMENT = 1_000
 #: Since when a row could have been sent.
 _READY_AT = "{greatest}(due_at, deferred_at)"
 #: A row that is refused waits for half its age, within these bounds.
@@ -20,11 +24,53 @@ _PAUSE_MIN_S, _PAUSE_MAX_S = 10, 3_600
 
 
 class OutboxRows(Statements):
-    """Notes what was sent, and what was not.
+    """Writes rows, and notes what was sent, and what was not.
 
     ``send_at`` is when the relay looks at a row again: at a pending one that the queue
     service has refused, or at a sent one that was sent again. NULL is any time.
     """
+
+    def insert(
+        self, cursor: connections.Cursor, rows: Sequence[Row], notify: bool
+    ) -> None:
+        """Write rows through the cursor of the caller's transaction: one statement.
+
+        :param notify: wake the workers of this database at the commit.
+        """
+        for start in range(0, len(rows), _ROWS_A_STATEMENT):
+            self._insert(cursor, rows[start : start + _ROWS_A_STATEMENT], notify)
+
+    def _insert(
+        self, cursor: connections.Cursor, rows: Sequence[Row], notify: bool
+    ) -> None:
+        values = ", ".join(
+            ["({p}, {p}, {p}, {p}, 'pending', {p}, {now}, {now}, {later}, {p})"]
+            * len(rows)
+        )
+        parameters: list[Any] = []
+        for row in rows:
+            message = row.message
+            parameters += [
+                message.id,
+                message.target.name,
+                message.queue,
+                message.web is not None,
+                message.user,
+                message.delay_s,
+                row.text,
+            ]
+        statement = (
+            "INSERT INTO async_task (uuid, name, queue, web, state, {user}, "
+            "create_date, deferred_at, due_at, message) VALUES " + values
+        )
+        if notify and backend.name == "postgresql":
+            statement += f'; NOTIFY "{CHANNEL}"'
+        self._execute(cursor, statement, parameters)
+
+    def insert_apart(self, rows: Sequence[Row], notify: bool) -> None:
+        """Write rows in a transaction of their own."""
+        with connections.transaction(self.database) as cursor:
+            self.insert(cursor, rows, notify)
 
     def mark_sent(self, ids: Sequence[str]) -> None:
         """Note that the queue service has confirmed these messages.
@@ -49,7 +95,7 @@ class OutboxRows(Statements):
         """
         due_in_s = self._seconds_between("{now}", "due_at")
         late_s = self._seconds_between(_READY_AT, "{now}")
-        with side.autocommit(self.database) as cursor:
+        with connections.autocommit(self.database) as cursor:
             self._execute(
                 cursor,
                 f"SELECT uuid, queue, message, {due_in_s}, {late_s}, "
@@ -76,7 +122,7 @@ class OutboxRows(Statements):
 
     def send_soon(self, queues: Sequence[str]) -> None:
         """Let what was set back go now: its queues take messages again."""
-        with side.autocommit(self.database) as cursor:
+        with connections.autocommit(self.database) as cursor:
             self._execute(
                 cursor,
                 "UPDATE async_task SET send_at = NULL WHERE state = 'pending' "
@@ -100,13 +146,13 @@ class OutboxRows(Statements):
 
         :returns: how many.
         """
-        with side.autocommit(self.database) as cursor:
+        with connections.autocommit(self.database) as cursor:
             # Mostly there is none, and looking takes no lock.
             statement = "SELECT 1 FROM async_task WHERE state = 'sent' LIMIT 1"
             self._execute(cursor, statement, [])
             if cursor.fetchone() is None:
                 return 0
-        with side.transaction(self.database) as cursor:
+        with connections.transaction(self.database) as cursor:
             self._execute(
                 cursor,
                 "WITH sent AS MATERIALIZED (SELECT id FROM async_task "
@@ -135,7 +181,7 @@ class OutboxRows(Statements):
         """
         if not ids:
             return []
-        with side.autocommit(self.database) as cursor:
+        with connections.autocommit(self.database) as cursor:
             self._execute(
                 cursor,
                 "WITH mine AS MATERIALIZED (SELECT id FROM async_task "

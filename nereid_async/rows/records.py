@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..message import Message
+from ..messages.message import Message
 
 
 @dataclass(frozen=True)

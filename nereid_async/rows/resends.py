@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .. import side
+from ..database import connections
 from .records import UnsentRow
 from .statements import Statements, params
 
@@ -28,7 +28,7 @@ class ResendRows(Statements):
         :param age_s: for how long a message that was sent may wait there.
         :param lease_over_s: how long after the end of a lease its message is back.
         """
-        with side.autocommit(self.database) as cursor:
+        with connections.autocommit(self.database) as cursor:
             self._execute(
                 cursor,
                 f"SELECT queue FROM async_task WHERE {_FORGOTTEN} UNION "
@@ -39,7 +39,7 @@ class ResendRows(Statements):
 
     def awaited(self, queue: str) -> int:
         """How many messages should be waiting in a queue now."""
-        with side.autocommit(self.database) as cursor:
+        with connections.autocommit(self.database) as cursor:
             self._execute(
                 cursor,
                 "SELECT (SELECT count(*) FROM async_task "
@@ -52,7 +52,7 @@ class ResendRows(Statements):
 
     def forgotten(self, queue: str, limit: int, age_s: float) -> list[UnsentRow]:
         """Rows of a queue whose message was sent that long ago, oldest first."""
-        with side.autocommit(self.database) as cursor:
+        with connections.autocommit(self.database) as cursor:
             self._execute(
                 cursor,
                 f"SELECT uuid, queue, message FROM async_task WHERE {_FORGOTTEN} "
@@ -65,7 +65,7 @@ class ResendRows(Statements):
         """Note that these were sent again: not once more within the interval."""
         if not ids:
             return
-        with side.autocommit(self.database) as cursor:
+        with connections.autocommit(self.database) as cursor:
             self._execute(
                 cursor,
                 "UPDATE async_task SET send_at = {later} "
@@ -78,7 +78,7 @@ class ResendRows(Statements):
         """Note that the queue that had these messages does not exist any more."""
         if not ids:
             return
-        with side.autocommit(self.database) as cursor:
+        with connections.autocommit(self.database) as cursor:
             self._execute(
                 cursor,
                 "UPDATE async_task SET state = 'pending', send_at = NULL "
@@ -91,7 +91,7 @@ class ResendRows(Statements):
 
         As a take-over does, it ends the claim of a worker that is alive all the same.
         """
-        with side.transaction(self.database) as cursor:
+        with connections.transaction(self.database) as cursor:
             self._execute(
                 cursor,
                 f"WITH ended AS MATERIALIZED (SELECT r.id {_ENDED_RUNS} {{later}} "

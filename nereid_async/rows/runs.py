@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from .. import side
+from ..database import connections
 from ..errors import LeaseLost
-from ..results.base import Outcome, Progress
-from ..serialization import dumps
-from ..states import State
+from ..messages.outcome import Outcome, Progress, State
+from ..messages.serialization import dumps
 from ..texts import storable
 from .records import Claim
 from .statements import Statements
@@ -24,19 +23,23 @@ class RunRows(Statements):
         :raises LeaseLost: another run has the task by now.
         """
         # Its own task has not begun: what holds a SQLite file will let go of it.
-        with side.autocommit(self.database) as cursor:
+        with connections.autocommit(self.database) as cursor:
             self._start(cursor, claim, worker, "")
             if cursor.rowcount != 1:
                 raise LeaseLost(f"task {claim.id}: another worker has it")
 
-    def start_first(self, cursor: side.Cursor, claim: Claim, worker: str) -> None:
+    def start_first(
+        self, cursor: connections.Cursor, claim: Claim, worker: str
+    ) -> None:
         """Count an attempt through a transaction of PostgreSQL that is still empty.
 
         That transaction is committed, and one like it begun, in the same round trip.
         """
         self._start(cursor, claim, worker, "; COMMIT AND CHAIN")
 
-    def _start(self, cursor: side.Cursor, claim: Claim, worker: str, then: str) -> None:
+    def _start(
+        self, cursor: connections.Cursor, claim: Claim, worker: str, then: str
+    ) -> None:
         # Nothing that is indexed changes: on PostgreSQL the new version of the row
         # stays on its page (a "heap-only tuple").
         self._execute(
@@ -57,7 +60,7 @@ class RunRows(Statements):
         parameters: list[Any] = [lease_s]
         for uuid, token in held.items():
             parameters += [uuid, token]
-        with side.autocommit(self.database, wait=False) as cursor:
+        with connections.autocommit(self.database, wait=False) as cursor:
             self._execute(
                 cursor,
                 f"UPDATE async_run SET lease_until = {{later}} WHERE {pairs} "
@@ -69,7 +72,7 @@ class RunRows(Statements):
 
     def report(self, claim: Claim, progress: Progress) -> None:
         """Note how far a running task says it is."""
-        with side.autocommit(self.database, wait=False) as cursor:
+        with connections.autocommit(self.database, wait=False) as cursor:
             self._execute(
                 cursor,
                 "UPDATE async_run SET progress_done = {p}, progress_total = {p}, "
@@ -86,7 +89,7 @@ class RunRows(Statements):
 
     def finish(
         self,
-        cursor: side.Cursor,
+        cursor: connections.Cursor,
         claim: Claim,
         outcome: Outcome,
         ttl_s: float,
@@ -124,7 +127,7 @@ class RunRows(Statements):
 
         :raises LeaseLost: another run has the task by now.
         """
-        with side.transaction(self.database) as cursor:
+        with connections.transaction(self.database) as cursor:
             self.finish(cursor, claim, outcome, ttl_s)
 
     def release(
@@ -138,7 +141,7 @@ class RunRows(Statements):
         """
         due = "" if delay_s is None else ", due_at = {later}"
         delays_s = [] if delay_s is None else [delay_s]
-        with side.transaction(self.database) as cursor:
+        with connections.transaction(self.database) as cursor:
             self._execute(
                 cursor,
                 "UPDATE async_task "
@@ -165,7 +168,7 @@ class RunRows(Statements):
 
         :raises LeaseLost: another run has the task by now.
         """
-        with side.autocommit(self.database) as cursor:
+        with connections.autocommit(self.database) as cursor:
             self._execute(
                 cursor,
                 "UPDATE async_run SET interruptions = COALESCE(interruptions, 0) + 1, "
@@ -185,7 +188,7 @@ class RunRows(Statements):
         """
         to_lease = self._seconds_between("{now}", "r.lease_until")
         to_due = self._seconds_between("{now}", "t.due_at")
-        with side.autocommit(self.database) as cursor:
+        with connections.autocommit(self.database) as cursor:
             self._execute(
                 cursor,
                 f"SELECT CASE WHEN t.state = 'running' THEN {to_lease} "
@@ -200,7 +203,7 @@ class RunRows(Statements):
     def unknown_for_s(self, claim: Claim) -> float:
         """Note that this worker does not know the task; for how long none has."""
         seconds = self._seconds_between("unknown_since", "{now}")
-        with side.transaction(self.database) as cursor:
+        with connections.transaction(self.database) as cursor:
             self._execute(
                 cursor,
                 "UPDATE async_run SET unknown_since = COALESCE(unknown_since, {now}) "

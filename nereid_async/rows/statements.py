@@ -9,8 +9,8 @@ from typing import Any
 
 from trytond import backend
 
-from .. import side
-from ..results.outcomes import OutcomeCodec
+from ..database import connections
+from ..messages.outcome_codec import OutcomeCodec
 
 #: PostgreSQL channel on which new rows are announced.
 CHANNEL = "async_sqs"
@@ -39,7 +39,7 @@ _DIALECTS = {
         least="LEAST",
         skip_locked="FOR UPDATE SKIP LOCKED",
         # With what follows it makes one transaction.
-        not_durable=f"{side.NOT_DURABLE}; ",
+        not_durable=f"{connections.NOT_DURABLE}; ",
     ),
     "sqlite": _Dialect(
         placeholder="?",
@@ -84,7 +84,7 @@ class Statements:
 
     def _execute(
         self,
-        cursor: side.Cursor,
+        cursor: connections.Cursor,
         statement: str,
         parameters: Sequence[Any],
         *,
@@ -92,11 +92,11 @@ class Statements:
     ) -> None:
         """Run a statement.
 
-        :param durable: as in :func:`..side.transaction`; for one by itself only.
+        :param durable: as of ``connections.transaction``; for a statement by itself only.
         """
         cursor.execute(_written(statement, self._dialect, durable), list(parameters))
 
-    def _wake_workers(self, cursor: side.Cursor) -> None:
+    def _wake_workers(self, cursor: connections.Cursor) -> None:
         """Let the workers look for due rows at the commit; SQLite's look anyway."""
         if backend.name == "postgresql":
             cursor.execute(f'NOTIFY "{CHANNEL}"')

@@ -9,10 +9,9 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
-from .. import side
-from ..results.base import Outcome
-from ..serialization import dumps
-from ..states import State
+from ..database import connections
+from ..messages.outcome import Outcome, State
+from ..messages.serialization import dumps
 from .statements import Statements
 
 
@@ -33,7 +32,7 @@ class UnreadRows(Statements):
 
     def state_of_unread(self, message: UnreadMessage) -> State | None:
         """Where the task stands; None if no row has just this message."""
-        with side.autocommit(self.database) as cursor:
+        with connections.autocommit(self.database) as cursor:
             self._execute(
                 cursor,
                 "SELECT state FROM async_task WHERE uuid = {p} AND message = {p}",
@@ -48,7 +47,7 @@ class UnreadRows(Statements):
         :return: seconds; None if it is the message of no row that waits.
         """
         seconds = self._seconds_between("unknown_since", "{now}")
-        with side.autocommit(self.database) as cursor:
+        with connections.autocommit(self.database) as cursor:
             self._execute(
                 cursor,
                 "INSERT INTO async_run (uuid, token, create_date, attempt, "
@@ -71,7 +70,7 @@ class UnreadRows(Statements):
         """
         assert outcome.failure is not None
         token = secrets.token_hex(16)
-        with side.autocommit(self.database) as cursor:
+        with connections.autocommit(self.database) as cursor:
             self._execute(
                 cursor,
                 "UPDATE async_task SET state = 'failed', token = {p}, error = {p}, "

@@ -9,7 +9,7 @@ from typing import Any
 from trytond.config import config as tryton_config
 
 from ..errors import ConfigurationError
-from ..keys import key
+from .keys import key
 from .record import SQS_RETENTION_MAX_S, Settings
 
 SECTION = "async_sqs"

@@ -10,10 +10,9 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..cipher import checked_key
-from ..headers import headers as checked_headers
-from ..keys import keys
-from ..urls import checked_url
+from .headers import headers as checked_headers
+from .keys import encryption_key, keys
+from .urls import checked_url
 
 #: SQS refuses anything longer; checked here since not every server does.
 SQS_NAME_MAX_CHARS = 80
@@ -122,7 +121,7 @@ def names(value: Any) -> tuple[str, ...]:
 def encryption_keys(value: Any) -> tuple[bytes, ...]:
     """Keys of Fernet's."""
 
-    return tuple(checked_key(key) for key in keys(value))
+    return tuple(encryption_key(key) for key in keys(value))
 
 
 def number(low: float, high: float) -> Callable[[Any], float]:

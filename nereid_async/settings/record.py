@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields
 from dataclasses import field as dataclass_field
 from typing import Any
 
-from ..keys import keys
-from ..urls import masked
 from . import parsers
+from .keys import keys
+from .urls import masked
 
 #: The old module's.
 DEFAULT_QUEUE = "trytond-async"

@@ -1,3 +1,3 @@
-"""What the extension adds to a Nereid app: the endpoint, its script, the asker."""
+"""What the extension adds to a Nereid app: the endpoint, its script, the caller."""
 
 from __future__ import annotations

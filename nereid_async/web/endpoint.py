@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..errors import TransportError
-from ..identity import Audience
-from ..results.base import Status
+from ..messages.outcome import State, Status
+from ..messages.serialization import Json, dumps
+from ..messages.task_ids import Owner
 from ..runtime import Runtime
-from ..serialization import Json, dumps
-from ..states import State
 
 logger = logging.getLogger(__name__)
 
@@ -45,12 +44,12 @@ class Answer:
         return "" if self.body is None else dumps(self.body)
 
 
-def read(runtime: Runtime, task_id: str, audiences: Sequence[Audience]) -> Answer:
+def read(runtime: Runtime, task_id: str, owners: Sequence[Owner]) -> Answer:
     """Answer a GET. Reading does not consume.
 
-    :param audiences: all that the visitor may read.
+    :param owners: all that who asks may read as.
     """
-    if not runtime.mint.readable_by(task_id, audiences):
+    if not runtime.task_ids.readable_by(task_id, owners):
         return NOT_FOUND
     try:
         return _answer(task_id, runtime.results.look(task_id), runtime)
@@ -58,11 +57,9 @@ def read(runtime: Runtime, task_id: str, audiences: Sequence[Audience]) -> Answe
         return _unreachable(task_id)
 
 
-def acknowledge(
-    runtime: Runtime, task_id: str, audiences: Sequence[Audience]
-) -> Answer:
-    """Answer a DELETE: the asker has the result, it need not be kept."""
-    if not runtime.mint.readable_by(task_id, audiences):
+def acknowledge(runtime: Runtime, task_id: str, owners: Sequence[Owner]) -> Answer:
+    """Answer a DELETE: the owner has the result, it need not be kept."""
+    if not runtime.task_ids.readable_by(task_id, owners):
         return NOT_FOUND
     try:
         status = runtime.results.look(task_id)
@@ -70,7 +67,7 @@ def acknowledge(
             return NOT_FOUND
         if not status.state.finished:
             return _problem(409, "Not finished", "There is no result to remove yet.")
-        runtime.results.forget(task_id)
+        runtime.results.delete(task_id)
     except TransportError:
         return _unreachable(task_id)
     return Answer(204)
@@ -95,7 +92,7 @@ def _answer(task_id: str, status: Status | None, runtime: Runtime) -> Answer:
         body["error"] = outcome.failure.for_browser()
     else:
         body["result"] = outcome.browser_value
-    if runtime.results.acknowledge:
+    if runtime.results.needs_acknowledgement:
         body["acknowledge"] = True
     return Answer(200, body)
 

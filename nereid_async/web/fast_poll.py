@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.wrappers import Response
 
-from ..identity import ID_PATTERN, Audience
+from ..messages.task_ids import ID_PATTERN, Owner
 from ..runtime import URL_PREFIX
-from . import endpoint, held_polls, login, visitor
+from . import endpoint, held_polls, login, owners
 from .parts import Parts
 
 if TYPE_CHECKING:
@@ -60,39 +60,39 @@ class FastPolls:
         if match is None:
             return None
         request = self._parts.app.request_class(environ)
-        audiences = self._audiences(request)
-        if audiences is None:
+        owners = self._owners(request)
+        if owners is None:
             return None
         response = self._parts.refusal(request)
         if response is not None:
             return response
-        return self._parts.respond(self._answer(match[1], request, audiences))
+        return self._parts.respond(self._answer(match[1], request, owners))
 
     def _answer(
-        self, task_id: str, request: Any, audiences: Sequence[Audience]
+        self, task_id: str, request: Any, owners: Sequence[Owner]
     ) -> endpoint.Answer:
         def look() -> endpoint.Answer:
-            return endpoint.read(self._parts.runtime, task_id, audiences)
+            return endpoint.read(self._parts.runtime, task_id, owners)
 
         def may_read() -> bool | None:
             # The visitor may have logged out, the website have been closed.
-            now = self._audiences(request)
-            mint = self._parts.runtime.mint
-            return None if now is None else mint.readable_by(task_id, now)
+            now = self._owners(request)
+            task_ids = self._parts.runtime.task_ids
+            return None if now is None else task_ids.readable_by(task_id, now)
 
         wait = request.args.get("wait")
         with self._held.place(request.environ, wait) as wait_s:
             return held_polls.hold(look, may_read, wait_s)
 
-    def _audiences(self, request: Any) -> Sequence[Audience] | None:
-        """All that the visitor may read; None where only Nereid can tell."""
+    def _owners(self, request: Any) -> Sequence[Owner] | None:
+        """All that who asks may read; None where only Nereid can tell."""
         website = self._parts.hosts.website(request.environ.get("HTTP_HOST"))
         if website is None:
             return None
         secrets = self._parts.secrets(request)
         # Without a secret it does not matter who is logged in.
         user = self._user(request) if secrets else login.ANONYMOUS
-        return None if user is None else visitor.audiences(secrets, user, website)
+        return None if user is None else owners.owners(secrets, user, website)
 
     def _user(self, request: Any) -> str | None:
         app = self._parts.app

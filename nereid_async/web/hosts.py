@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from .. import side
+from ..database import connections
 from ..errors import DatabaseUnavailable
 
 Sites = dict[int, str]
@@ -78,6 +78,6 @@ class Hosts:
             self._looking.release()
 
     def _read(self) -> Sites:
-        with side.autocommit(self._database) as cursor:
+        with connections.autocommit(self._database) as cursor:
             cursor.execute("SELECT id, name FROM nereid_website WHERE active")
             return dict(cursor.fetchall())

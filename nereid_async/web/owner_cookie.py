@@ -113,7 +113,7 @@ class CookieJar:
         return base64.urlsafe_b64encode(digest[:9]).decode()
 
 
-class Owner:
+class OwnerCookies:
     """The visitor of one request, as owner of what it defers.
 
     :param secure: whether the request came over https.

@@ -9,9 +9,9 @@ from flask import Response, has_request_context, request, url_for
 from nereid.globals import current_website
 from werkzeug.wrappers import Response as BaseResponse
 
-from ..identity import Audience
+from ..messages.task_ids import Owner
 from ..runtime import URL_PREFIX
-from . import endpoint, fast_poll, login, visitor
+from . import endpoint, fast_poll, login, owners
 from .parts import Parts
 
 if TYPE_CHECKING:
@@ -41,20 +41,20 @@ class _Views:
         if response is not None:
             return response
         # Never held: that would hold Nereid's transaction as well.
-        answer = endpoint.read(self._parts.runtime, task_id, self._audiences())
+        answer = endpoint.read(self._parts.runtime, task_id, self._owners())
         return self._parts.respond(answer)
 
     def _acknowledge(self, task_id: str) -> endpoint.Answer:
         if not _is_of_own_page():
             return endpoint.FORBIDDEN
-        return endpoint.acknowledge(self._parts.runtime, task_id, self._audiences())
+        return endpoint.acknowledge(self._parts.runtime, task_id, self._owners())
 
-    def _audiences(self) -> list[Audience]:
+    def _owners(self) -> list[Owner]:
         website = current_website.id
         self._parts.hosts.learn(request.environ.get("HTTP_HOST"), website)
         secrets = self._parts.secrets(request)
         user = login.of_request(self._parts.app) if secrets else login.ANONYMOUS
-        return visitor.audiences(secrets, user, website)
+        return owners.owners(secrets, user, website)
 
     def client(self) -> Response:
         """The ES module for browsers."""

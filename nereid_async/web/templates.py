@@ -74,7 +74,7 @@ def register(app: Nereid) -> None:
     app.context_processor(helpers)
 
 
-def find(app: Nereid) -> None:
+def preload_templates(app: Nereid) -> None:
     """Let Nereid look for its modules' templates now, while there is one thread.
 
     It does so at the first mail or page otherwise, and another thread that comes

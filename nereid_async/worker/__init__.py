@@ -2,7 +2,7 @@
 
 ``supervisor`` owns processes and signals. In each process ``process`` puts together
 *pollers*, which ask one receiver each for messages, the *intake*, which claims them,
-the *crew*, whose threads take one message at a time through one transaction, and the
+the *runner threads*, which take one message at a time through one transaction, and the
 *lease keeper*, which gives signs of life.
 """
 

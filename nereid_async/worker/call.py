@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..errors import MessageError, UnknownArguments
-from ..message import Message
-from ..serialization import decode
-from ..targets import find
+from ..messages.message import Message
+from ..messages.serialization import decode
+from ..targets import resolve
 
 
 class NotTaken(Exception):
@@ -47,7 +47,7 @@ def make(message: Message, *, only_tasks: bool) -> Any:
     :raises BaseException: whatever the task raises.
     """
     with _taking():
-        call = find(message.target, only_tasks=only_tasks)
+        call = resolve(message.target, only_tasks=only_tasks)
         args = [decode(value) for value in message.args]
         kwargs = {name: decode(value) for name, value in message.kwargs.items()}
     try:

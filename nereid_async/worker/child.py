@@ -9,8 +9,9 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
-from .. import connection_pool, forks
-from ..database_errors import is_passing
+from .. import forks
+from ..database import connection_pool
+from ..database.errors import is_passing
 from ..texts import one_line
 from .process import FAILED, WorkerProcess
 
@@ -59,5 +60,5 @@ def run_child(slot: int, make: Callable[[], WorkerProcess]) -> int:
 
 
 def _end_now(process: WorkerProcess) -> None:
-    process.note_cut_runs()
+    process.note_aborted_runs()
     os._exit(FAILED)

@@ -15,15 +15,16 @@ from trytond.pool import Pool
 from trytond.transaction import Transaction, TransactionError
 from trytond.worker import run_task
 
-from .. import connection_pool, forks
-from ..browser_json import for_browser
+from .. import forks
+from ..current import Running, running
+from ..database import connection_pool
 from ..errors import DatabaseUnavailable, LeaseLost, MessageTooLarge, WebAppNeeded
-from ..message import Message
-from ..results.base import Outcome, Progress
+from ..messages.browser_json import for_browser
+from ..messages.message import Message
+from ..messages.outcome import Outcome, Progress
+from ..messages.serialization import encode
 from ..rows import Claim
-from ..running import Running, running
 from ..runtime import Runtime
-from ..serialization import encode
 from ..throttled_log import ThrottledLog
 from . import call
 from .job import Job

@@ -1,73 +1,156 @@
-"""What the pollers of a process receive becomes jobs for its threads."""
+"""From what a broker hands out to jobs: read, check, claim."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from ..brokers.base import Delivery
+from ..errors import (
+    BadMessage,
+    ForeignMessage,
+    LeaseLost,
+    MisplacedMessage,
+    NereidAsyncError,
+    UnknownFormat,
+    WrongSignature,
+)
+from ..messages.message import Message
+from ..rows import Claim, Starts
 from ..runtime import Runtime
-from .admission import Admission
-from .lease import LeaseKeeper
-from .prefetch import Prefetch
+from ..throttled_log import ThrottledLog
+from . import message_checks
+from .job import ATTEMPTS_TO_SPARE, Held, Job, Unread
+from .settlement import Settlement
+from .unclaimed import Unclaimed
+
+logger = logging.getLogger(__name__)
 
 
 class Intake:
-    """Takes in deliveries of all receivers of a process. Thread-safe.
+    """Turns deliveries into jobs, and sees to those that are none. Thread-safe.
 
-    :param prefetch: hands the jobs to the threads.
-    :param keeper: holds them meanwhile.
-    :param max_tasks: jobs to take in all; 0 for any number.
+    What cannot be read never runs: it is put aside, at once or, if another worker may
+    have the key or the format for it, after a while.
+
+    :param worker: how rows name this worker.
     """
 
-    def __init__(
-        self,
-        runtime: Runtime,
-        admission: Admission,
-        prefetch: Prefetch,
-        keeper: LeaseKeeper,
-        max_tasks: int = 0,
-    ) -> None:
+    def __init__(self, runtime: Runtime, settlement: Settlement, worker: str) -> None:
         self._runtime = runtime
-        self._admission = admission
-        self._prefetch = prefetch
-        self._keeper = keeper
-        self._max_tasks = max_tasks
-        self._counting = threading.Lock()
-        #: How many jobs were taken.
-        self.taken = 0
+        self._settlement = settlement
+        self._unclaimed = Unclaimed(runtime, settlement)
+        self._worker = worker
+        self._log = ThrottledLog(logger)
 
-    @property
-    def idle(self) -> bool:
-        """Whether nothing runs and nothing waits."""
-        return self._prefetch.empty
+    def admit(self, deliveries: Sequence[Delivery], *, at_once: bool) -> list[Job]:
+        """Read and claim what has been received.
 
-    @property
-    def full(self) -> bool:
-        """Whether as many jobs were taken as may be."""
-        return bool(self._max_tasks) and self.taken >= self._max_tasks
+        Whatever goes wrong with one delivery leaves that one to come again.
 
-    def room(self, timeout_s: float) -> int:
-        """How many jobs to receive now, waiting for a while; 0 for none."""
-        room = self._prefetch.room(timeout_s)
-        # Beyond the limit goes what comes while the process ends.
-        left = self._max_tasks - self.taken
-        return min(room, left) if left > 0 else room
-
-    def flush(self) -> None:
-        """Send what the tasks here have deferred, so that it can be received."""
-        self._runtime.sender.flush()
-
-    def take(self, deliveries: Sequence[Delivery]) -> None:
-        """Claim what was received, and let the threads run it."""
+        :param at_once: whether a thread is free for each of them.
+        :raises DatabaseUnavailable: nothing could be claimed; all of it comes again.
+        """
+        readable = []
+        for delivery in deliveries:
+            with self._apart(Unread(delivery)):
+                message = self._read(delivery)
+                if message is not None:
+                    readable.append((delivery, message))
+        unclaimed = [it for delivery, it in readable if delivery.claim is None]
+        claims, failure = self._claims(unclaimed, at_once)
         jobs = []
-        at_once = self._prefetch.expect(len(deliveries))
+        for delivery, message in readable:
+            job = Job(delivery, message, delivery.claim or claims.pop(message.id, None))
+            if job.claim is not None or not message.outbox:
+                jobs.append(job)
+                continue
+            with self._apart(job):
+                if failure is None:
+                    self._not_claimed(job)
+                else:
+                    self._settlement.leave(job)
+        if failure is not None:
+            if not jobs:
+                raise failure
+            logger.warning("some tasks were not claimed: %s", failure)
+        return jobs
+
+    @contextmanager
+    def _apart(self, held: Held) -> Iterator[None]:
+        """Keep what goes wrong with one delivery from the others."""
         try:
-            jobs = self._admission.admit(deliveries, at_once=at_once)
-            with self._counting:
-                self.taken += len(jobs)
-            for job in jobs:
-                self._keeper.hold(job)
-        finally:
-            self._prefetch.put(jobs, len(deliveries))
-        self._prefetch.head_start()
+            yield
+        except LeaseLost as error:
+            # Whoever has it now sees to it.
+            logger.info("%s: %s", held, error)
+        except NereidAsyncError as error:
+            self._log.warning(type(error).__name__, "%s comes again: %s", held, error)
+        except Exception:
+            logger.exception("%s comes again: the worker failed", held)
+
+    def _read(self, delivery: Delivery) -> Message | None:
+        """Read a message; None if that cannot be, and was seen to."""
+        try:
+            message = self._runtime.codec.decode(delivery.text)
+            message_checks.check(message, delivery, self._runtime)
+            if delivery.dead_letter is not None:
+                self._unclaimed.moved_back(Job(delivery, message, None))
+            return message
+        except ForeignMessage as error:
+            self._settlement.foreign(Unread(delivery), error)
+        except MisplacedMessage as error:
+            self._settlement.misplaced(Job(delivery, message, None), error)
+        except (UnknownFormat, WrongSignature) as error:
+            self._unclaimed.unread(Unread(delivery), error)
+        except BadMessage as error:
+            self._settlement.dead_letter(Unread(delivery), error)
+        return None
+
+    def _claims(
+        self, messages: Sequence[Message], at_once: bool
+    ) -> tuple[dict[str, Claim], Exception | None]:
+        """Claim the rows of messages; those that have one, and that can be claimed.
+
+        :return: the claims, which stand whatever comes after them; and what kept others
+            from being made.
+        """
+        claims: dict[str, Claim] = {}
+        failure: Exception | None = None
+        rows, lease_s = self._runtime.rows, self._runtime.settings.visibility_timeout
+        if rows is None:
+            return claims, failure
+        waiting = [message for message in messages if message.outbox]
+        for group, starts in self._groups(waiting, at_once):
+            try:
+                claims |= rows.claim_ids([it.id for it in group], lease_s, starts)
+            except Exception as error:
+                failure = error
+        return claims, failure
+
+    def _groups(
+        self, messages: Sequence[Message], at_once: bool
+    ) -> Iterator[tuple[Sequence[Message], Starts | None]]:
+        """Messages that are claimed in one way.
+
+        A claim saves the mark of the start, where an attempt that a kill takes from
+        what has not begun can be spared: a task loses one that way at most, as what
+        has been claimed before is marked when it begins.
+        """
+        spares = [it for it in messages if it.max_attempts >= ATTEMPTS_TO_SPARE]
+        rest = [it for it in messages if it.max_attempts < ATTEMPTS_TO_SPARE]
+        if at_once:
+            spares, rest = [*messages], []
+        if spares:
+            yield spares, Starts(self._worker, again=at_once)
+        if rest:
+            yield rest, None
+
+    def _not_claimed(self, job: Job) -> None:
+        rows = self._runtime.rows
+        if rows is None:
+            text = "has a row, and this worker is set to outbox = no"
+            self._settlement.dead_letter(Unread(job.delivery), BadMessage(text))
+        else:
+            self._unclaimed.not_claimed(job, rows)

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Protocol
 
 from ..brokers.base import Delivery
-from ..message import Message, Unproven, unproven
+from ..messages.message import Message, Unproven, unproven
 from ..rows import Claim, UnreadMessage
 
 #: Of a task that may be tried so often, one attempt may go by unused.
@@ -56,7 +56,7 @@ class Held(Protocol):
 
     @property
     def reply_to(self) -> str | None:
-        """The task's id, where its asker waits for an outcome."""
+        """The task's id, where its owner waits for an outcome."""
 
     @property
     def unread(self) -> UnreadMessage | None:
@@ -140,7 +140,7 @@ class Job:
 
     @property
     def reply_to(self) -> str | None:
-        """The task's id, where its asker waits for an outcome."""
+        """The task's id, where its owner waits for an outcome."""
         return self.message.id if self.message.keep_result else None
 
     def __str__(self) -> str:

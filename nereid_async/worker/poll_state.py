@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ..wakeup import Wakeup
-from .intake import Intake
+from .dispatch import Dispatcher
 from .options import WorkerOptions
 
 #: Longest wait for a message; SQS allows 20 s, and bills each wait.
@@ -23,7 +23,7 @@ class PollState:
 
     :param receivers: how many there are.
     :param may_go_on: asked before each poll, until it says no.
-    :ivar wakeup: rings when the process is to stop.
+    :ivar wakeup: set when the process is to stop.
     :ivar wait_s: how long a poll is to wait for messages, in seconds.
     :ivar ending: whether the process is to end.
     """
@@ -31,7 +31,7 @@ class PollState:
     def __init__(
         self,
         receivers: int,
-        intake: Intake,
+        dispatcher: Dispatcher,
         options: WorkerOptions,
         may_go_on: Callable[[], bool],
     ) -> None:
@@ -42,7 +42,7 @@ class PollState:
         self.wait_s = min(wait_s, options.stuck_after_s / 2)
         self.ending = False
         self._receivers = receivers
-        self._intake = intake
+        self._dispatcher = dispatcher
         self._may_go_on = may_go_on
         self._lock = threading.Lock()
         self._waiting = 0
@@ -60,7 +60,7 @@ class PollState:
 
         :param quiet: whether the last poll has brought nothing.
         """
-        if self.wakeup.rung or self._is_done():
+        if self.wakeup.is_set or self._is_done():
             return False
         self.ending = self.ending or not self._may_go_on()
         return not self.ending or (self._waiting > 0 and not quiet)
@@ -112,6 +112,6 @@ class PollState:
         with self._lock:
             return (
                 self.burst
-                and self._empty_since == self._intake.taken
+                and self._empty_since == self._dispatcher.taken
                 and len(self._empty) == self._receivers
             )

@@ -50,7 +50,7 @@ class PollToken:
         """Wait for the token; whether it came before the time was over, or the wakeup.
 
         :param poll_s: how long the poll may take.
-        :param wakeup: rings when the process is to do something else.
+        :param wakeup: set when the process is to do something else.
         """
         deadline_s = time.monotonic() + timeout_s
         while True:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from ..brokers.base import Delivery, Receiver
 from ..errors import NereidAsyncError
 from ..throttled_log import ThrottledLog
-from .intake import Intake
+from .dispatch import Dispatcher
 from .poll_state import PollState
 from .poll_token import PollToken
 
@@ -35,13 +35,13 @@ class Poller:
     def __init__(
         self,
         receiver: Receiver,
-        intake: Intake,
+        dispatcher: Dispatcher,
         state: PollState,
         beat: Callable[[], None],
         token: PollToken | None,
     ) -> None:
         self._receiver = receiver
-        self._intake = intake
+        self._dispatcher = dispatcher
         self._state = state
         self._beat = beat
         self._token = token
@@ -83,14 +83,14 @@ class Poller:
         """Receive, if that is to be now; whether it was."""
         if self._state.burst:
             # What the tasks here have deferred is to run as well.
-            self._intake.flush()
-        taken, idle = self._intake.taken, self._intake.idle
+            self._dispatcher.flush()
+        taken, idle = self._dispatcher.taken, self._dispatcher.idle
         deliveries = self._receive()
         if deliveries is None:
             return False
         self._quiet = not deliveries
         if deliveries:
-            self._intake.take(deliveries)
+            self._dispatcher.take(deliveries)
         elif idle:
             # Nothing came, and nobody was running what might have made more.
             self._state.found_empty(self._receiver.name, taken)
@@ -98,7 +98,7 @@ class Poller:
 
     def _receive(self) -> list[Delivery] | None:
         """Receive; None if the threads are busy, or it is not this process's turn."""
-        if not self._intake.room(_BUSY_S):
+        if not self._dispatcher.room(_BUSY_S):
             return None
         if not self._quiet:
             # More may follow, and whoever has the token need not share it out.
@@ -117,7 +117,7 @@ class Poller:
 
     def _ask(self, long: bool) -> list[Delivery] | None:
         # Another poller may have filled the process meanwhile.
-        room, wait_s = self._intake.room(0), self._state.wait_s
+        room, wait_s = self._dispatcher.room(0), self._state.wait_s
         if not room:
             return None
         if not long:

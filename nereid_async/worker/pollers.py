@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from ..brokers.base import Receiver
-from .intake import Intake
+from .dispatch import Dispatcher
 from .options import WorkerOptions
 from .poll_state import PollState
 from .poll_token import PollToken, Ticker
@@ -31,7 +31,7 @@ class Pollers:
     def __init__(
         self,
         receivers: Sequence[Receiver],
-        intake: Intake,
+        dispatcher: Dispatcher,
         options: WorkerOptions,
         beat: Callable[[], None],
         may_go_on: Callable[[], bool],
@@ -39,9 +39,9 @@ class Pollers:
     ) -> None:
         self._receivers = receivers
         self._beat = beat
-        self._state = PollState(len(receivers), intake, options, may_go_on)
+        self._state = PollState(len(receivers), dispatcher, options, may_go_on)
         self._pollers = [
-            Poller(it, intake, self._state, self._beat_for_all, tokens.get(it.name))
+            Poller(it, dispatcher, self._state, self._beat_for_all, tokens.get(it.name))
             for it in receivers
         ]
         self._ticker = Ticker(list(tokens.values())) if tokens else None
@@ -49,7 +49,7 @@ class Pollers:
 
     def stop(self) -> None:
         """Receive nothing more. From any thread, and from a signal handler."""
-        self._state.wakeup.ring()
+        self._state.wakeup.set()
         for receiver in self._receivers:
             receiver.wake()
 

@@ -10,22 +10,22 @@ import threading
 import time
 from collections.abc import Mapping
 
-from .. import connection_pool
+from ..database import connection_pool
 from ..runtime import Runtime
-from .admission import Admission
-from .alive import alive
-from .crew import Crew
-from .cut_runs import CutRuns
+from .aborted_runs import AbortedRuns
+from .dispatch import Dispatcher
+from .heartbeats import Heartbeats, ProcessHeartbeat
 from .intake import Intake
 from .lease import LeaseKeeper
+from .maintenance.reaper import Reaper
+from .maintenance.relay import Relay
 from .options import WorkerOptions
 from .poll_token import PollToken
 from .pollers import Pollers
 from .prefetch import Prefetch
-from .pulse import Pulse, Pulses
-from .reaper import Reaper
-from .relay import Relay
+from .runner_threads import RunnerThreads
 from .settlement import Settlement
+from .thread_alive import alive
 
 logger = logging.getLogger(__name__)
 
@@ -44,10 +44,10 @@ class WorkerProcess:
     :meth:`run` polls in the calling thread; :meth:`stop` may be called from any
     thread, and from a signal handler.
 
-    :param pulse: where it gives signs of life.
+    :param heartbeat: where it gives signs of life.
     :param parent_pid: who has to live for this process to go on.
     :param tokens: by queue, shared with other processes that poll the same ones.
-    :param keeps_house: whether this process relays and reaps besides.
+    :param runs_maintenance: whether this process relays and reaps besides.
     :param cut_runs: where it notes what the time of grace has cut off.
     """
 
@@ -55,16 +55,16 @@ class WorkerProcess:
         self,
         runtime: Runtime,
         options: WorkerOptions,
-        pulse: Pulse | None = None,
+        heartbeat: ProcessHeartbeat | None = None,
         parent_pid: int | None = None,
         tokens: Mapping[str, PollToken] | None = None,
-        keeps_house: bool = True,
-        cut_runs: CutRuns | None = None,
+        runs_maintenance: bool = True,
+        aborted_runs: AbortedRuns | None = None,
     ) -> None:
         self._runtime = runtime
         self._options = options
         self._parent_pid = parent_pid or os.getppid()
-        self._cut_runs = cut_runs
+        self._aborted_runs = aborted_runs
         # Flags, not events: a signal's handler must not wait for a lock.
         self._stopping = False
         self._polls = True
@@ -73,27 +73,33 @@ class WorkerProcess:
         self._cut_at_s = float("inf")
         queues = options.queues_or_default(runtime.settings)
         name = f"{socket.gethostname()}:{os.getpid()}"
-        pulse = pulse or Pulses(1, options.threads).of(0)
+        heartbeat = heartbeat or Heartbeats(1, options.threads).of(0)
         prefetch = Prefetch(options.threads)
         self._consumer = runtime.broker.consumer(queues)
         settlement = Settlement(runtime, self._consumer)
         self._keeper = LeaseKeeper(runtime, self._consumer)
-        self._helpers = _helpers(runtime) if keeps_house else []
-        self._crew = Crew(
-            runtime, settlement, self._keeper, prefetch, pulse, options.threads, name
-        )
-        self._intake = Intake(
+        self._helpers = _helpers(runtime) if runs_maintenance else []
+        self._runner_threads = RunnerThreads(
             runtime,
-            Admission(runtime, settlement, name),
+            settlement,
+            self._keeper,
+            prefetch,
+            heartbeat,
+            options.threads,
+            name,
+        )
+        self._dispatcher = Dispatcher(
+            runtime,
+            Intake(runtime, settlement, name),
             prefetch,
             self._keeper,
             options.max_tasks,
         )
         self._pollers = Pollers(
             self._consumer.receivers,
-            self._intake,
+            self._dispatcher,
             options,
-            pulse.beat,
+            heartbeat.beat,
             self._may_poll,
             (tokens or {}) if self._consumer.polls_are_billed else {},
         )
@@ -127,16 +133,16 @@ class WorkerProcess:
         return [
             *self._keeper.threads,
             *self._helpers,
-            *self._crew.threads,
-            self._crew.returner,
+            *self._runner_threads.threads,
+            self._runner_threads.returner,
         ]
 
     def _end(self) -> None:
         self._look_after_threads()
-        self._crew.finish()
+        self._runner_threads.finish()
         self._wait_for_tasks()
-        self._crew.give_back_waiting()
-        self._crew.returner.join(_LAST_ROUND_S)
+        self._runner_threads.give_back_waiting()
+        self._runner_threads.returner.join(_LAST_ROUND_S)
         helpers = [it for it in (*self._keeper.threads, *self._helpers) if alive(it)]
         for helper in helpers:
             helper.stop()
@@ -145,32 +151,32 @@ class WorkerProcess:
         # A worker ends without Python's exit handlers.
         self._runtime.sender.flush()
         self._consumer.close()
-        self.note_cut_runs()
+        self.note_aborted_runs()
 
     def _begin_grace(self) -> None:
-        self._crew.close()
+        self._runner_threads.close()
         self._cut_at_s = min(self._cut_at_s, time.monotonic() + self._options.grace_s)
 
     def _wait_for_tasks(self) -> None:
         """Let running tasks finish; once told to stop, for the time of grace only."""
-        while self._crew.works:
+        while self._runner_threads.works:
             if time.monotonic() >= self._cut_at_s:
-                for job in self._crew.running:
+                for job in self._runner_threads.running:
                     logger.warning(
                         "%s outlasts the time of grace (%g s): it is cut off",
                         job,
                         self._options.grace_s,
                     )
                 return
-            self._crew.join(0.1)
+            self._runner_threads.join(0.1)
 
-    def note_cut_runs(self) -> None:
+    def note_aborted_runs(self) -> None:
         """Note what still runs: the end of this process cuts it off.
 
         From a signal handler, too.
         """
-        if self._cut_runs is not None:
-            self._cut_runs.note(self._crew.running)
+        if self._aborted_runs is not None:
+            self._aborted_runs.note(self._runner_threads.running)
 
     # -- whether to go on ----------------------------------------------------------
 
@@ -193,14 +199,14 @@ class WorkerProcess:
             ", ".join(dead),
         )
         self._begin_grace()
-        self._crew.let_go_of_dead()
+        self._runner_threads.let_go_of_dead()
 
     def _worn_out(self) -> bool:
         """Whether this process has done, or eaten, as much as it may."""
-        if self._intake.full:
+        if self._dispatcher.full:
             return True
         limit_mb = self._options.max_memory_mb
-        if not limit_mb or not self._intake.taken:
+        if not limit_mb or not self._dispatcher.taken:
             # A limit below what a process starts with lets it run a task all the same.
             return False
         # The peak, in kB on Linux: what a process has had it seldom gives back.

@@ -9,9 +9,9 @@ from dataclasses import replace
 from trytond.exceptions import UserError, UserWarning
 from trytond.i18n import gettext
 
-from .. import connection_pool
-from ..message import Message
-from ..results.base import Failure
+from ..database import connection_pool
+from ..messages.message import Message
+from ..messages.outcome import Failure
 from ..runtime import Runtime
 
 logger = logging.getLogger(__name__)

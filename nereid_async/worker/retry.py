@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from trytond.exceptions import TrytonException
 
-from ..database_errors import is_passing
+from ..database.errors import is_passing
 from ..errors import MessageError, Retry, TransportUnavailable
 
 _FIRST_DELAY_S = 1.0

@@ -8,14 +8,15 @@ from typing import Any
 
 from trytond import backend
 
-from .. import connection_pool, signals
-from ..database_errors import is_passing, translated
+from .. import signals
+from ..database import connection_pool
+from ..database.errors import is_passing, translated
+from ..database.session_limits import likely_limit
 from ..deferral import TaskOptions
 from ..errors import DatabaseUnavailable, LeaseLost, Retry, TransportError
-from ..results.base import Failure, Outcome
+from ..messages.outcome import Failure, Outcome
 from ..runtime import Runtime
-from ..session_limits import likely_limit
-from ..targets import find
+from ..targets import resolve
 from ..texts import one_line
 from ..throttled_log import ThrottledLog
 from . import outage, retry
@@ -23,9 +24,9 @@ from .call import NotTaken
 from .execution import execute
 from .job import Job
 from .lease import check_held
-from .own_frames import without_ours
 from .public_errors import is_public
 from .settlement import Settlement
+from .tracebacks import without_ours
 
 logger = logging.getLogger(__name__)
 
@@ -200,7 +201,7 @@ class Runner:
                 translated(database),
                 connection_pool.start_transaction(database, 0, readonly=True),
             ):
-                return getattr(find(job.message.target), "task_options", None)
+                return getattr(resolve(job.message.target), "task_options", None)
 
         return outage.outlast(job, declared) or TaskOptions()
 

@@ -6,16 +6,11 @@ import logging
 from dataclasses import replace
 
 from ..brokers.base import Consumer
-from ..errors import (
-    MessageError,
-    TransportError,
-    WebAppNeeded,
-)
-from ..results.base import Failure, Outcome
+from ..errors import MessageError, TransportError, WebAppNeeded
+from ..messages.outcome import Failure, Outcome, State
 from ..runtime import Runtime
-from ..states import State
 from ..throttled_log import ThrottledLog
-from . import own_row
+from . import delivery_row
 from .job import Held, Job, Unread
 from .public_errors import with_sentence
 
@@ -40,7 +35,7 @@ class Settlement:
     # -- it has run ----------------------------------------------------------------
 
     def succeed(self, job: Job, outcome: Outcome) -> None:
-        """Tell the asker of a task that is committed.
+        """Tell the owner of a task that is committed.
 
         :raises TransportError: not now; the message has to come again for it.
         """
@@ -62,7 +57,7 @@ class Settlement:
         self._release(job, delay_s, _attempts_before(job))
 
     def fail(self, held: Held, failure: Failure) -> None:
-        """Let it fail for good: in its row, to its asker, to the dead letters.
+        """Let it fail for good: in its row, to its owner, to the dead letters.
 
         :raises LeaseLost: another run has it by now.
         """
@@ -71,9 +66,9 @@ class Settlement:
         failure = with_sentence(failure, message, runtime)
         outcome = Outcome(failure=failure)
         ttl_s = runtime.settings.result_ttl
-        token = own_row.fail(held, runtime.rows, outcome, ttl_s)
+        token = delivery_row.fail(held, runtime.rows, outcome, ttl_s)
         self._reply(held, outcome)
-        self._bury(held, failure, token)
+        self._dead_letter(held, failure, token)
 
     # -- it has not run ------------------------------------------------------------
 
@@ -86,7 +81,7 @@ class Settlement:
 
     def leave(self, held: Held, delay_s: float = _FIRST_DELAY_S) -> None:
         """Let what was not claimed come again in ``delay_s`` seconds."""
-        self._consumer.hide(held.delivery, delay_s)
+        self._consumer.release(held.delivery, delay_s)
 
     def unknown(self, held: Held, error: MessageError) -> bool:
         """Keep what this worker cannot run, but a newer one may.
@@ -98,7 +93,7 @@ class Settlement:
         :return: whether it has failed.
         :raises LeaseLost: another run has it by now.
         """
-        unknown_s = own_row.unknown_for_s(held, self._runtime.rows)
+        unknown_s = delivery_row.unknown_for_s(held, self._runtime.rows)
         lasts = isinstance(error, WebAppNeeded)
         if unknown_s >= self._runtime.settings.unknown_grace and not lasts:
             failure = Failure.of(error, traced=False)
@@ -135,7 +130,7 @@ class Settlement:
         """Put aside a copy that came by another queue; its task is not touched."""
         kind = ("misplaced", job.delivery.queue)
         self._log.error(kind, "a copy of %s does not run: %s", job, error)
-        self._bury(job, Failure.of(error, traced=False), None)
+        self._dead_letter(job, Failure.of(error, traced=False), None)
 
     def foreign(self, held: Held, error: MessageError) -> None:
         """Give back what is another database's, to be taken by its own worker."""
@@ -143,13 +138,13 @@ class Settlement:
         self._log.warning(
             ("foreign", delivery.queue), "%s is given back: %s", held, error
         )
-        delay_s = min(_growing_s(own_row.age_s(held)), _LONGEST_FOREIGN_DELAY_S)
-        self._consumer.hide(delivery, delay_s)
+        delay_s = min(_growing_s(delivery_row.age_s(held)), _LONGEST_FOREIGN_DELAY_S)
+        self._consumer.release(delivery, delay_s)
 
     # -- it has run before ---------------------------------------------------------
 
     def done_before(self, held: Held, outcome: Outcome | None) -> None:
-        """End a message whose task is done; tell its asker once more.
+        """End a message whose task is done; tell its owner once more.
 
         :param outcome: None where it is not kept any more.
         """
@@ -158,13 +153,13 @@ class Settlement:
         self._consumer.acknowledge([held.delivery])
 
     def failed_before(self, held: Held, failure: Failure, token: str) -> None:
-        """Put a message aside whose task has failed; tell its asker once more.
+        """Put a message aside whose task has failed; tell its owner once more.
 
         :param token: that of the failure in the row.
         """
         self._reply(held, Outcome(failure=failure))
         # Maybe a second time: a dead letter too many is better than none.
-        self._bury(held, failure, token)
+        self._dead_letter(held, failure, token)
 
     def drop(self, held: Held) -> None:
         """End a message that means nothing any more."""
@@ -178,7 +173,7 @@ class Settlement:
         :param in_s: None for at once, in its old place.
         """
         runtime, rows, delay_s = self._runtime, self._runtime.rows, in_s or 0
-        longest_s = self._consumer.can_hide_s(held.delivery)
+        longest_s = self._consumer.release_max_s(held.delivery)
         if held.claim is not None and rows is not None:
             longest_s = min(longest_s, _LONGEST_IN_QUEUE_S)
             waits_in_row = runtime.rows_are_messages or delay_s > longest_s
@@ -196,7 +191,7 @@ class Settlement:
                 longest_s,
                 delay_s,
             )
-        self._consumer.hide(held.delivery, delay_s)
+        self._consumer.release(held.delivery, delay_s)
 
     def _reply(self, held: Held, outcome: Outcome) -> None:
         if held.reply_to is None:
@@ -207,7 +202,7 @@ class Settlement:
             if error.passes:
                 raise
             # Denied, or it does not fit. Another delivery would not mend it, and
-            # without a row would run the task again. With a row the asker is answered
+            # without a row would run the task again. With a row the owner is answered
             # from there.
             self._log.error(
                 ("reply", type(error).__name__),
@@ -217,14 +212,14 @@ class Settlement:
                 error,
             )
 
-    def _bury(self, held: Held, failure: Failure, token: str | None) -> None:
+    def _dead_letter(self, held: Held, failure: Failure, token: str | None) -> None:
         """Put it aside; where that cannot be done, its row tells, or it is kept.
 
         :param token: that of the failure in the row; None if it is in none.
         :raises TransportUnavailable: not now; it comes again.
         """
         try:
-            self._consumer.bury(held.delivery, failure.text, token)
+            self._consumer.dead_letter(held.delivery, failure.text, token)
             return
         except TransportError as error:
             if error.passes:
@@ -242,7 +237,7 @@ class Settlement:
             )
             self._consumer.acknowledge([held.delivery])
             return
-        delay_s = _growing_s(own_row.unknown_for_s(held, self._runtime.rows))
+        delay_s = _growing_s(delivery_row.unknown_for_s(held, self._runtime.rows))
         self._log.error(
             ("kept", queue),
             "%s cannot be put among the dead letters of queue %s, and is kept: %s",
@@ -250,7 +245,7 @@ class Settlement:
             queue,
             unburied,
         )
-        self._consumer.hide(held.delivery, delay_s)
+        self._consumer.release(held.delivery, delay_s)
 
 
 def _growing_s(waited_s: float) -> float:

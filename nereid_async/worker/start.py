@@ -9,11 +9,11 @@ from contextlib import contextmanager
 
 from trytond.cache import Cache
 
-from .. import side
+from ..database import connections
 from ..errors import TransportError
-from ..names import checked_queue
 from ..runtime import Runtime
-from . import sessions, start_checks
+from ..sqs.queue_names import checked_queue
+from . import database_sessions, start_checks
 from .options import WorkerOptions
 from .supervisor import Supervisor
 
@@ -31,14 +31,14 @@ def work(runtime: Runtime, options: WorkerOptions) -> int:
     """
     for queue in options.queues:
         checked_queue(queue)
-    sessions.check(runtime.database)
+    database_sessions.check(runtime.database)
     with _shared_with_children():
         runtime.load_pool()
         _look_at_queues(runtime, options)
     start_checks.check(runtime, options)
     # No connection outlives a fork.
     Cache.drop(runtime.database)
-    side.hang_up(runtime.database)
+    connections.close(runtime.database)
     return Supervisor(runtime, options).run()
 
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from types import FrameType
 
 from ..runtime import Runtime
-from .bell import Handler, bell
+from ..wakeup import Handler, on_signals
+from .aborted_runs import AbortedRuns, give_back
 from .child import FINISH, HELD, NOW, run_child
-from .cut_runs import CutRuns, give_back
+from .health_monitor import HealthMonitor
+from .heartbeats import Heartbeats
 from .options import WorkerOptions
 from .poll_token import PollToken
 from .process import RECYCLED, WorkerProcess
-from .pulse import Pulses
-from .watch import Watch
 
 logger = logging.getLogger(__name__)
 
@@ -56,12 +56,14 @@ class Supervisor:
         self._options = options
         # Noted before the fork: a child may be late to ask who its parent is.
         self._pid = os.getpid()
-        self._pulses = Pulses(options.processes, options.threads)
+        self._heartbeats = Heartbeats(options.processes, options.threads)
         shares = options.processes > 1 and not options.burst
         self._queues = options.queues_or_default(runtime.settings)
         self._tokens = {it: PollToken() for it in self._queues} if shares else {}
-        self._cut_runs = [CutRuns(options.threads) for _ in range(options.processes)]
-        self._watch = Watch(self._pulses, options)
+        self._aborted_runs = [
+            AbortedRuns(options.threads) for _ in range(options.processes)
+        ]
+        self._watch = HealthMonitor(self._heartbeats, options)
         self._children: dict[int, _Child] = {}
         #: Slots whose process is to be started, and when.
         self._due_at_s: dict[int, float] = dict.fromkeys(range(options.processes), 0.0)
@@ -73,19 +75,19 @@ class Supervisor:
     def run(self) -> int:
         """Supervise until the last process has ended."""
         for slot in self._due_at_s:
-            self._pulses.of(slot).beat()
+            self._heartbeats.of(slot).beat()
         handlers: dict[signal.Signals, Handler]
         handlers = dict.fromkeys(_STOP_SIGNALS, self._on_signal)
-        # Without a handler the end of a child would not ring.
+        # Without a handler the end of a child would not end the wait.
         handlers[signal.SIGCHLD] = lambda signum, frame: None
-        with bell(handlers) as it:
+        with on_signals(handlers) as it:
             while True:
                 self._start_due()
                 if not self._children and not self._due_at_s:
                     break
                 self._look()
                 it.wait(_LOOK_S)
-                self._bury()
+                self._reap_children()
         self._watch.end()
         return self._code
 
@@ -116,12 +118,12 @@ class Supervisor:
         return WorkerProcess(
             self._runtime,
             self._options,
-            self._pulses.of(slot),
+            self._heartbeats.of(slot),
             self._pid,
             self._tokens,
             # One relay and one reaper work at a time, whoever else has some.
-            keeps_house=slot == 0,
-            cut_runs=self._cut_runs[slot],
+            runs_maintenance=slot == 0,
+            aborted_runs=self._aborted_runs[slot],
         )
 
     def _on_signal(self, signum: int, frame: FrameType | None) -> None:
@@ -157,7 +159,7 @@ class Supervisor:
 
     # -- ends ----------------------------------------------------------------------
 
-    def _bury(self) -> None:
+    def _reap_children(self) -> None:
         """See to the processes that have ended."""
         while self._children:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -168,9 +170,9 @@ class Supervisor:
                 self._ended(child, os.waitstatus_to_exitcode(status))
 
     def _ended(self, child: _Child, exit_code: int) -> None:
-        self._pulses.of(child.slot).clear()
-        if cut_runs := self._cut_runs[child.slot].take():
-            give_back(cut_runs, self._runtime, self._queues)
+        self._heartbeats.of(child.slot).clear()
+        if aborted_runs := self._aborted_runs[child.slot].take():
+            give_back(aborted_runs, self._runtime, self._queues)
         who = f"worker process {child.slot} (pid {child.pid})"
         if exit_code == RECYCLED:
             self._due_at_s[child.slot] = 0.0

@@ -6,12 +6,11 @@ import logging
 from contextlib import suppress
 
 from ..errors import MessageError, TransportError
-from ..results.base import Failure
+from ..messages.outcome import Failure, State
 from ..rows import TaskRows
 from ..runtime import Runtime
-from ..states import State
 from ..throttled_log import ThrottledLog
-from . import origin
+from . import message_origin
 from .job import Held, Job, Unread
 from .settlement import Settlement
 
@@ -68,7 +67,7 @@ class Unclaimed:
                 return
         foreign = None
         if state is None and unread.claim is None:
-            foreign = origin.foreign(unread.says, self._runtime)
+            foreign = message_origin.foreign(unread.says, self._runtime)
         if foreign is not None:
             # Signed with a key of its own, as it should be.
             self._settlement.foreign(unread, foreign)

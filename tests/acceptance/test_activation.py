@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nereid_async import side
+from nereid_async.database import connections
 from tests.acceptance.conftest import Commands
 from tests.databases import Databases
 from tests.fixtures.apps import SECRET_KEY
@@ -74,7 +74,7 @@ def test_an_update_that_was_forgotten_is_said(
     conf = trytond_conf(async_sqs={"signing_key": SECRET_KEY})
     with ExitStack() as stack:
         commands = Commands(cloned_database, conf, tmp_path, stack)
-        with side.autocommit(cloned_database) as cursor:
+        with connections.autocommit(cloned_database) as cursor:
             cursor.execute("ALTER TABLE async_task DROP COLUMN send_at")
         command = f"trytond-admin -c trytond.conf -d {cloned_database} -u async_sqs"
         starts = [

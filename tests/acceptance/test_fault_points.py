@@ -201,7 +201,7 @@ class Killed:
         return worker
 
     def check(self, database: str) -> None:
-        """One run has committed, and the asker gets its answer."""
+        """One run has committed, and the owner gets its answer."""
         assert states(database) == ["done"]
         assert labels(database) == ["once"]
         assert query(database, "SELECT attempt FROM async_run") == [(1,)]

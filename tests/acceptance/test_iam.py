@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from nereid_async.worker.reaper import reap
+from nereid_async.worker.maintenance.reaper import reap
 from tests.acceptance.conftest import Commands
 from tests.databases import PROJECT
 from tests.fixtures.apps import AppFactory
@@ -140,7 +140,7 @@ def test_reaper(
     needs: Callable[[], set[Need]],
 ) -> None:
     runtime = app_factory(**app_config(broker_settings)).extensions["nereid_async"]
-    from nereid_async.results.base import Outcome
+    from nereid_async.messages.outcome import Outcome
 
     runtime.results.put("1" * 8 + "-1111-8111-8111-" + "1" * 12, Outcome(1, 1))
     needs()

@@ -190,7 +190,7 @@ def test_how_many_run_at_a_time_unless_told(
     worker.wait_until(lambda: states(database) == ["done"] * 3, "done")
 
 
-def test_the_first_process_keeps_house_for_all(
+def test_the_first_process_runs_maintenance_for_all(
     commands: Commands, broker_settings: dict[str, str]
 ) -> None:
     worker = commands.worker("--processes", "3", "--threads", "1")

@@ -102,7 +102,7 @@ class WorkerRole(Role):
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process is there, and does not only wait to be buried."""
+    """Whether a process is there, and is no zombie."""
     # The program's name stands in parentheses, and may hold any character.
     state = _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
     return bool(state) and state[0] not in "ZX"

@@ -7,8 +7,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from nereid_async.messages.outcome import State
 from nereid_async.rows import TaskRows
-from nereid_async.states import State
 from tests.fixtures.chromium import picture
 from tests.fixtures.scripts import Script
 

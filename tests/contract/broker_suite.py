@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from nereid_async.brokers.base import Consumer, Delivery, Parcel
-from tests.contract.carriers import VISIBILITY_S, Carrier, parcel
+from nereid_async.brokers.base import Consumer, Delivery, OutgoingMessage
+from tests.contract.carriers import VISIBILITY_S, Carrier, outgoing
 from tests.helpers import wait_until
 
 #: Long enough for any server here to hand out what is there.
@@ -44,15 +44,15 @@ def receive_all(consumer: Consumer, number: int, limit: int = 10) -> list[Delive
     return found
 
 
-def texts(parcels: Sequence[Parcel | Delivery]) -> list[str]:
-    return sorted(it.text for it in parcels)
+def texts(messages: Sequence[OutgoingMessage | Delivery]) -> list[str]:
+    return sorted(it.text for it in messages)
 
 
 class BrokerSuite:
     """Subclass it and provide the fixture ``carrier``."""
 
     def test_what_is_sent_is_received(self, carrier: Carrier) -> None:
-        sent = parcel()
+        sent = outgoing()
         carrier.post([sent])
         with consuming(carrier) as consumer:
             (received,) = receive_all(consumer, 1)
@@ -70,7 +70,7 @@ class BrokerSuite:
         assert report.unsent == []
 
     def test_many_arrive_once_each(self, carrier: Carrier) -> None:
-        sent = [parcel() for _ in range(25)]
+        sent = [outgoing() for _ in range(25)]
         carrier.post(sent)
         with consuming(carrier) as consumer:
             received = []
@@ -81,12 +81,12 @@ class BrokerSuite:
             assert receive(consumer, 10, 0) == []
 
     def test_the_limit_holds(self, carrier: Carrier) -> None:
-        carrier.post([parcel() for _ in range(5)])
+        carrier.post([outgoing() for _ in range(5)])
         with consuming(carrier) as consumer:
             assert 1 <= len(receive(consumer, 2, WAIT_S)) <= 2
 
     def test_queues_are_apart(self, carrier: Carrier) -> None:
-        first, second = parcel("a"), parcel("b")
+        first, second = outgoing("a"), outgoing("b")
         carrier.post([first, second])
         with consuming(carrier, "b") as consumer:
             assert texts(receive_all(consumer, 1)) == [second.text]
@@ -95,7 +95,7 @@ class BrokerSuite:
             assert texts(receive_all(consumer, 1)) == [first.text]
 
     def test_one_consumer_of_several_queues(self, carrier: Carrier) -> None:
-        sent = [parcel("a"), parcel("b"), parcel("a")]
+        sent = [outgoing("a"), outgoing("b"), outgoing("a")]
         carrier.post(sent)
         with consuming(carrier, "a", "b") as consumer:
             received = receive_all(consumer, 3)
@@ -106,7 +106,7 @@ class BrokerSuite:
         with consuming(carrier) as consumer:
             # The first look creates what is missing.
             receive(consumer, 1, 0)
-            sent = parcel()
+            sent = outgoing()
             sender = threading.Timer(0.3, carrier.post, [[sent]])
             sender.start()
             started = time.monotonic()
@@ -123,7 +123,7 @@ class BrokerSuite:
             assert 0.9 < time.monotonic() - started < 4
 
     def test_a_delayed_message_waits(self, carrier: Carrier) -> None:
-        late, early = parcel(delay_s=2), parcel()
+        late, early = outgoing(delay_s=2), outgoing()
         started = time.monotonic()
         carrier.post([late, early])
         with consuming(carrier) as consumer:
@@ -134,13 +134,13 @@ class BrokerSuite:
             assert time.monotonic() - started >= 1.5
 
     def test_a_received_message_is_hidden(self, carrier: Carrier) -> None:
-        carrier.post([parcel()])
+        carrier.post([outgoing()])
         with consuming(carrier) as consumer, consuming(carrier) as other:
             receive_all(consumer, 1)
             assert receive(other, 10, 0) == []
 
     def test_a_forgotten_message_comes_again(self, carrier: Carrier) -> None:
-        sent = parcel()
+        sent = outgoing()
         carrier.post([sent])
         with consuming(carrier) as consumer:
             receive_all(consumer, 1)
@@ -149,14 +149,14 @@ class BrokerSuite:
             assert texts(received) == [sent.text]
 
     def test_a_done_message_never_comes_again(self, carrier: Carrier) -> None:
-        carrier.post([parcel(), parcel()])
+        carrier.post([outgoing(), outgoing()])
         with consuming(carrier) as consumer:
             for it in receive_all(consumer, 2):
                 carrier.done(consumer, it)
             assert receive(consumer, 10, VISIBILITY_S + 1) == []
 
     def test_given_back_now(self, carrier: Carrier) -> None:
-        sent = parcel()
+        sent = outgoing()
         carrier.post([sent])
         with consuming(carrier) as consumer:
             (received,) = receive_all(consumer, 1)
@@ -167,7 +167,7 @@ class BrokerSuite:
             assert time.monotonic() - started < VISIBILITY_S
 
     def test_given_back_for_later(self, carrier: Carrier) -> None:
-        carrier.post([parcel()])
+        carrier.post([outgoing()])
         with consuming(carrier) as consumer:
             (received,) = receive_all(consumer, 1)
             started = time.monotonic()
@@ -176,7 +176,7 @@ class BrokerSuite:
             assert time.monotonic() - started > VISIBILITY_S + 0.5
 
     def test_each_message_goes_to_one_of_many(self, carrier: Carrier) -> None:
-        sent = [parcel() for _ in range(40)]
+        sent = [outgoing() for _ in range(40)]
         carrier.post(sent)
         received: list[Delivery] = []
 
@@ -198,7 +198,7 @@ class BrokerSuite:
         assert texts(received) == texts(sent)
 
     def test_one_thread_sends_what_another_receives(self, carrier: Carrier) -> None:
-        sent = [parcel() for _ in range(8)]
+        sent = [outgoing() for _ in range(8)]
         threads = [threading.Thread(target=carrier.post, args=[[it]]) for it in sent]
         for thread in threads:
             thread.start()
@@ -208,13 +208,13 @@ class BrokerSuite:
             assert texts(receive_all(consumer, 8)) == texts(sent)
 
     def test_every_printable_character_travels(self, carrier: Carrier) -> None:
-        sent = parcel(text="".join(map(chr, range(32, 127))))
+        sent = outgoing(text="".join(map(chr, range(32, 127))))
         carrier.post([sent])
         with consuming(carrier) as consumer:
             assert texts(receive_all(consumer, 1)) == [sent.text]
 
     def test_a_large_message_travels(self, carrier: Carrier) -> None:
-        sent = parcel(text="x" * 1_000_000)
+        sent = outgoing(text="x" * 1_000_000)
         carrier.post([sent])
         with consuming(carrier) as consumer:
             assert texts(receive_all(consumer, 1)) == [sent.text]

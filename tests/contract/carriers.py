@@ -7,14 +7,13 @@ import uuid
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from nereid_async.brokers.base import Broker, Consumer, Delivery, Parcel
+from nereid_async.brokers.base import Broker, Consumer, Delivery, OutgoingMessage
 from nereid_async.brokers.database import DatabaseBroker
 from nereid_async.brokers.memory import MemoryBroker
 from nereid_async.brokers.sqs import SqsBroker
-from nereid_async.results.base import Outcome
+from nereid_async.messages.outcome import Outcome, State
 from nereid_async.rows import Row, TaskRows
 from nereid_async.settings import Settings
-from nereid_async.states import State
 from tests.fixtures.services import numbers, sqs_settings
 from tests.messages import message
 
@@ -24,12 +23,12 @@ VISIBILITY_S = 3
 _numbers = itertools.count()
 
 
-def parcel(
+def outgoing(
     queue: str = "q", delay_s: float = 0, text: str = "", **options: Any
-) -> Parcel:
+) -> OutgoingMessage:
     """A message to send, told apart by its text."""
     text = text or f"message {next(_numbers)}"
-    return Parcel(str(uuid.uuid4()), queue, text, delay_s, **options)
+    return OutgoingMessage(str(uuid.uuid4()), queue, text, delay_s, **options)
 
 
 class Carrier(Protocol):
@@ -37,7 +36,7 @@ class Carrier(Protocol):
 
     broker: Broker
 
-    def post(self, parcels: Sequence[Parcel]) -> None:
+    def post(self, messages: Sequence[OutgoingMessage]) -> None:
         """Send messages, and see them confirmed."""
 
     def give_back(self, consumer: Consumer, it: Delivery, delay_s: float) -> None:
@@ -53,13 +52,13 @@ class QueueCarrier:
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
 
-    def post(self, parcels: Sequence[Parcel]) -> None:
-        assert sorted(self.broker.send(parcels).confirmed) == sorted(
-            p.id for p in parcels
+    def post(self, messages: Sequence[OutgoingMessage]) -> None:
+        assert sorted(self.broker.send(messages).confirmed) == sorted(
+            p.id for p in messages
         )
 
     def give_back(self, consumer: Consumer, it: Delivery, delay_s: float) -> None:
-        consumer.hide(it, delay_s)
+        consumer.release(it, delay_s)
 
     def done(self, consumer: Consumer, it: Delivery) -> None:
         consumer.acknowledge([it])
@@ -72,16 +71,16 @@ class RowCarrier:
         self._rows = TaskRows(database)
         self.broker: Broker = DatabaseBroker(self._rows, VISIBILITY_S, web=True)
 
-    def post(self, parcels: Sequence[Parcel]) -> None:
-        self._rows.insert_apart([_row(parcel) for parcel in parcels], notify=True)
-        assert sorted(self.broker.send(parcels).confirmed) == sorted(
-            p.id for p in parcels
+    def post(self, messages: Sequence[OutgoingMessage]) -> None:
+        self._rows.insert_apart([_row(outgoing) for outgoing in messages], notify=True)
+        assert sorted(self.broker.send(messages).confirmed) == sorted(
+            p.id for p in messages
         )
 
     def give_back(self, consumer: Consumer, it: Delivery, delay_s: float) -> None:
         assert it.claim is not None
         self._rows.release(it.claim, State.PENDING, delay_s, 1)
-        consumer.hide(it, delay_s)
+        consumer.release(it, delay_s)
 
     def done(self, consumer: Consumer, it: Delivery) -> None:
         assert it.claim is not None
@@ -101,11 +100,11 @@ def sqs_carrier(endpoint: str) -> Carrier:
     return QueueCarrier(SqsBroker("shop", settings))
 
 
-def _send(broker: Broker, parcels: Sequence[Parcel]) -> None:
-    report = broker.send(parcels)
-    assert sorted(report.confirmed) == sorted(parcel.id for parcel in parcels)
+def _send(broker: Broker, messages: Sequence[OutgoingMessage]) -> None:
+    report = broker.send(messages)
+    assert sorted(report.confirmed) == sorted(outgoing.id for outgoing in messages)
 
 
-def _row(parcel: Parcel) -> Row:
-    made = message(parcel.queue, id=parcel.id, delay_s=parcel.delay_s)
-    return Row(made, parcel.text)
+def _row(outgoing: OutgoingMessage) -> Row:
+    made = message(outgoing.queue, id=outgoing.id, delay_s=outgoing.delay_s)
+    return Row(made, outgoing.text)

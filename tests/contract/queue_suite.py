@@ -9,7 +9,7 @@ from tests.contract.broker_suite import (
     receive_all,
     texts,
 )
-from tests.contract.carriers import VISIBILITY_S, Carrier, parcel
+from tests.contract.carriers import VISIBILITY_S, Carrier, outgoing
 from tests.helpers import wait_until
 
 
@@ -17,36 +17,36 @@ class QueueSuite(BrokerSuite):
     """Receive counts and receipts, which the database broker has no use for."""
 
     def test_receives_are_counted(self, carrier: Carrier) -> None:
-        carrier.post([parcel()])
+        carrier.post([outgoing()])
         with consuming(carrier) as consumer:
             for count in (1, 2, 3):
                 (received,) = receive_all(consumer, 1)
                 assert received.receive_count == count
-                consumer.hide(received, 0)
+                consumer.release(received, 0)
 
     def test_an_extended_message_stays_hidden(self, carrier: Carrier) -> None:
-        carrier.post([parcel()])
+        carrier.post([outgoing()])
         with consuming(carrier) as consumer:
             (received,) = receive_all(consumer, 1)
             consumer.extend([received], VISIBILITY_S + 30)
             assert receive(consumer, 1, VISIBILITY_S + 1) == []
-            consumer.hide(received, 0)
+            consumer.release(received, 0)
             receive_all(consumer, 1)
 
     def test_a_late_acknowledgement_does_not_hurt(self, carrier: Carrier) -> None:
-        carrier.post([parcel()])
+        carrier.post([outgoing()])
         with consuming(carrier) as consumer, consuming(carrier) as other:
             (received,) = receive_all(consumer, 1)
             (again,) = wait_until(lambda: receive(other, 1, 1), 20, "redelivery")
             other.acknowledge([again])
             consumer.acknowledge([received])
-            consumer.hide(received, 1)
+            consumer.release(received, 1)
             consumer.extend([received], 1)
             consumer.acknowledge([received])
             assert receive(consumer, 1, 0) == []
 
     def test_many_are_acknowledged_at_once(self, carrier: Carrier) -> None:
-        sent = [parcel("a") for _ in range(12)] + [parcel("b")]
+        sent = [outgoing("a") for _ in range(12)] + [outgoing("b")]
         carrier.post(sent)
         with consuming(carrier, "a", "b") as consumer:
             received = receive_all(consumer, 13)
@@ -55,8 +55,8 @@ class QueueSuite(BrokerSuite):
         assert texts(received) == texts(sent)
 
     def test_a_buried_message_is_out_of_the_queue(self, carrier: Carrier) -> None:
-        carrier.post([parcel()])
+        carrier.post([outgoing()])
         with consuming(carrier) as consumer:
             (received,) = receive_all(consumer, 1)
-            consumer.bury(received, "no such task ☃", None)
+            consumer.dead_letter(received, "no such task ☃", None)
             assert receive(consumer, 1, VISIBILITY_S + 1) == []

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from nereid_async.results.base import Failure, Outcome
-from nereid_async.states import State
+from nereid_async.messages.outcome import Failure, Outcome, State
 from tests.contract.stores import Keeper
 
 LARGE = "x" * 900_000
@@ -94,7 +93,7 @@ class ResultSuite:
         task_id = keeper.defer()
         keeper.finish(task_id, Outcome(1, 1))
         store = keeper.store()
-        store.forget(task_id)
+        store.delete(task_id)
         status = keeper.store().look(task_id)
         assert status is not None
         assert status.outcome is None
@@ -105,13 +104,13 @@ class ResultSuite:
     def test_forgetting_twice_or_too_early_does_not_hurt(self, keeper: Keeper) -> None:
         task_id = keeper.defer()
         store = keeper.store()
-        store.forget(task_id)
+        store.delete(task_id)
         status = store.look(task_id)
         assert status is not None
         assert not status.gone
         keeper.finish(task_id, Outcome(1, 1))
-        store.forget(task_id)
-        store.forget(task_id)
+        store.delete(task_id)
+        store.delete(task_id)
 
     def test_what_was_withdrawn_is_told_no_more(self, keeper: Keeper) -> None:
         task_id = keeper.defer()
@@ -130,7 +129,7 @@ class ResultSuite:
     def test_a_failure_can_be_forgotten(self, keeper: Keeper) -> None:
         task_id = keeper.defer()
         keeper.finish(task_id, Outcome(failure=Failure("ValueError", "no")))
-        keeper.store().forget(task_id)
+        keeper.store().delete(task_id)
         status = keeper.store().look(task_id)
         assert status is not None
         assert status.outcome is None

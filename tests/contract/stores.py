@@ -5,7 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import Protocol
 
-from nereid_async.results.base import Outcome, ResultStore
+from nereid_async.messages.outcome import Outcome
+from nereid_async.results.base import ResultStore
 from nereid_async.results.database import DatabaseResults
 from nereid_async.results.memory import MemoryResults
 from nereid_async.results.sqs import SqsResults
@@ -25,7 +26,7 @@ class Keeper(Protocol):
         """The store, as another process would make it."""
 
     def defer(self) -> str:
-        """Note a task, as its asker does; returns its id."""
+        """Note a task, as its caller does; returns its id."""
 
     def start(self, task_id: str) -> None:
         """Take the task, as a worker does."""

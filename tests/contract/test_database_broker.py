@@ -13,7 +13,7 @@ from tests.contract.broker_suite import (
     receive_all,
     texts,
 )
-from tests.contract.carriers import Carrier, RowCarrier, parcel
+from tests.contract.carriers import Carrier, RowCarrier, outgoing
 from tests.helpers import wait_until
 
 
@@ -30,7 +30,7 @@ class TestDatabaseBroker(BrokerSuite):
             receive(consumer, 1, 0)
             # From here on it listens.
             receive(consumer, 1, 0.1)
-            carrier.post([parcel()])
+            carrier.post([outgoing()])
             started = time.monotonic()
             assert len(receive(consumer, 1, 30)) == 1
             assert time.monotonic() - started < 1
@@ -45,7 +45,7 @@ class TestDatabaseBroker(BrokerSuite):
     def test_what_a_dead_worker_held_comes_as_fast_as_anything_else(
         self, carrier: Carrier
     ) -> None:
-        sent = [parcel() for _ in range(60)]
+        sent = [outgoing() for _ in range(60)]
         carrier.post(sent)
         with consuming(carrier) as consumer:
             assert len(receive_all(consumer, 60, limit=20)) == 60

@@ -6,7 +6,7 @@ import pytest
 
 from nereid_async.brokers.memory import MemoryBroker
 from tests.contract.broker_suite import consuming, receive_all
-from tests.contract.carriers import Carrier, memory_carrier, parcel
+from tests.contract.carriers import Carrier, memory_carrier, outgoing
 from tests.contract.queue_suite import QueueSuite
 
 
@@ -18,11 +18,11 @@ class TestMemoryBroker(QueueSuite):
         return memory_carrier()
 
     def test_dead_letters_are_kept(self, carrier: Carrier) -> None:
-        sent = parcel()
+        sent = outgoing()
         carrier.post([sent])
         with consuming(carrier) as consumer:
             (received,) = receive_all(consumer, 1)
-            consumer.bury(received, "why", None)
+            consumer.dead_letter(received, "why", None)
         assert isinstance(carrier.broker, MemoryBroker)
-        ((buried, reason),) = carrier.broker.buried
-        assert (buried.text, reason) == (sent.text, "why")
+        ((letter, reason),) = carrier.broker.dead_letters
+        assert (letter.text, reason) == (sent.text, "why")

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from nereid_async.results.base import Outcome, Progress
+from nereid_async.messages.outcome import Outcome, Progress, State
+from nereid_async.messages.serialization import Json
 from nereid_async.results.sqs import SqsResults
 from nereid_async.rows import TaskRows
-from nereid_async.serialization import Json
-from nereid_async.states import State
 from tests.contract.result_suite import ResultSuite, RowResultSuite
 from tests.contract.stores import BareSqsKeeper, Keeper, MemoryKeeper, RowKeeper
 from tests.fixtures.services import sqs_client
@@ -47,7 +46,7 @@ class TestBareSqsResults(ResultSuite):
         )["Attributes"]
         ttl_s = str(int(keeper.settings.result_ttl))
         assert attributes == {"MessageRetentionPeriod": ttl_s}
-        keeper.store().forget(task_id)
+        keeper.store().delete(task_id)
         prefix = keeper.settings.sqs_queue_prefix
         left = client.list_queues(QueueNamePrefix=prefix).get("QueueUrls", [])
         assert left == []

@@ -11,7 +11,7 @@ from nereid_async.brokers.sqs import SqsBroker
 from nereid_async.errors import RequestRefused, TransportUnavailable
 from nereid_async.settings import Settings
 from tests.contract.broker_suite import consuming, receive, receive_all, texts
-from tests.contract.carriers import Carrier, parcel, sqs_carrier
+from tests.contract.carriers import Carrier, outgoing, sqs_carrier
 from tests.contract.queue_suite import QueueSuite
 from tests.fixtures.services import numbers, sqs_client, sqs_settings
 from tests.processes import free_port
@@ -39,7 +39,7 @@ class TestSqsBroker(QueueSuite):
     def test_queues_keep_messages_for_14_days(
         self, carrier: Carrier, client: Any, prefix: str
     ) -> None:
-        carrier.post([parcel()])
+        carrier.post([outgoing()])
         url = client.get_queue_url(QueueName=f"{prefix}-shop-q")["QueueUrl"]
         attributes = client.get_queue_attributes(
             QueueUrl=url, AttributeNames=["MessageRetentionPeriod"]
@@ -52,7 +52,7 @@ class TestSqsBroker(QueueSuite):
         carrier.broker.prepare(["q"])
         made = client.get_queue_url(QueueName=f"{prefix}-shop-q")["QueueUrl"]
         # Once is enough, and what is there is left alone.
-        sent = parcel()
+        sent = outgoing()
         carrier.post([sent])
         carrier.broker.prepare(["q"])
         with consuming(carrier) as consumer:
@@ -65,17 +65,17 @@ class TestSqsBroker(QueueSuite):
         client.create_queue(
             QueueName=f"{prefix}-shop-q", Attributes={"VisibilityTimeout": "77"}
         )
-        carrier.post([parcel()])
+        carrier.post([outgoing()])
         with consuming(carrier) as consumer:
             receive_all(consumer, 1)
 
     def test_a_queue_deleted_meanwhile_is_made_again(
         self, carrier: Carrier, client: Any, prefix: str
     ) -> None:
-        carrier.post([parcel()])
+        carrier.post([outgoing()])
         url = client.get_queue_url(QueueName=f"{prefix}-shop-q")["QueueUrl"]
         client.delete_queue(QueueUrl=url)
-        sent = parcel()
+        sent = outgoing()
         carrier.post([sent])
         with consuming(carrier) as consumer:
             assert texts(receive_all(consumer, 1)) == [sent.text]
@@ -87,7 +87,7 @@ class TestSqsBroker(QueueSuite):
             "kind": {"DataType": "String", "StringValue": "mail"},
             "image": {"DataType": "Binary", "BinaryValue": b"\x89PNG"},
         }
-        carrier.post([parcel(attributes=attributes)])
+        carrier.post([outgoing(attributes=attributes)])
         url = client.get_queue_url(QueueName=f"{prefix}-shop-q")["QueueUrl"]
         (message,) = client.receive_message(
             QueueUrl=url, MessageAttributeNames=["All"], WaitTimeSeconds=2
@@ -97,11 +97,11 @@ class TestSqsBroker(QueueSuite):
     def test_dead_letters_wait_in_a_queue_of_their_own(
         self, carrier: Carrier, client: Any, prefix: str
     ) -> None:
-        sent = parcel()
+        sent = outgoing()
         carrier.post([sent])
         with consuming(carrier) as consumer:
             (received,) = receive_all(consumer, 1)
-            consumer.bury(received, "no such task", None)
+            consumer.dead_letter(received, "no such task", None)
         url = client.get_queue_url(QueueName=f"{prefix}-shop-q-dead")["QueueUrl"]
         (message,) = client.receive_message(
             QueueUrl=url, MessageAttributeNames=["All"], WaitTimeSeconds=2
@@ -111,7 +111,7 @@ class TestSqsBroker(QueueSuite):
         assert reason == "no such task"
 
     def test_batches_are_split_by_size(self, carrier: Carrier) -> None:
-        sent = [parcel(text=f"{i}" * 400_000) for i in range(5)]
+        sent = [outgoing(text=f"{i}" * 400_000) for i in range(5)]
         carrier.post(sent)
         with consuming(carrier) as consumer:
             assert texts(receive_all(consumer, 5)) == texts(sent)
@@ -119,7 +119,7 @@ class TestSqsBroker(QueueSuite):
     def test_one_that_is_refused_does_not_take_others_with_it(
         self, carrier: Carrier
     ) -> None:
-        good, bad = [parcel() for _ in range(12)], parcel(text="x" * 1_100_000)
+        good, bad = [outgoing() for _ in range(12)], outgoing(text="x" * 1_100_000)
         report = carrier.broker.send([*good[:6], bad, *good[6:]])
         assert sorted(report.confirmed) == sorted(it.id for it in good)
         ((unsent, error),) = report.unsent
@@ -133,7 +133,7 @@ def test_nobody_there() -> None:
     options = numbers(sqs_settings(f"http://127.0.0.1:{free_port()}"))
     settings = Settings(signing_key=(b"k",), send_timeout=0.5, **options)
     broker = SqsBroker("shop", settings)
-    report = broker.send([parcel()])
+    report = broker.send([outgoing()])
     assert report.confirmed == []
     assert [type(error) for _, error in report.unsent] == [TransportUnavailable]
     consumer = broker.consumer(["q"])
@@ -151,7 +151,7 @@ class TestRedrivePolicy:
     def test_of_a_queue_that_was_made(
         self, carrier: Carrier, client: Any, name: str
     ) -> None:
-        carrier.post([parcel()])
+        carrier.post([outgoing()])
         url = client.get_queue_url(QueueName=name)["QueueUrl"]
         policy = json.loads(
             client.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])[

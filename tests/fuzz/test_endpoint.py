@@ -54,7 +54,7 @@ def test_paths(app: Any, client: Browser, task: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("broker_settings", ["database"], indirect=True)
 def test_queries(client: Browser, task: dict[str, Any]) -> None:
-    """They change nothing: the asker is answered."""
+    """They change nothing: the owner is answered."""
 
     @given(
         st.dictionaries(

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nereid_async.errors import BadMessage, MessageError, SerializationError
-from nereid_async.message import Message, MessageCodec, Target
-from nereid_async.seal import Seal
-from nereid_async.serialization import dumps, loads
+from nereid_async.messages.message import Message, MessageCodec, Target
+from nereid_async.messages.serialization import dumps, loads
+from nereid_async.messages.signing import Signer
 
 KEY = b"the key"
 CODEC = MessageCodec([KEY], 1_000_000)
@@ -78,7 +78,7 @@ def test_any_text(text: str) -> None:
 
 @given(JSON)
 def test_what_another_key_has_signed(content: Any) -> None:
-    text = Seal([b"another key"], "message").sign(dumps(content))
+    text = Signer([b"another key"], "message").sign(dumps(content))
     with pytest.raises(BadMessage):
         CODEC.decode(text)
 
@@ -87,7 +87,7 @@ def test_what_another_key_has_signed(content: Any) -> None:
 def test_what_we_have_signed_is_a_message_or_an_error_of_the_family(
     content: Any,
 ) -> None:
-    text = Seal([KEY], "message").sign(dumps(content))
+    text = Signer([KEY], "message").sign(dumps(content))
     with pytest.raises(MessageError):
         CODEC.decode(text)
 
@@ -104,4 +104,4 @@ def test_reading_json_raises_one_error_only(text: str) -> None:
 @pytest.mark.parametrize("times", [200, 5_000, 30_000])
 def test_deep_nesting_is_refused_before_it_is_read(opened: str, times: int) -> None:
     with pytest.raises(BadMessage, match="deep"):
-        CODEC.decode(Seal([KEY], "message").sign(opened * times))
+        CODEC.decode(Signer([KEY], "message").sign(opened * times))

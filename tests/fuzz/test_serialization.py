@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nereid_async.browser_json import for_browser
 from nereid_async.errors import SerializationError
-from nereid_async.serialization import decode, dumps, encode, loads
+from nereid_async.messages.browser_json import for_browser
+from nereid_async.messages.serialization import decode, dumps, encode, loads
 from tests.values import same, values
 
 

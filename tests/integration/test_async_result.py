@@ -1,4 +1,4 @@
-"""The asker's handle: when it may be asked, and what it then says."""
+"""The caller's handle: when it may be asked, and what it then says."""
 
 from __future__ import annotations
 

@@ -17,8 +17,8 @@ from nereid_async.errors import (
 )
 from nereid_async.runtime import of_database
 from nereid_async.settings import load
-from nereid_async.sqs import Sqs
-from nereid_async.worker.relay import Relay
+from nereid_async.sqs.client import Sqs
+from nereid_async.worker.maintenance.relay import Relay
 from tests.fixtures.apps import SECRET_KEY, AppFactory
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import app_config, sqs_client, sqs_settings

@@ -13,7 +13,7 @@ from nereid_async.runtime import of_database
 from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, sqs_settings
-from tests.helpers import admission, labels, query, states, wait_until
+from tests.helpers import intake, labels, query, states, wait_until
 from tests.proxy import Call, Proxy, Refusal, as_aws
 
 ODDITIES = ["characters", "large", "mute"]
@@ -78,7 +78,7 @@ def test_a_failed_one_that_comes_again_does_not_take_its_batch_along(
     runtime = of_database(database)
     consumer = runtime.broker.consumer((runtime.settings.sqs_queue,))
     try:
-        jobs = admission(runtime, consumer).admit(
+        jobs = intake(runtime, consumer).admit(
             consumer.receivers[0].receive(10, 5), at_once=True
         )
     finally:
@@ -252,7 +252,7 @@ def test_one_claim_that_fails_does_not_drop_the_others(
         received = consumer.receivers[0].receive(10, 5)
         assert len(received) == 2
         with caplog.at_level(logging.WARNING):
-            jobs = admission(runtime, consumer).admit(received, at_once=False)
+            jobs = intake(runtime, consumer).admit(received, at_once=False)
         assert [job.message.id for job in jobs] == [good]
         assert "full" in caplog.text
     finally:

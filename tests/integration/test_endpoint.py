@@ -1,4 +1,4 @@
-"""GET and DELETE /async/result/<uuid>: the answer for its asker, and no other."""
+"""GET and DELETE /async/result/<uuid>: the answer for its owner, and no other."""
 
 from __future__ import annotations
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from nereid_async.messages.serialization import dumps, loads
+from nereid_async.messages.signing import Signer
 from nereid_async.runtime import of_database
-from nereid_async.seal import Seal
-from nereid_async.serialization import dumps, loads
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, sqs_settings
 from tests.helpers import labels, query, states
@@ -57,10 +57,10 @@ def forgeries(body: str, database: str) -> list[str]:
     for change in CHANGES:
         changed = dumps({**content, **change})
         made.append(f"{changed}.{signature}")
-        made.append(Seal([b"a guess"], "message").sign(changed))
+        made.append(Signer([b"a guess"], "message").sign(changed))
         # Signed with the right key, but as something else.
         made.append(
-            Seal(of_database(database).settings.signing_key, "reply").sign(changed)
+            Signer(of_database(database).settings.signing_key, "reply").sign(changed)
         )
         made.append(changed)
     return made
@@ -103,9 +103,9 @@ class TestInTheQueue:
         with script.transaction():
             script.record.write_entry.defer("ours")
         ((body,),) = query(database, "SELECT message FROM async_task")
-        content = loads(codec._seal.unsign(body))
+        content = loads(codec._signer.unsign(body))
         foreign = {**content, "database": "another", "args": ["theirs"]}
-        queue.put(codec._seal.sign(dumps(foreign)))
+        queue.put(codec._signer.sign(dumps(foreign)))
         script.burst()
         hostile(labels(database) != ["ours"])
 

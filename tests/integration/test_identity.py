@@ -10,9 +10,9 @@ import pytest
 
 from nereid_async import runtime as runtimes
 from nereid_async.cli import _run_identity
-from nereid_async.database_identity import IDENTITY_TAG, DatabaseIdentity
+from nereid_async.rows.database_identity import IDENTITY_TAG, DatabaseIdentity
 from nereid_async.runtime import Runtime, of_database
-from nereid_async.worker.relay import Relay
+from nereid_async.worker.maintenance.relay import Relay
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, sqs_settings
 from tests.helpers import labels, query, states, wait_until
@@ -155,17 +155,17 @@ class TestInTheQueue:
         with script.transaction():
             deferred = script.record.write_entry.defer("x")._deferred
         assert deferred is not None
-        seal = of_database(database).codec._seal
+        signer = of_database(database).codec._signer
         identity = of_database(database).identity.value
-        body = seal.unsign(deferred.text).replace(f',"identity":"{identity}"', "")
+        body = signer.unsign(deferred.text).replace(f',"identity":"{identity}"', "")
         assert "identity" not in body
-        query(database, "UPDATE async_task SET message = %s", seal.sign(body))
+        query(database, "UPDATE async_task SET message = %s", signer.sign(body))
         answer = queue.client.receive_message(QueueUrl=queue.url())
         (received,) = answer["Messages"]
         queue.client.delete_message(
             QueueUrl=queue.url(), ReceiptHandle=received["ReceiptHandle"]
         )
-        queue.put(seal.sign(body))
+        queue.put(signer.sign(body))
         script.burst()
         assert labels(database) == ["x"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nereid_async import side
+from nereid_async.database import connections
 from nereid_async.errors import DatabaseUnavailable
 from nereid_async.worker import retry
 from tests.fixtures.apps import SECRET_KEY
@@ -114,7 +114,10 @@ def test_a_failover_costs_no_attempt(
         wait_until((tmp_path / "runs").exists)
         server.stop(how)
         # What is not the task's own connection does not wait for a server.
-        with pytest.raises(DatabaseUnavailable), side.autocommit(database) as cursor:
+        with (
+            pytest.raises(DatabaseUnavailable),
+            connections.autocommit(database) as cursor,
+        ):
             cursor.execute("SELECT 1")
         server.start(standby=True)
         go.touch()

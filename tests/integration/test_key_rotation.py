@@ -7,7 +7,7 @@ import json
 import pytest
 
 from nereid_async.runtime import of_database
-from nereid_async.worker.relay import Relay
+from nereid_async.worker.maintenance.relay import Relay
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, sqs_settings
 from tests.helpers import labels, query, states, wait_until

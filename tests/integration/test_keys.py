@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from nereid_async.seal import Seal
-from nereid_async.serialization import dumps, loads
+from nereid_async.messages.serialization import dumps, loads
+from nereid_async.messages.signing import Signer
 from tests.fixtures.apps import SECRET_KEY, AppFactory
 from tests.helpers import Browser, burst, labels, query
 
@@ -33,7 +33,7 @@ def test_no_piece_of_a_binary_key_signs(
     content = loads(text.rpartition(".")[0])
     for piece in BINARY_KEY.split():
         forged = dumps({**content, "user": 0, "args": ["forged"]})
-        message = Seal([piece], "message").sign(forged)
+        message = Signer([piece], "message").sign(forged)
         query(database, "UPDATE async_task SET message = %s", message)
         burst(app)
         hostile("forged" in labels(database))

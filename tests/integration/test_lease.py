@@ -23,7 +23,7 @@ from tests.databases import Databases, PostgreSQLDatabases, SQLiteDatabases
 from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import sqs_settings
-from tests.helpers import admission, labels, query, states, wait_until
+from tests.helpers import intake, labels, query, states, wait_until
 from tests.proxy import Call, Proxy, Refusal
 
 LEASE_S = 3
@@ -45,7 +45,7 @@ def defer(script: Script, *queues: str) -> list[str]:
 
 def receive(consumer: Consumer, database: str) -> list[Job]:
     """Receive and claim what there is in each of a consumer's queues."""
-    admitted = admission(of_database(database), consumer)
+    admitted = intake(of_database(database), consumer)
     return [
         job
         for receiver in consumer.receivers

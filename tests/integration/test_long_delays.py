@@ -10,7 +10,7 @@ import pytest
 from nereid_async.brokers.base import Consumer, Delivery
 from nereid_async.runtime import of_database
 from nereid_async.worker.job import Job
-from nereid_async.worker.relay import Relay
+from nereid_async.worker.maintenance.relay import Relay
 from nereid_async.worker.settlement import Settlement
 from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import ConfWriter, Script

@@ -1,4 +1,4 @@
-"""The answer for its asker: every way in which another one might come by it.
+"""The answer for its owner: every way in which another one might come by it.
 
 Each attempt is made by the fast poll and by Nereid's own route.
 """
@@ -50,7 +50,7 @@ def door(app: Any) -> Door:
 
 @pytest.fixture
 def task(client: Browser, app: Any) -> dict[str, Any]:
-    """A task of this visitor, done; its answer is there for the asker."""
+    """A task of this visitor, done; its answer is there for the owner."""
     made = client.defer("echo", SECRET)
     burst(app)
     assert client.get(made["url"]).json["result"] == SECRET
@@ -90,7 +90,7 @@ def test_another_browser(
         f"session={'0' * 40}",
         stranger.cookies,
         reader.cookies,
-        # The session of the asker alone, and what is nearly the asker's own cookie.
+        # The session of the owner alone, and what is nearly the owner's own cookie.
         f"session={client.session_id}",
         f"{name}={value[:-1]}",
         f"{name}={value}A",
@@ -136,7 +136,7 @@ def test_a_page_of_another_origin(
 def test_every_other_id_at_a_distance_of_one_bit(
     door: Door, client: Browser, task: dict[str, Any], hostile: Hostile
 ) -> None:
-    """Even with the asker's own session: an id that was not made is nobody's."""
+    """Even with the owner's own session: an id that was not made is nobody's."""
     cookies = client.cookies
     value = uuid.UUID(task["id"]).int
     for bit in range(128):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nereid_async import side
+from nereid_async.database import connections
 from nereid_async.rows import TaskRows
 from tests.plans import ExplainedRows, add_done, add_due
 
@@ -36,7 +36,7 @@ STATEMENTS: dict[str, Callable[[TaskRows], Any]] = {
 
 @pytest.fixture
 def done_database(cloned_database: str) -> str:
-    with side.autocommit(cloned_database) as cursor:
+    with connections.autocommit(cloned_database) as cursor:
         add_done(cursor, DONE, "q")
         cursor.execute("ANALYZE async_task")
         cursor.execute("ANALYZE async_run")
@@ -55,7 +55,7 @@ def test_no_statement_reads_what_is_done(done_database: str, name: str) -> None:
 
 @pytest.fixture
 def due_database(cloned_database: str) -> str:
-    with side.autocommit(cloned_database) as cursor:
+    with connections.autocommit(cloned_database) as cursor:
         add_due(cursor, DUE, "first", web=True)
         add_due(cursor, DUE, "second", web=True)
         add_due(cursor, 100, "second", web=False)

@@ -6,9 +6,9 @@ import pytest
 
 from nereid_async import AsyncResult
 from nereid_async.errors import ResultExpired, ResultMissing
-from nereid_async.results.base import Outcome
+from nereid_async.messages.outcome import Outcome
 from nereid_async.runtime import of_database
-from nereid_async.worker.reaper import reap
+from nereid_async.worker.maintenance.reaper import reap
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import sqs_client, sqs_settings
 from tests.helpers import query, states

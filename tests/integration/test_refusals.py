@@ -6,7 +6,7 @@ import pytest
 
 from nereid_async.errors import ConfigurationError
 from nereid_async.runtime import of_database
-from nereid_async.worker.relay import Relay
+from nereid_async.worker.maintenance.relay import Relay
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, sqs_settings
 from tests.helpers import labels, query, states
@@ -211,7 +211,7 @@ def test_what_is_refused_for_a_day_has_failed(
     with script.transaction(), pytest.raises(Exception, match=TYPO) as raised:
         result.get(timeout=5)
     assert type(raised.value).__name__ == "TaskFailed"
-    # What is said to the asker names no queue of the service; an administrator sees it.
+    # What the caller is told names no queue of the service; an administrator sees it.
     ((error, text),) = query(database, "SELECT error, traceback FROM async_task")
     assert "sqs_create_queues" not in error
     assert "sqs_create_queues" in text
@@ -248,7 +248,7 @@ def test_a_late_message_beats_the_failure(script: Script, relay: Relay) -> None:
     assert rows is not None
     ids = [id for (id,) in query(database, "SELECT uuid FROM async_task")]
     assert rows.claim_ids(ids, 60)
-    from nereid_async.results.base import Failure
+    from nereid_async.messages.outcome import Failure
 
     assert rows.fail_unsent(ids, Failure("QueueMissing", "x"), 60) == []
     rows.set_back(ids)

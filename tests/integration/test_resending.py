@@ -6,7 +6,7 @@ import pytest
 
 from nereid_async.rows import Claim
 from nereid_async.runtime import of_database
-from nereid_async.worker.resending import Resender
+from nereid_async.worker.maintenance.resending import Resender
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, sqs_settings
 from tests.helpers import labels, query, states, wait_until
@@ -162,7 +162,7 @@ def test_a_run_whose_task_is_sent_again_cannot_finish(
 ) -> None:
     """Its worker was stopped for a while, and goes on."""
     from nereid_async.errors import LeaseLost
-    from nereid_async.results.base import Outcome
+    from nereid_async.messages.outcome import Outcome
 
     database = script.database
     (task_id,) = defer(script)

@@ -1,4 +1,4 @@
-"""A task that has failed runs again, and its asker gets the new answer."""
+"""A task that has failed runs again, and its owner gets the new answer."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from nereid_async.cli import _run_retry
-from nereid_async.results.base import Failure, Outcome
-from nereid_async.worker.relay import Relay
+from nereid_async.messages.outcome import Failure, Outcome
+from nereid_async.worker.maintenance.relay import Relay
 from tests.fixtures.apps import AppFactory
 from tests.fixtures.services import sqs_settings
 from tests.helpers import Browser, burst, wait_until
@@ -81,6 +81,6 @@ class TestRepliesInQueues:
     def test_none_is_no_error(self, app: Any, client: Browser) -> None:
         task = client.defer("fail", "x")
         burst(app)
-        app.extensions["nereid_async"].results.forget(task["id"])
+        app.extensions["nereid_async"].results.delete(task["id"])
         retry(app, task["id"])
         assert client.get(task["url"]).status_code == 202

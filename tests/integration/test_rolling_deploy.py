@@ -113,10 +113,10 @@ def test_whatever_is_missing(
     with script.transaction(rate=Decimal("1.1")):
         (record,) = script.record.create([{"name": "x"}])
         script.record.echo.configure(max_attempts=1).defer(record)
-    seal = of_database(database).codec._seal
+    signer = of_database(database).codec._signer
     ((text,),) = query(database, "SELECT message FROM async_task")
     assert old in text
-    changed = seal.sign(seal.unsign(text).replace(old, new))
+    changed = signer.sign(signer.unsign(text).replace(old, new))
     query(database, "UPDATE async_task SET message = %s", changed)
     script.burst()
     assert states(database) == ["pending"]

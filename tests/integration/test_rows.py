@@ -13,10 +13,9 @@ from trytond.transaction import Transaction
 
 from nereid_async.brokers.base import Delivery
 from nereid_async.errors import LeaseLost
-from nereid_async.results.base import Failure, Outcome, Progress
+from nereid_async.messages.outcome import Failure, Outcome, Progress, State
 from nereid_async.rows import Claim, Row, Starts, TaskRows, UnreadMessage
 from nereid_async.runtime import of_database
-from nereid_async.states import State
 from nereid_async.worker.execution import _mark_start
 from nereid_async.worker.job import Job
 from tests.databases import Databases
@@ -451,7 +450,7 @@ def test_failures_are_stored_whatever_is_in_them(rows: TaskRows, task_id: str) -
 
 
 def test_tasks_that_need_the_web_app_can_be_left(rows: TaskRows) -> None:
-    from nereid_async.message import WebRequest
+    from nereid_async.messages.message import WebRequest
 
     web = message(web=WebRequest(1, 1, "en", "http://localhost/"))
     rows.insert_apart([Row(web, "text")], notify=False)

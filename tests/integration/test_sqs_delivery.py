@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from nereid_async.messages.serialization import dumps
 from nereid_async.runtime import of_database
-from nereid_async.serialization import dumps
 from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, sqs_settings
@@ -24,8 +24,8 @@ def broker_settings(ministack: str) -> dict[str, str]:
 @pytest.fixture
 def sign(script: Script, database: str) -> Callable[[Any], str]:
     """Signs any content as a message of ours."""
-    seal = of_database(database).codec._seal
-    return lambda content: seal.sign(dumps(content))
+    signer = of_database(database).codec._signer
+    return lambda content: signer.sign(dumps(content))
 
 
 def test_delivered_twice_at_once(
@@ -73,7 +73,7 @@ def test_a_message_without_its_row_is_never_run(
 
 
 @pytest.mark.parametrize("body", ["garbage", '{"a": 1}', "x.y", "{}.signature", "☃"])
-def test_what_is_no_message_is_buried_and_the_rest_runs(
+def test_what_is_no_message_is_is_dead_letter_and_the_rest_runs(
     script: Script, database: str, queue: TaskQueue, body: str
 ) -> None:
     queue.put(body)
@@ -85,7 +85,7 @@ def test_what_is_no_message_is_buried_and_the_rest_runs(
     assert queue.left() == 0
 
 
-def test_a_message_of_somebody_without_the_key_is_kept_and_then_buried(
+def test_a_message_of_somebody_without_the_key_is_kept_and_then_is_dead_letter(
     script: Script, database: str, queue: TaskQueue, tryton_conf: ConfWriter
 ) -> None:
     with script.transaction():
@@ -100,11 +100,11 @@ def test_a_message_of_somebody_without_the_key_is_kept_and_then_buried(
     assert queue.dead() == []
     tryton_conf(unknown_grace=0)
 
-    def buried() -> bool:
+    def is_dead_letter() -> bool:
         script.burst()
         return queue.dead() == [forged]
 
-    wait_until(buried, 20)
+    wait_until(is_dead_letter, 20)
     assert labels(database) == ["known"]
 
 
@@ -124,8 +124,8 @@ def test_a_rightly_signed_message_of_another_database_is_not_run(
     with script.transaction():
         script.record.write_entry.defer("ours")
     ((body,),) = query(database, "SELECT message FROM async_task")
-    seal = codec._seal
-    queue.put(seal.sign(seal.unsign(body).replace(f'"{database}"', '"another"')))
+    signer = codec._signer
+    queue.put(signer.sign(signer.unsign(body).replace(f'"{database}"', '"another"')))
     query(database, "UPDATE async_task SET message = message")
     script.burst()
     assert labels(database) == ["ours"]
@@ -159,11 +159,11 @@ def test_bare_sqs_counts_attempts_by_receives(
         task = script.record.retry_now.configure(max_attempts=3)
         task.defer(str(attempts), 99)
 
-    def buried() -> bool:
+    def is_dead_letter() -> bool:
         script.burst()
         return len(queue.dead()) == 1
 
-    wait_until(buried, 30)
+    wait_until(is_dead_letter, 30)
     assert len(attempts.read_text().splitlines()) == 3
     assert queue.left() == 0
 

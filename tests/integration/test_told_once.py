@@ -33,13 +33,13 @@ def test_a_database_that_is_away(
             script.record.write_entry.defer(str(i))
     worker = WorkerProcess(of_database(database), WorkerOptions())
     received = worker._consumer.receivers[0].receive(TASKS, 1)
-    jobs = worker._intake._admission.admit(received, at_once=False)
+    jobs = worker._dispatcher._intake.admit(received, at_once=False)
     assert len(jobs) == TASKS
     server.stop()
     (rows_only,) = worker._keeper.threads
     for job in jobs:
         rows_only._beat([job])
-    worker._crew._give_back_all(jobs)
+    worker._runner_threads._give_back_all(jobs)
     lines = [record.getMessage() for record in caplog.records]
     assert len([line for line in lines if "not extended" in line]) == 1
     assert len([line for line in lines if "not given back" in line]) == 1

@@ -11,7 +11,7 @@ import pytest
 from trytond.pool import Pool
 
 from nereid_async.errors import DeferralError
-from nereid_async.message import Message, Target
+from nereid_async.messages.message import Message, Target
 from nereid_async.runtime import of_database
 from tests import plain_tasks
 from tests.fixtures.apps import SECRET_KEY

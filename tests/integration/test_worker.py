@@ -1,4 +1,4 @@
-"""A task runs as its asker would, in one transaction, and its effect is single."""
+"""A task runs as its caller would, in one transaction, and its effect is single."""
 
 from __future__ import annotations
 
@@ -299,9 +299,9 @@ def rename_tasks(database: str, old: str, new: str) -> None:
     """Let the messages of a database name another task, rightly signed."""
     from nereid_async.runtime import of_database
 
-    seal = of_database(database).codec._seal
+    signer = of_database(database).codec._signer
     for task_id, text in query(database, "SELECT id, message FROM async_task"):
-        changed = seal.sign(seal.unsign(text).replace(old, new))
+        changed = signer.sign(signer.unsign(text).replace(old, new))
         query(
             database, "UPDATE async_task SET message = %s WHERE id = %s",
             changed, task_id,

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from werkzeug.datastructures import MultiDict
 
-from nereid_async.browser_json import for_browser
 from nereid_async.errors import SerializationError
+from nereid_async.messages.browser_json import for_browser
 from tests.values import same
 
 IDENTIFIER = uuid.UUID("00000000-0000-4000-8000-000000000001")

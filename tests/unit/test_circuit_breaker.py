@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from nereid_async.circuit_breaker import CircuitBreaker, CircuitBreakers
 from nereid_async.errors import (
     AccessDenied,
     CredentialsRefused,
@@ -13,6 +12,7 @@ from nereid_async.errors import (
     TransportError,
     TransportUnavailable,
 )
+from nereid_async.sqs.circuit_breaker import CircuitBreaker, CircuitBreakers
 
 ERROR = TransportUnavailable("no answer")
 

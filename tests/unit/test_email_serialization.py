@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from nereid_async.browser_json import for_browser
 from nereid_async.errors import SerializationError
-from nereid_async.serialization import decode, dumps, encode, loads
+from nereid_async.messages.browser_json import for_browser
+from nereid_async.messages.serialization import decode, dumps, encode, loads
 
 
 def travelled(value: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nereid_async.headers import headers
+from nereid_async.settings.headers import headers
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nereid_async.worker.health import HealthFile
+from nereid_async.worker.health_file import HealthFile
 
 
 @pytest.fixture

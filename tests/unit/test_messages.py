@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nereid_async.cipher import Cipher, token_bytes
 from nereid_async.errors import (
     BadMessage,
     ConfigurationError,
@@ -18,12 +17,19 @@ from nereid_async.errors import (
     UnknownFormat,
     UnknownKey,
 )
-from nereid_async.message import FORMAT, Message, MessageCodec, Target, WebRequest
-from nereid_async.results.base import Outcome
-from nereid_async.results.outcomes import OutcomeCodec
+from nereid_async.messages.encryption import Cipher, token_bytes
+from nereid_async.messages.message import (
+    FORMAT,
+    Message,
+    MessageCodec,
+    Target,
+    WebRequest,
+)
+from nereid_async.messages.outcome import Outcome
+from nereid_async.messages.outcome_codec import OutcomeCodec
+from nereid_async.messages.serialization import Json, dumps, loads
+from nereid_async.messages.signing import Signer
 from nereid_async.runtime import build
-from nereid_async.seal import Seal
-from nereid_async.serialization import Json, dumps, loads
 from nereid_async.settings import Settings
 
 MESSAGE = Message(
@@ -45,7 +51,7 @@ MESSAGE = Message(
     attributes={"a": {"DataType": "String", "StringValue": "b"}},
 )
 CODEC = MessageCodec([b"the key"], 1_048_576)
-SEAL = Seal([b"the key"], "message")
+SIGNER = Signer([b"the key"], "message")
 
 
 def test_round_trip() -> None:
@@ -110,7 +116,7 @@ def test_another_key_and_another_purpose() -> None:
     with pytest.raises(BadMessage):
         MessageCodec([b"another key"], 1_048_576).decode(text)
     with pytest.raises(BadMessage):
-        CODEC.decode(Seal([b"the key"], "reply").sign(dumps({"format": FORMAT})))
+        CODEC.decode(Signer([b"the key"], "reply").sign(dumps({"format": FORMAT})))
 
 
 def test_key_rotation() -> None:
@@ -156,8 +162,8 @@ def test_rotation_of_the_key_for_encryption() -> None:
 
 def test_what_is_encrypted_is_signed() -> None:
     codec = encrypting(ENCRYPTION_KEY)
-    payload = loads(SEAL.unsign(codec.encode(MESSAGE)))
-    other = loads(SEAL.unsign(codec.encode(replace(MESSAGE, args=["other"]))))
+    payload = loads(SIGNER.unsign(codec.encode(MESSAGE)))
+    other = loads(SIGNER.unsign(codec.encode(replace(MESSAGE, args=["other"]))))
     swapped = dumps({**payload, "sealed": other["sealed"]})
     signature = codec.encode(MESSAGE).rpartition(".")[2]
     with pytest.raises(BadMessage):
@@ -167,21 +173,21 @@ def test_what_is_encrypted_is_signed() -> None:
 @pytest.mark.parametrize("sealed", [None, 3, "", "x", ["x"]])
 def test_signed_but_not_encrypted(sealed: object) -> None:
     codec = encrypting(ENCRYPTION_KEY)
-    payload = {**loads(SEAL.unsign(codec.encode(MESSAGE))), "sealed": sealed}
+    payload = {**loads(SIGNER.unsign(codec.encode(MESSAGE))), "sealed": sealed}
     with pytest.raises(UnknownKey):
-        codec.decode(SEAL.sign(dumps(payload)))
+        codec.decode(SIGNER.sign(dumps(payload)))
     del payload["sealed"]
     with pytest.raises(BadMessage):
-        codec.decode(SEAL.sign(dumps(payload)))
+        codec.decode(SIGNER.sign(dumps(payload)))
 
 
 @pytest.mark.parametrize("secret", ["", "[]", "null", "{", '{"args": 3}'])
 def test_encrypted_but_no_arguments(secret: str) -> None:
     codec = encrypting(ENCRYPTION_KEY)
-    payload = loads(SEAL.unsign(codec.encode(MESSAGE)))
+    payload = loads(SIGNER.unsign(codec.encode(MESSAGE)))
     payload["sealed"] = Cipher([ENCRYPTION_KEY]).encrypt(secret)
     with pytest.raises(BadMessage):
-        codec.decode(SEAL.sign(dumps(payload)))
+        codec.decode(SIGNER.sign(dumps(payload)))
 
 
 @pytest.mark.parametrize("size", [0, 1, 15, 16, 17, 1_000])
@@ -257,7 +263,7 @@ def test_too_large_to_read() -> None:
 
 def test_a_newer_format_is_told_apart() -> None:
     with pytest.raises(UnknownFormat, match=str(FORMAT + 1)):
-        CODEC.decode(SEAL.sign(dumps({"format": FORMAT + 1, "something": "else"})))
+        CODEC.decode(SIGNER.sign(dumps({"format": FORMAT + 1, "something": "else"})))
 
 
 @pytest.mark.parametrize(
@@ -277,7 +283,7 @@ def test_a_newer_format_is_told_apart() -> None:
 )
 def test_signed_but_no_message(payload: str) -> None:
     with pytest.raises(BadMessage):
-        CODEC.decode(SEAL.sign(payload))
+        CODEC.decode(SIGNER.sign(payload))
 
 
 @pytest.mark.parametrize(
@@ -301,9 +307,9 @@ def test_signed_but_no_message(payload: str) -> None:
 )
 def test_signed_but_of_other_types(change: dict[str, Json]) -> None:
     """What would hurt the others of its batch, before any of it runs."""
-    payload = loads(SEAL.unsign(CODEC.encode(MESSAGE)))
+    payload = loads(SIGNER.unsign(CODEC.encode(MESSAGE)))
     with pytest.raises(BadMessage, match=next(iter(change))):
-        CODEC.decode(SEAL.sign(dumps({**payload, **change})))
+        CODEC.decode(SIGNER.sign(dumps({**payload, **change})))
 
 
 @pytest.mark.parametrize(
@@ -313,14 +319,14 @@ def test_signed_but_of_other_types(change: dict[str, Json]) -> None:
 )
 def test_signed_but_with_a_target_of_other_types(change: dict[str, Json]) -> None:
     """It would come again and again, each time with a traceback."""
-    payload = loads(SEAL.unsign(CODEC.encode(MESSAGE)))
+    payload = loads(SIGNER.unsign(CODEC.encode(MESSAGE)))
     payload["target"] |= change
     with pytest.raises(BadMessage, match=next(iter(change))):
-        CODEC.decode(SEAL.sign(dumps(payload)))
+        CODEC.decode(SIGNER.sign(dumps(payload)))
 
 
 def test_fields_of_a_later_release_are_left_alone() -> None:
-    payload = loads(SEAL.unsign(CODEC.encode(MESSAGE)))
+    payload = loads(SIGNER.unsign(CODEC.encode(MESSAGE)))
     for content in (payload, payload["target"], payload["web"]):
         content["added_later"] = 1
-    assert CODEC.decode(SEAL.sign(dumps(payload))) == MESSAGE
+    assert CODEC.decode(SIGNER.sign(dumps(payload))) == MESSAGE

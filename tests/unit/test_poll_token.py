@@ -84,7 +84,7 @@ def test_one_holds_it_at_a_time(token: PollToken, wakeup: Wakeup) -> None:
 
 def test_a_wakeup_ends_the_wait(token: PollToken, wakeup: Wakeup) -> None:
     assert token.acquire(0, POLL_S, wakeup)
-    wakeup.ring()
+    wakeup.set()
     began_s = time.monotonic()
     assert not token.acquire(60, POLL_S, wakeup)
     assert time.monotonic() - began_s < 30

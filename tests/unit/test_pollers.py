@@ -9,7 +9,7 @@ import pytest
 
 from nereid_async.brokers.base import Delivery
 from nereid_async.worker import pollers
-from nereid_async.worker.intake import Intake
+from nereid_async.worker.dispatch import Dispatcher
 from nereid_async.worker.options import WorkerOptions
 from nereid_async.worker.pollers import Pollers
 from nereid_async.worker.prefetch import Prefetch
@@ -45,7 +45,7 @@ def test_one_that_hangs_lets_the_process_be_silent(
     nobody = cast(Any, None)
     it = Pollers(
         [one, other],
-        Intake(nobody, nobody, Prefetch(1), nobody),
+        Dispatcher(nobody, nobody, Prefetch(1), nobody),
         WorkerOptions(),
         lambda: beats.append(1),
         lambda: True,

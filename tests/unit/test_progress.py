@@ -13,8 +13,8 @@ import pytest
 from speaklater import make_lazy_string
 
 from nereid_async import current_task
-from nereid_async.results.base import MESSAGE_MAX_CHARS, Progress
-from nereid_async.running import Running, running
+from nereid_async.current import Running, running
+from nereid_async.messages.outcome import MESSAGE_MAX_CHARS, Progress
 
 LARGEST = sys.float_info.max
 

@@ -22,7 +22,7 @@ from werkzeug.datastructures import (
 )
 
 from nereid_async.errors import SerializationError
-from nereid_async.serialization import MAX_DEPTH, decode, dumps, encode, loads
+from nereid_async.messages.serialization import MAX_DEPTH, decode, dumps, encode, loads
 from tests.helpers import grows_in_proportion
 from tests.values import same
 

@@ -13,10 +13,10 @@ from flask import Config
 from trytond.config import config
 
 from nereid_async.errors import ConfigurationError, TransportUnavailable
-from nereid_async.identity import Audience
-from nereid_async.runtime import Asker, build
+from nereid_async.messages.task_ids import Owner
+from nereid_async.runtime import Caller, build
 from nereid_async.settings import Settings, load
-from nereid_async.sqs import Sqs
+from nereid_async.sqs.client import Sqs
 
 Conf = Callable[[str, str, str], None]
 
@@ -313,8 +313,8 @@ def test_secrets_are_in_no_text() -> None:
     assert described["broker"] == "'database'"
     assert described["sqs_endpoint_url"] == "'https://***@sqs.example.com/q'"
     app = build("shop", replace(settings, broker="sqs"))
-    owner = Audience("owner", 1, secret, "7")
-    shown = (described, settings, [settings], app, owner, Asker(owner), vars(app))
+    owner = Owner("owner", 1, secret, "7")
+    shown = (described, settings, [settings], app, owner, Caller(owner), vars(app))
     for it in shown:
         assert secret not in repr(it)
         assert secret not in f"{it} {it!s}"

@@ -40,7 +40,7 @@ def test_a_process_may_have_many_descriptors(high_pipe: tuple[int, int]) -> None
 def test_a_wakeup_rings_for_good(high_pipe: tuple[int, int]) -> None:
     wakeup = Wakeup()
     assert not wakeup.wait(0, high_pipe[0])
-    wakeup.ring()
+    wakeup.set()
     assert wakeup.wait(0)
     assert wakeup.wait(10, high_pipe[0])
     wakeup.close()

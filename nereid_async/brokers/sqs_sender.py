@@ -1,0 +1,167 @@
+"""Sending to Amazon SQS: in batches, in which a bad message hurts itself only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ..errors import (
+    ConfigurationError,
+    NereidAsyncError,
+    QueueMissing,
+    QueueUnavailable,
+    RequestRefused,
+    TransportError,
+)
+from ..limits import QUEUE_DELAY_MAX_S
+from ..messages.attributes import size_bytes as attributes_bytes
+from ..sqs.circuit_breaker import CircuitBreakers
+from ..sqs.client import BATCH_MAX_BYTES, BATCH_MAX_ENTRIES, whole_seconds
+from ..sqs.task_queues import TaskQueues
+from .base import OutgoingMessage, SendReport
+
+#: What fails inside an answer of 200 is tried once more.
+_ROUNDS = 2
+
+
+class SqsSender:
+    """Sends in batches. Thread-safe; survives a fork.
+
+    :param insists: whether every batch is tried, whatever was said before it: without
+        rows what is not sent is lost.
+    """
+
+    def __init__(self, queues: TaskQueues, *, insists: bool) -> None:
+        self._queues = queues
+        self._insists = insists
+        self._breakers = CircuitBreakers()
+
+    def send(self, messages: Sequence[OutgoingMessage]) -> SendReport:
+        """Send in as few calls as SQS allows; see :class:`.base.Broker`.
+
+        Of a service that does not answer one call is waited for, and of a queue that
+        is refused one batch is tried.
+        """
+        report = SendReport()
+        failures: list[tuple[str, TransportError]] = []
+        for queue, batch in _batches(messages):
+            error = None if self._insists else self._objection(queue, failures)
+            if error is None:
+                error = self._try(queue, batch, report)
+            if error is not None:
+                failures.append((queue, error))
+                report.refuse(batch, error)
+        return report
+
+    def _objection(
+        self, queue: str, failures: Sequence[tuple[str, TransportError]]
+    ) -> TransportError | None:
+        for failed, error in failures:
+            if error.of_service or failed == queue:
+                return error
+        return self._breakers.objection(queue)
+
+    def _try(
+        self, queue: str, batch: Sequence[OutgoingMessage], report: SendReport
+    ) -> TransportError | None:
+        """Send a batch; returns why none of it was sent, which is not reported yet."""
+        try:
+            self._send(queue, batch, report)
+        except TransportError as error:
+            self._breakers.failed(queue, error)
+            return error
+        self._breakers.succeeded(queue)
+        return None
+
+    def _send(
+        self, queue: str, batch: Sequence[OutgoingMessage], report: SendReport
+    ) -> None:
+        """Send a batch, and report what is said of its messages.
+
+        :raises TransportError: of the queue, or the service: none was sent.
+        """
+        waiting = {str(i): message for i, message in enumerate(batch)}
+        failed: dict[str, dict[str, Any]] = {}
+        for _ in range(_ROUNDS):
+            try:
+                answer = self._call(queue, waiting)
+            except RequestRefused as error:
+                self._send_singly(queue, list(waiting.values()), error, report)
+                return
+            for entry in answer.get("Successful", []):
+                report.confirmed.append(waiting.pop(entry["Id"]).id)
+            failed = {entry["Id"]: entry for entry in answer.get("Failed", [])}
+            if all(entry.get("SenderFault") for entry in failed.values()):
+                break
+        for key, message in waiting.items():
+            report.refuse([message], _refusal(message, failed.get(key, {})))
+
+    def _send_singly(
+        self,
+        queue: str,
+        batch: Sequence[OutgoingMessage],
+        error: RequestRefused,
+        report: SendReport,
+    ) -> None:
+        """Find out which message of a batch it was that is refused."""
+        if len(batch) == 1:
+            report.refuse(batch, error)
+            return
+        for number, message in enumerate(batch):
+            try:
+                self._send(queue, [message], report)
+            except TransportError as other:
+                report.refuse(batch[number:], other)
+                return
+
+    def _call(self, queue: str, messages: dict[str, OutgoingMessage]) -> dict[str, Any]:
+        entries = [_entry(key, message) for key, message in messages.items()]
+        try:
+            return self._queues.call("send_message_batch", queue, Entries=entries)
+        except ConfigurationError as error:
+            # A name that SQS does not take.
+            raise QueueMissing(str(error)) from error
+        except NereidAsyncError:
+            raise
+        except Exception as error:
+            # boto3 stumbles over one of them.
+            raise RequestRefused(f"{type(error).__name__}: {error}") from error
+
+
+def _batches(
+    messages: Sequence[OutgoingMessage],
+) -> Iterator[tuple[str, list[OutgoingMessage]]]:
+    by_queue: dict[str, list[OutgoingMessage]] = {}
+    for message in messages:
+        by_queue.setdefault(message.queue, []).append(message)
+    for queue, group in by_queue.items():
+        batch: list[OutgoingMessage] = []
+        size_bytes = 0
+        for message in group:
+            message_bytes = len(message.text) + attributes_bytes(message.attributes)
+            full = len(batch) == BATCH_MAX_ENTRIES
+            if batch and (full or size_bytes + message_bytes > BATCH_MAX_BYTES):
+                yield queue, batch
+                batch, size_bytes = [], 0
+            batch.append(message)
+            size_bytes += message_bytes
+        yield queue, batch
+
+
+def _entry(key: str, message: OutgoingMessage) -> dict[str, Any]:
+    entry: dict[str, Any] = {"Id": key, "MessageBody": message.text}
+    if message.delay_s:
+        entry["DelaySeconds"] = whole_seconds(message.delay_s, QUEUE_DELAY_MAX_S)
+    if message.attributes:
+        entry["MessageAttributes"] = message.attributes
+    return entry
+
+
+def _refusal(message: OutgoingMessage, entry: dict[str, Any]) -> TransportError:
+    """What SQS says of one message in an answer of 200."""
+    text = f"SQS did not take the message: {entry.get('Code', 'it does not say why')}"
+    if entry.get("Message"):
+        text += f": {entry['Message']}"
+    if entry.get("SenderFault"):
+        return RequestRefused(f"{text} ({len(message.text)} bytes)")
+    return QueueUnavailable(text)

@@ -1,0 +1,76 @@
+"""What a task may know of itself while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from .messages.outcome import Progress
+
+
+@dataclass(frozen=True)
+class Running:
+    """The task that runs in this context.
+
+    :ivar report: notes progress; never raises, never waits.
+    """
+
+    id: str
+    name: str
+    attempt: int
+    report: Callable[[Progress], None]
+
+
+_running: ContextVar[Running | None] = ContextVar("nereid_async_running", default=None)
+
+
+@contextmanager
+def running(task: Running) -> Iterator[None]:
+    """Make a task the current one; the worker does this around each run."""
+    token = _running.set(task)
+    try:
+        yield
+    finally:
+        _running.reset(token)
+
+
+class CurrentTask:
+    """The running task. Harmless in a method that was called directly."""
+
+    @property
+    def id(self) -> str | None:
+        """The task's uuid; None outside a worker."""
+        task = _running.get()
+        return None if task is None else task.id
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt this is, from 1; 0 outside a worker."""
+        task = _running.get()
+        return 0 if task is None else task.attempt
+
+    def progress(
+        self,
+        done: float,
+        total: float | None = None,
+        message: str | None = None,
+    ) -> None:
+        """Tell the owner how far the task is. Never raises, whatever it is given.
+
+        Some of the calls are dropped: those in quick succession, and those that come
+        while the database is busy. Seen at once, whatever the task's transaction does.
+
+        :param done: how much is done, in any unit. What is no finite number counts
+            as not known.
+        :param total: how much there is to do, in the same unit, if known.
+        :param message: what is going on; translated here if it is lazy, and cut
+            after 1,000 characters.
+        """
+        task = _running.get()
+        if task is not None:
+            task.report(Progress.of(done, total, message))
+
+
+current_task = CurrentTask()

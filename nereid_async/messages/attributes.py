@@ -1,0 +1,91 @@
+"""SQS message attributes, checked where they are given: nobody is there at the sending.
+
+What is allowed is said in Amazon's SQS Developer Guide, "Amazon SQS message metadata",
+and in the API reference, "MessageAttributeValue".
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ..errors import ConfigurationError
+
+_MOST = 10
+_NAME = re.compile(r"(?!(?i:aws|amazon)\.)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_NAME_MAX_CHARS = 256
+#: A type of Amazon's, and maybe a label of one's own.
+_TYPE = re.compile(r"(String|Number|Binary)(\.[A-Za-z0-9_.-]+)?")
+_TYPE_MAX_CHARS = 256
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+#: Amazon takes from a text what XML 1.0 takes.
+_CHARACTERS = "\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff"
+_TEXT = re.compile(f"[{_CHARACTERS}]+")
+_NO_TEXT = re.compile(f"[^{_CHARACTERS}]")
+
+
+def check(attributes: Any) -> None:
+    """Check attributes as boto3 takes them: names to types and values.
+
+    :raises ConfigurationError: naming the attribute.
+    """
+    if not isinstance(attributes, dict):
+        raise ConfigurationError(
+            f"attributes={attributes!r}: a dict such as "
+            '{"kind": {"DataType": "String", "StringValue": "mail"}}'
+        )
+    if len(attributes) > _MOST:
+        raise ConfigurationError(
+            f"{len(attributes)} attributes; a message has {_MOST} at most"
+        )
+    for name, attribute in attributes.items():
+        fault = _fault(name, attribute)
+        if fault:
+            raise ConfigurationError(f"attribute {name!r}: {fault}")
+
+
+def _fault(name: Any, attribute: Any) -> str | None:
+    if not (isinstance(name, str) and len(name) <= _NAME_MAX_CHARS):
+        return f"its name is no text of up to {_NAME_MAX_CHARS} characters"
+    if not _NAME.fullmatch(name):
+        return "a name is made of A-Za-z0-9_- and single dots, and not Amazon's"
+    if not isinstance(attribute, dict):
+        return "a dict of DataType and StringValue or BinaryValue"
+    kind = attribute.get("DataType")
+    is_short = isinstance(kind, str) and len(kind) <= _TYPE_MAX_CHARS
+    typed = _TYPE.fullmatch(str(kind))
+    if not is_short or typed is None:
+        return f"DataType {kind!r} is none of String, Number and Binary"
+    wanted = "BinaryValue" if typed[1] == "Binary" else "StringValue"
+    if set(attribute) != {"DataType", wanted}:
+        return f"a {kind} has DataType and {wanted}, and nothing else"
+    value = attribute[wanted]
+    if wanted == "BinaryValue":
+        return None if isinstance(value, bytes) and value else "no bytes"
+    if not (isinstance(value, str) and _TEXT.fullmatch(value)):
+        return "StringValue is empty, no text, or has characters that SQS refuses"
+    if typed[1] == "Number" and not _NUMBER.fullmatch(value):
+        return f"{value!r} is no number"
+    return None
+
+
+def size_bytes(attributes: dict[str, Any] | None) -> int:
+    """What they count for in the size of a message: names, types and values."""
+    return sum(
+        len(part if isinstance(part, bytes) else str(part).encode())
+        for name, attribute in (attributes or {}).items()
+        for part in (name, *attribute.values())
+    )
+
+
+def text_attribute(text: str, limit_bytes: int) -> dict[str, str]:
+    """Any text as an attribute that SQS takes: other characters are escaped.
+
+    :param limit_bytes: what is longer is cut.
+    """
+    fit = _NO_TEXT.sub(_escaped, text[:limit_bytes]).encode()[:limit_bytes]
+    return {"DataType": "String", "StringValue": fit.decode(errors="ignore") or "-"}
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode("ascii")

@@ -1,0 +1,67 @@
+"""What tells a database from another one of the same name, such as its copy."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from ..errors import DatabaseUnavailable, MessageError
+from ..messages.message import MessageCodec
+from .identity import IdentityRows, Renewal
+
+logger = logging.getLogger(__name__)
+
+#: The tag of a queue with the identity of the database that made it.
+IDENTITY_TAG = "nereid_async.database"
+
+
+class DatabaseIdentity:
+    """The identity of one database, read once a process. Thread-safe.
+
+    :ivar database: the database's name.
+    """
+
+    def __init__(self, database: str) -> None:
+        self.database = database
+        self._rows = IdentityRows(database)
+        self._read = False
+        self._value: str | None = None
+
+    @property
+    def value(self) -> str | None:
+        """A uuid; None if it cannot be read now, or the database has none.
+
+        A task without one runs as well: this is no reason to fail.
+        """
+        if not self._read:
+            try:
+                self._value = self._rows.identity()
+                self._read = True
+            except DatabaseUnavailable as error:
+                logger.warning("the database's identity is not read: %s", error)
+        return self._value
+
+    def renew(self, codec: MessageCodec, *, drop_waiting: bool) -> Renewal:
+        """Give the database another one: it is a copy.
+
+        :param drop_waiting: whether the copy forgets the tasks that had not run.
+        :raises DatabaseUnavailable: the database does not do it now.
+        """
+
+        def change(text: str, identity: str) -> str | None:
+            try:
+                message = codec.decode(text)
+                own = replace(message, database=self.database, identity=identity)
+                return codec.encode(own)
+            except MessageError:
+                return None
+
+        renewal = self._rows.renew_identity(change, drop_waiting=drop_waiting)
+        self._read = False
+        return renewal
+
+
+def identity_tags(identity: DatabaseIdentity | None) -> dict[str, str]:
+    """The tags of a queue that is made for a database."""
+    value = None if identity is None else identity.value
+    return {} if value is None else {IDENTITY_TAG: value}

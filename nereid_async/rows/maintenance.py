@@ -1,0 +1,79 @@
+"""Maintenance: what has outlived its time is removed, and tables are looked at."""
+
+from __future__ import annotations
+
+from ..database import connections
+from ..database.errors import is_missing_table
+from .statements import Statements, params
+
+#: How many leases are ended at a time.
+_LEASES_A_STATEMENT = 10_000
+
+
+class MaintenanceRows(Statements):
+    """Removes rows, results and leases that are over."""
+
+    def reap(self, row_ttl_s: float, limit: int) -> int:
+        """Remove old rows, and results whose time is over; returns how many.
+
+        :param row_ttl_s: how long rows of finished tasks are kept.
+        :param limit: most rows touched by each statement.
+        """
+        with connections.transaction(self.database) as cursor:
+            self._execute(
+                cursor,
+                "WITH old AS MATERIALIZED (SELECT id FROM async_task "
+                "WHERE finished_at < {later} LIMIT {p} {skip_locked}) "
+                "DELETE FROM async_task WHERE id IN (SELECT id FROM old) "
+                "RETURNING uuid",
+                [-row_ttl_s, limit],
+            )
+            gone = [uuid for (uuid,) in cursor.fetchall()]
+            if gone:
+                self._execute(
+                    cursor,
+                    f"DELETE FROM async_run WHERE uuid IN ({params(gone)})",
+                    gone,
+                )
+        with connections.transaction(self.database) as cursor:
+            self._execute(
+                cursor,
+                "WITH stale AS MATERIALIZED (SELECT id FROM async_task "
+                "WHERE result IS NOT NULL AND expires_at < {now} "
+                "LIMIT {p} {skip_locked}) UPDATE async_task SET result = NULL "
+                "WHERE id IN (SELECT id FROM stale) RETURNING uuid",
+                [limit],
+            )
+            return len(gone) + len(cursor.fetchall())
+
+    def end_leases(self, limit: int = _LEASES_A_STATEMENT) -> int:
+        """Let go of leases that are over since their task is; returns how many.
+
+        A finishing run must not touch what its own heartbeat writes: its lease runs
+        out by itself, and would stand in the way of those that look for dead workers.
+        """
+        with connections.transaction(self.database, durable=False) as cursor:
+            self._execute(
+                cursor,
+                "WITH over AS MATERIALIZED (SELECT r.id FROM async_run r "
+                "LEFT JOIN async_task t ON t.uuid = r.uuid AND t.state = 'running' "
+                "WHERE r.lease_until < {now} AND t.id IS NULL "
+                "LIMIT {p} {skip_locked_run}) UPDATE async_run SET lease_until = NULL "
+                "WHERE id IN (SELECT id FROM over) RETURNING id",
+                [limit],
+            )
+            return len(cursor.fetchall())
+
+    def columns(self, table: str) -> set[str]:
+        """The names of the columns that a table of ours has; one read of no row.
+
+        None of them if there is no such table.
+        """
+        try:
+            with connections.autocommit(self.database) as cursor:
+                cursor.execute(f'SELECT * FROM "{table}" LIMIT 0')
+                return {column[0] for column in cursor.description}
+        except Exception as error:
+            if is_missing_table(error):
+                return set()
+            raise

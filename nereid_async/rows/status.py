@@ -1,0 +1,105 @@
+"""What rows tell: where a task stands, and how many there are."""
+
+from __future__ import annotations
+
+import logging
+from typing import NamedTuple
+
+from ..database import connections
+from ..errors import MessageError
+from ..messages.outcome import Failure, Outcome, Progress, State, Status
+from ..messages.serialization import loads
+from ..throttled_log import ThrottledLog
+from .statements import Statements
+
+_throttled = ThrottledLog(logging.getLogger(__name__))
+
+
+class _Standing(NamedTuple):
+    """What a row says of its task."""
+
+    state: str
+    result: str | None
+    error: str | None
+    traceback: str | None
+    gone: int
+    done: float | None
+    total: float | None
+    text: str | None
+
+    @property
+    def where(self) -> State:
+        return State(self.state)
+
+    @property
+    def progress(self) -> Progress | None:
+        told = (self.done, self.total, self.text)
+        return None if told == (None, None, None) else Progress.of(*told)
+
+
+class StatusRows(Statements):
+    """Tells where tasks stand."""
+
+    def status(self, task_id: str) -> Status | None:
+        """Tell where a task stands; one read."""
+        with connections.autocommit(self.database) as cursor:
+            self._execute(
+                cursor,
+                "SELECT t.state, t.result, t.error, t.traceback, "
+                "CASE WHEN t.acknowledged OR t.expires_at < {now} THEN 1 ELSE 0 END, "
+                "r.progress_done, r.progress_total, r.progress_message "
+                "FROM async_task t LEFT JOIN async_run r ON r.uuid = t.uuid "
+                "WHERE t.uuid = {p}",
+                [task_id],
+            )
+            row = cursor.fetchone()
+        return None if row is None else self._status(task_id, _Standing(*row))
+
+    def _status(self, task_id: str, row: _Standing) -> Status:
+        if not row.where.finished:
+            return Status(row.where, row.progress)
+        if row.gone:
+            return Status(row.where, gone=True)
+        try:
+            return Status(row.where, outcome=self._outcome(task_id, row))
+        except MessageError as error:
+            kind = "outcome", type(error)
+            _throttled.error(kind, "result of task %s: %s", task_id, error)
+            return Status(row.where, gone=True)
+
+    def _outcome(self, task_id: str, row: _Standing) -> Outcome:
+        if row.error is not None:
+            failure = Failure.from_json(loads(row.error), row.traceback or "")
+            return Outcome(failure=failure)
+        if row.result is None:
+            return Outcome()
+        return self._outcomes.from_json(task_id, loads(row.result))
+
+    def acknowledge(self, task_id: str) -> None:
+        """Note that the owner has the outcome, and drop it."""
+        with connections.autocommit(self.database) as cursor:
+            self._execute(
+                cursor,
+                "UPDATE async_task SET acknowledged = {true}, result = NULL "
+                "WHERE uuid = {p} AND state IN ('done', 'failed')",
+                [task_id],
+            )
+
+    def count_by_state(self) -> dict[str, int]:
+        """How many rows there are in each state."""
+        with connections.autocommit(self.database) as cursor:
+            cursor.execute("SELECT state, count(*) FROM async_task GROUP BY state")
+            counts = dict(cursor.fetchall())
+        return {state.value: int(counts.get(state.value, 0)) for state in State}
+
+    def count_due_by_queue(self) -> dict[str, int]:
+        """How many rows of each queue wait for a worker, by the queues' short names."""
+        with connections.autocommit(self.database) as cursor:
+            self._execute(
+                cursor,
+                "SELECT queue, count(*) FROM async_task "
+                "WHERE state IN ('pending', 'sent') AND due_at <= {now} "
+                "GROUP BY queue ORDER BY queue",
+                [],
+            )
+            return {queue: int(count) for queue, count in cursor.fetchall()}

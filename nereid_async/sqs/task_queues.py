@@ -1,0 +1,214 @@
+"""The task queues on Amazon SQS: found, or made with their dead-letter queue."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import (
+    AccessDenied,
+    ConfigurationError,
+    CredentialsRefused,
+    QueueMissing,
+    RequestRefused,
+)
+from ..rows.database_identity import IDENTITY_TAG, DatabaseIdentity, identity_tags
+from ..settings import SQS_RETENTION_MAX_S, Settings
+from .client import RECEIVES_MAX, Sqs
+from .queue_names import QueueNames
+
+#: Rows are kept longer than this, so no message outlives its row.
+_KEPT = {"MessageRetentionPeriod": str(SQS_RETENTION_MAX_S)}
+#: Give-backs and deploys raise a message's receive count, too: a policy that fires
+#: below this takes messages that have not failed.
+_RECEIVES_AT_LEAST = 100
+_WAY_OUT = (
+    "create it, or correct its name: --queue of the worker, or the task's queue, such "
+    "as configure(queue=…)"
+)
+
+
+class TaskQueues:
+    """Makes calls on the queues of one database. Thread-safe.
+
+    Those of another account are never created: AWS would make one in our own.
+
+    :param identity: what the queues are tagged with, if at all.
+    """
+
+    def __init__(
+        self,
+        names: QueueNames,
+        settings: Settings,
+        sqs: Sqs,
+        identity: DatabaseIdentity | None = None,
+    ) -> None:
+        self._names = names
+        self._identity = identity
+        self._owner = settings.sqs_queue_owner
+        self._creates = settings.sqs_create_queues and not self._owner
+        self._sqs = sqs
+
+    def find_or_make(self, queue: str) -> None:
+        """See that the queue of that short name is there, before a call needs it.
+
+        In another account its dead-letter queue, too.
+
+        :raises QueueMissing: it does not exist, and is not to be created.
+        :raises TransportError: as :meth:`.client.Sqs.call`.
+        """
+        try:
+            self._url(self._names.task(queue))
+        except QueueMissing:
+            if not self._creates:
+                raise
+            self._create(queue)
+        if self._owner:
+            self._url(self._names.dead(queue))
+
+    def backlog(self, queue: str) -> int:
+        """How many messages wait there to be received, as SQS counts them roughly.
+
+        :raises TransportError: as :meth:`.client.Sqs.call`.
+        """
+        try:
+            url = self._url(self._names.task(queue))
+            return int(self._attribute(url, "ApproximateNumberOfMessages") or 0)
+        except QueueMissing:
+            self._sqs.forget_url(self._names.task(queue))
+            return 0
+
+    def call(self, operation: str, queue: str, **parameters: Any) -> dict[str, Any]:
+        """Make a call on the queue of that short name, which is made if missing.
+
+        :raises QueueMissing: it does not exist, and is not to be created.
+        :raises TransportError: as :meth:`.client.Sqs.call`.
+        """
+        name = self._names.task(queue)
+        return self._call(operation, name, lambda: self._create(queue), parameters)
+
+    def call_dead(
+        self, operation: str, queue: str, **parameters: Any
+    ) -> dict[str, Any]:
+        """Make a call on the queue's dead-letter queue, which is made if missing."""
+        name = self._names.dead(queue)
+        return self._call(operation, name, lambda: self._make(name, _KEPT), parameters)
+
+    def warnings(self, queue: str) -> list[str]:
+        """What about the queue will make trouble, as texts for a log.
+
+        :raises TransportError: it could not be asked.
+        """
+        name = self._names.task(queue)
+        try:
+            policy = self._attribute(self._url(name), "RedrivePolicy")
+        except QueueMissing:
+            return []
+        except AccessDenied:
+            # Nothing else needs this right: a worker without it works.
+            return []
+        receives = int(json.loads(policy or "{}").get("maxReceiveCount", RECEIVES_MAX))
+        if receives >= _RECEIVES_AT_LEAST:
+            return []
+        return [
+            f"queue {name}: its redrive policy takes a message after {receives} "
+            "receives, also one that was just given back; set maxReceiveCount to "
+            f"{_RECEIVES_AT_LEAST} or more, the worker sees to dead letters itself"
+        ]
+
+    def check_owner(self, queue: str) -> None:
+        """See that the queue was not made by another database.
+
+        :raises ConfigurationError: it was.
+        :raises TransportError: it could not be asked.
+        """
+        name = self._names.task(queue)
+        own = None if self._identity is None else self._identity.value
+        if own is None or not self._creates:
+            # Queues that others make bear no tag of ours.
+            return
+        try:
+            answer = self._sqs.call("list_queue_tags", QueueUrl=self._sqs.url(name))
+        except CredentialsRefused:
+            raise
+        except (AccessDenied, QueueMissing, RequestRefused):
+            # Nothing else needs this right: a worker without it works.
+            return
+        owner = answer.get("Tags", {}).get(IDENTITY_TAG, own)
+        if owner != own:
+            raise ConfigurationError(
+                f"queue {name} belongs to another database of this name: the identity "
+                f"in its tag {IDENTITY_TAG} is {owner}, and that of this database is "
+                f"{own}. Set another sqs_queue_prefix for one of them. If the queue is "
+                "this one's, whose identity was renewed: correct the tag, or remove it"
+            )
+
+    def _call(
+        self,
+        operation: str,
+        name: str,
+        create: Callable[[], str],
+        parameters: dict[str, Any],
+    ) -> dict[str, Any]:
+        try:
+            return self._sqs.call(operation, QueueUrl=self._url(name), **parameters)
+        except QueueMissing as error:
+            # Never there, or removed since its URL was asked for.
+            self._sqs.forget_url(name)
+            if not self._creates:
+                raise self._missing(name) from error
+            return self._sqs.call(operation, QueueUrl=create(), **parameters)
+
+    def _url(self, name: str) -> str:
+        try:
+            return self._sqs.url(name, self._owner)
+        except QueueMissing as error:
+            raise self._missing(name) from error
+        except CredentialsRefused:
+            raise
+        except AccessDenied as error:
+            raise AccessDenied(f"queue {self._described(name)}: {error}") from error
+
+    def _missing(self, name: str) -> QueueMissing:
+        if not self._owner:
+            return QueueMissing(
+                f"queue {name} does not exist, and sqs_create_queues = no; {_WAY_OUT}"
+            )
+        return QueueMissing(
+            f"queue {self._described(name)} cannot be seen: there is none, or its "
+            "policy does not let these credentials use it. It is not created, since "
+            f"sqs_queue_owner is set; {_WAY_OUT}"
+        )
+
+    def _described(self, name: str) -> str:
+        return f"{name} of account {self._owner}" if self._owner else name
+
+    def _create(self, queue: str) -> str:
+        dead_url = self._make(self._names.dead(queue), _KEPT)
+        # A safety net: the worker puts dead letters aside by itself.
+        policy = {
+            "deadLetterTargetArn": self._attribute(dead_url, "QueueArn"),
+            "maxReceiveCount": RECEIVES_MAX,
+        }
+        attributes = {**_KEPT, "RedrivePolicy": json.dumps(policy)}
+        return self._make(self._names.task(queue), attributes)
+
+    def _make(self, name: str, attributes: dict[str, str]) -> str:
+        try:
+            return self._sqs.create(name, attributes, identity_tags(self._identity))
+        except CredentialsRefused:
+            raise
+        except (AccessDenied, RequestRefused) as error:
+            kind = AccessDenied if isinstance(error, AccessDenied) else QueueMissing
+            raise kind(
+                f"queue {name} does not exist and cannot be created; {_WAY_OUT} "
+                f"({error})"
+            ) from error
+
+    def _attribute(self, url: str, attribute: str) -> str | None:
+        answer = self._sqs.call(
+            "get_queue_attributes", QueueUrl=url, AttributeNames=[attribute]
+        )
+        value: str | None = answer.get("Attributes", {}).get(attribute)
+        return value

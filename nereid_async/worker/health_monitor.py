@@ -1,0 +1,80 @@
+"""Tells how the processes of a worker are: in the log, and in the health file."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+
+from .health_file import HealthFile
+from .heartbeats import Heartbeats
+from .options import WorkerOptions
+
+logger = logging.getLogger(__name__)
+
+
+class HealthMonitor:
+    """Looks at the signs of life of processes, in the process that has started them."""
+
+    def __init__(self, heartbeats: Heartbeats, options: WorkerOptions) -> None:
+        self._heartbeats = heartbeats
+        self._options = options
+        self._health = HealthFile(options.health_file)
+        #: What was said of which slot, and when.
+        self._told_at_s: dict[tuple[str, int], float] = {}
+
+    def look(self, slots: Iterable[int]) -> str:
+        """Tell how the processes in these slots are.
+
+        :returns: what is wrong, if it has been for so long that the worker is to end.
+        """
+        stuck, busy, hopeless = "", "", ""
+        for slot in slots:
+            silent_s = self._heartbeats.of(slot).silent_for_s
+            if text := self._silence(slot, silent_s):
+                stuck = f"stuck: {text}"
+                if silent_s >= self._options.give_up_s:
+                    hopeless = text
+            if text := self._business(slot):
+                busy = f"busy: {text}"
+        self._health.write(stuck or busy)
+        return hopeless
+
+    def end(self) -> None:
+        """Take the health file away: the worker has ended."""
+        self._health.remove()
+
+    def _silence(self, slot: int, silent_s: float) -> str:
+        every_s = self._options.stuck_after_s
+        if silent_s < every_s:
+            self._over("silence", slot, "receives again")
+            return ""
+        text = f"worker process {slot} has not received for {silent_s:.0f} s"
+        self._tell("silence", slot, every_s, logging.ERROR, text)
+        return text
+
+    def _business(self, slot: int) -> str:
+        every_s = self._options.busy_after_s
+        busy = self._heartbeats.of(slot).busy
+        if busy is None or busy.shortest_s < every_s:
+            self._over("business", slot, "has begun another task, or has nothing to do")
+            return ""
+        text = (
+            f"worker process {slot}: all {busy.threads} thread(s) busy for "
+            f"{busy.shortest_s:.0f} s, the longest for {busy.longest_s:.0f} s with "
+            f"{busy.task}"
+        )
+        self._tell("business", slot, every_s, logging.WARNING, text)
+        return text
+
+    def _tell(
+        self, what: str, slot: int, every_s: float, level: int, text: str
+    ) -> None:
+        now_s = time.monotonic()
+        if now_s - self._told_at_s.get((what, slot), float("-inf")) >= every_s:
+            self._told_at_s[what, slot] = now_s
+            logger.log(level, "%s", text)
+
+    def _over(self, what: str, slot: int, text: str) -> None:
+        if self._told_at_s.pop((what, slot), None) is not None:
+            logger.warning("worker process %d %s", slot, text)

@@ -1,0 +1,57 @@
+"""Removes what has outlived its time: rows, results, forgotten reply queues."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+
+from ...database import connections
+from ...errors import TransportError
+from ...runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+_PAUSE_S = 600.0
+_ROWS_A_STATEMENT = 1_000
+
+
+def reap(runtime: Runtime) -> int:
+    """Remove all there is to remove now; returns how much that was.
+
+    :raises TransportError: the queue service cannot be reached.
+    """
+    reaped = 0
+    if runtime.rows is not None:
+        while True:
+            rows = runtime.rows.reap(runtime.settings.row_ttl, _ROWS_A_STATEMENT)
+            reaped += rows
+            if rows < _ROWS_A_STATEMENT:
+                break
+    return reaped + runtime.results.reap()
+
+
+class Reaper(threading.Thread):
+    """Reaps now and then: one process at a time, of all that serve the database."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        super().__init__(name="reaper", daemon=True)
+        self._runtime = runtime
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """End the thread after what it is at."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Go round until stopped; processes do not go all at once."""
+        while not self._stopping.wait(_PAUSE_S * random.uniform(0.5, 1.5)):
+            try:
+                with connections.try_lock(self._runtime.database, "reaper") as locked:
+                    if locked:
+                        reaped = reap(self._runtime)
+                        logger.info("reaper: %d row(s) or queue(s) removed", reaped)
+            except TransportError as error:
+                logger.warning("reaper: %s", error)
+            except BaseException:
+                logger.exception("the reaper failed, and goes on")

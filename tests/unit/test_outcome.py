@@ -1,0 +1,79 @@
+"""What is kept of an exception is bounded, and fit for where it goes."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+
+import pytest
+
+from nereid_async.messages.attributes import check, text_attribute
+from nereid_async.messages.outcome import Failure, Outcome
+from nereid_async.messages.serialization import dumps
+
+
+def test_what_fits_is_kept_as_it_is() -> None:
+    failure = Failure.of(ValueError("no ☃"))
+    assert (failure.type, failure.message) == ("ValueError", "no ☃")
+    assert "ValueError: no ☃" in failure.traceback
+
+
+@pytest.mark.parametrize("character", ["x", "☃", "\0", "\ud800", "\U0001f600"])
+def test_a_large_one_is_cut_and_fits_into_a_reply(character: str) -> None:
+    class Large(Exception):
+        pass
+
+    Large.__name__ = "x" * 1_000_000
+    failure = Failure.of(Large("head" + character * 3_000_000 + "tail"))
+    assert failure.message.startswith("head")
+    assert failure.message.endswith("tail")
+    assert "characters left out" in failure.message
+    # 1 MiB, less its frame.
+    assert len(dumps(Outcome(failure=failure).as_json())) < 1_048_000
+
+
+def test_one_that_cannot_be_told_keeps_its_type() -> None:
+    class Mute(Exception):
+        @property
+        def message(self) -> str:
+            raise RuntimeError("of message")
+
+        def __str__(self) -> str:
+            raise RuntimeError("of __str__")
+
+    failure = Failure.of(Mute())
+    assert failure.type == "Mute"
+    assert "RuntimeError" in failure.message
+    assert "Mute" in failure.traceback
+
+
+@pytest.mark.parametrize(
+    ("text", "fit"),
+    [
+        ("no ☃", "no ☃"),
+        ("a\0b\x1b", "a\\x00b\\x1b"),
+        ("\ud800\ufffe", "\\ud800\\ufffe"),
+        ("", "-"),
+        ("☃" * 1_000, "☃" * 333),
+    ],
+)
+def test_any_text_makes_an_attribute(text: str, fit: str) -> None:
+    attribute = text_attribute(text, 1_000)
+    check({"reason": attribute})
+    assert attribute["StringValue"] == fit
+
+
+def test_the_sentence_is_the_same_where_it_cannot_be_translated() -> None:
+    failure = Failure("ValueError", "no")
+    xml = files("trytond.modules.async_sqs").joinpath("message.xml").read_text()
+    (text,) = re.findall('<field name="text">(.*)</field>', xml)
+    assert failure.for_browser()["message"] == text % {"error": failure.id}
+
+
+def test_what_is_stored_is_read() -> None:
+    for failure in (
+        Failure("ValueError", "no", "trace", sentence="Nein."),
+        Failure("UserError", "no", "trace", public=True),
+    ):
+        assert Failure.from_json(failure.as_json(), "trace") == failure
+    assert Failure("A", "b").id != Failure("A", "b").id

@@ -92,7 +92,7 @@ class Statements:
     ) -> None:
         """Run a statement.
 
-        :param durable: as of ``connections.transaction``; for a statement by itself only.
+        :param durable: as of ``transaction``; for a statement by itself only.
         """
         cursor.execute(_written(statement, self._dialect, durable), list(parameters))
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from nereid_async.cli import _runtime_of_app
 from tests.helpers import Browser
 
 ID = "00000000-0000-8000-8000-000000000001"
@@ -65,9 +64,7 @@ def test_a_handle_as_well_as_its_id(render: Any) -> None:
     assert f'uuid="{ID}"' in page
 
 
-def test_a_worker_finds_the_templates_before_it_has_threads(app: Any) -> None:
-    from flask.cli import ScriptInfo
-
-    assert app.jinja_loader._loaders is None
-    _runtime_of_app(ScriptInfo(create_app=lambda: app))
+def test_templates_are_found_before_there_are_threads(app: Any) -> None:
+    """Nereid finds them at the first use else, and tells a second thread of none."""
+    assert app.initialised
     assert app.jinja_loader._loaders

@@ -6,6 +6,7 @@ A page names them in literals::
     worker/runner.py:Runner.run  a class or function in a file; of a test behind ``::``
     runner.Runner, Runner.run    a module's or a class's, wherever that is
     Runner                       a class
+    async_run.attempt            a column
     ASYNC_BROKER                 a setting
     make test                    a target of the Makefile
 
@@ -28,8 +29,10 @@ PROJECT = Path(__file__).parents[2]
 PACKAGE = PROJECT / "nereid_async"
 PAGES = ("docs/architecture.rst", "docs/glossary.rst", "SECURITY.rst")
 
-#: Tables, and names of other packages, with what they begin with.
-OTHERS = {"async_run", "async_task", "trytond"}
+#: The models whose fields are the columns of the tables.
+TABLES = {"async_run.": "Run.", "async_task.": "Task."}
+#: What names of other packages begin with.
+OTHERS = {"trytond"}
 
 _PLACE = re.compile(r"([\w./-]+\.\w+)::?([A-Za-z_]\w*(?:(?:\.|::)\w+)*)")
 _PATH = re.compile(r"(?:[\w.-]+/)+[\w.-]*|[\w.-]+\.(?:py|rst|toml|txt|yaml|js)")
@@ -84,6 +87,8 @@ def is_true(name: str) -> bool:
     if _PATH.fullmatch(name):
         return found(name) is not None
     if _DOTTED.fullmatch(name) or _CLASS.fullmatch(name):
+        for table, model in TABLES.items():
+            name = name.replace(table, model)
         return name.partition(".")[0] in OTHERS or name in names_anywhere()
     if setting := _SETTING.fullmatch(name):
         options = names_in(PACKAGE / "settings" / "record.py")
@@ -137,6 +142,7 @@ def seen_as_false(text: str) -> list[str]:
     [
         *PLACES_OF_NOTHING,
         "NoSuchClass",
+        "async_run.no_such_column",
         "ASYNC_NO_SUCH_SETTING = yes",
         "make no-such-target",
     ],
@@ -159,6 +165,7 @@ def test_a_name_of_nothing_is_seen_in_a_drawing(name: str) -> None:
         "tests/unit/test_docs.py::test_a_true_name_is_taken",
         "Runner.run",
         "execution.execute",
+        "async_task.message",
         "Runner",
         "ASYNC_OUTBOX = no",
         "make test",

@@ -27,7 +27,12 @@ from docutils.core import publish_doctree
 
 PROJECT = Path(__file__).parents[2]
 PACKAGE = PROJECT / "nereid_async"
-PAGES = ("docs/architecture.rst", "docs/glossary.rst", "SECURITY.rst")
+PAGES = (
+    "docs/architecture.rst",
+    "docs/glossary.rst",
+    "CONTRIBUTING.rst",
+    "SECURITY.rst",
+)
 
 #: The models whose fields are the columns of the tables.
 TABLES = {"async_run.": "Run.", "async_task.": "Task."}

@@ -17,6 +17,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .errors import ConfigurationError, NereidAsyncError, TransportError
+from .worker.options import (
+    PROCESSES_MAX,
+    THREADS,
+    THREADS_MAX,
+    THREADS_ON_SQLITE,
+    WorkerOptions,
+    default_threads,
+)
 
 if TYPE_CHECKING:
     from flask.cli import ScriptInfo
@@ -41,65 +49,70 @@ def _worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option(
                 "--processes",
-                default=1,
+                default=WorkerOptions.processes,
                 show_default=True,
-                type=click.IntRange(1, 256),
+                type=click.IntRange(1, PROCESSES_MAX),
                 help="Processes that run tasks.",
             ),
             click.option(
                 "--threads",
                 default=None,
-                show_default="2, on SQLite 1",
-                type=click.IntRange(1, 256),
+                show_default=f"{THREADS}, on SQLite {THREADS_ON_SQLITE}",
+                type=click.IntRange(1, THREADS_MAX),
                 help="Tasks at a time in each process.",
             ),
-            click.option("--burst", is_flag=True, help="End when the queue is empty."),
+            click.option(
+                "--burst", is_flag=True, help="Exit when no task is left that is due."
+            ),
             click.option(
                 "--grace",
                 "grace_s",
-                default=30.0,
+                default=WorkerOptions.grace_s,
                 show_default=True,
                 type=click.FloatRange(0),
-                help="Seconds running tasks may take to finish after SIGTERM.",
+                help="Shutdown grace: seconds that running tasks may take to finish "
+                "after SIGTERM.",
             ),
             click.option(
                 "--max-tasks",
-                default=0,
+                default=WorkerOptions.max_tasks,
                 type=click.IntRange(0),
-                help="Replace a process after that many tasks.",
+                help="Recycle a process after that many tasks; 0 for never.",
             ),
             click.option(
                 "--max-memory",
                 "max_memory_mb",
-                default=0,
+                default=WorkerOptions.max_memory_mb,
                 type=click.IntRange(0),
                 metavar="MB",
-                help="Replace a process that has used that much memory.",
+                help="Recycle a process that has used that much memory; 0 for never.",
             ),
             click.option(
                 "--stuck-after",
                 "stuck_after_s",
-                default=60.0,
+                default=WorkerOptions.stuck_after_s,
                 show_default=True,
                 type=click.FloatRange(1),
-                help="Say so when a process has not received for that many seconds.",
+                help="Report a process as stuck when it has not received for that many "
+                "seconds.",
             ),
             click.option(
                 "--give-up-after",
                 "give_up_s",
-                default=300.0,
+                default=WorkerOptions.give_up_s,
                 show_default=True,
                 type=click.FloatRange(1),
-                help="End with an error when it still has not.",
+                help="Exit with an error when a process has not received for that many "
+                "seconds.",
             ),
             click.option(
                 "--busy-after",
                 "busy_after_s",
-                default=3_600.0,
+                default=WorkerOptions.busy_after_s,
                 show_default=True,
                 type=click.FloatRange(1),
-                help="Say so when all threads of a process have been busy with the "
-                "same tasks for that many seconds.",
+                help="Report a process as busy when all its threads have run the same "
+                "tasks for that many seconds.",
             ),
             click.option(
                 "--health-file",
@@ -118,7 +131,6 @@ def _run_worker(
 ) -> None:
     """Run tasks until Ctrl-C or SIGTERM."""
     from . import versions
-    from .worker.options import WorkerOptions, usual_threads
     from .worker.start import work
 
     _log_to_stderr(verbose)
@@ -131,7 +143,7 @@ def _run_worker(
             "no web app: tasks deferred by web requests are left for a worker that "
             "has it (--app, or `flask async worker`)"
         )
-    threads = usual_threads() if threads is None else threads
+    threads = default_threads() if threads is None else threads
     sys.exit(work(runtime, WorkerOptions(threads=threads, **options)))
 
 

@@ -12,7 +12,7 @@ from trytond.transaction import Transaction
 from . import pending
 from .deferred_call import DeferredCall
 from .errors import ConfigurationError, DelayTooLong, NoTransaction
-from .limits import MAX_DELAY_S
+from .limits import ATTEMPTS_MAX, DELAY_MAX_S, SQS_VISIBILITY_MAX_S
 from .messages.attributes import check as check_attributes
 from .messages.message import Message, Target, argument_name
 from .messages.serialization import Json, encode
@@ -26,8 +26,8 @@ class TaskOptions:
     """How a task is carried and run.
 
     :ivar ignore_result: whether the value is dropped; its state is kept anyway.
-    :ivar visibility_timeout: seconds a worker holds it without a sign of life, 1 to
-        43200; None for the setting.
+    :ivar visibility_timeout: seconds that a claim holds without a heartbeat; None for
+        the setting.
     :ivar queue: short name of its queue; None for the setting ``sqs_queue``.
     :ivar max_attempts: attempts before it is given up; None for the setting.
     :ivar retry_on: exception classes after which it is tried again.
@@ -69,15 +69,15 @@ class TaskOptions:
         :raises ConfigurationError: naming the option.
         """
         timeout, attempts = self.visibility_timeout, self.max_attempts
-        if timeout is not None and not _within(timeout, 1, 43_200):
+        if timeout is not None and not _within(timeout, 1, SQS_VISIBILITY_MAX_S):
             raise ConfigurationError(
-                f"visibility_timeout={timeout!r}: 1 to 43200 seconds"
+                f"visibility_timeout={timeout!r}: 1 to {SQS_VISIBILITY_MAX_S} seconds"
             )
-        if attempts is not None and not _within(attempts, 1, 1_000):
-            raise ConfigurationError(f"max_attempts={attempts!r}: 1 to 1000")
-        if not _within(self.delay, 0, MAX_DELAY_S):
+        if attempts is not None and not _within(attempts, 1, ATTEMPTS_MAX):
+            raise ConfigurationError(f"max_attempts={attempts!r}: 1 to {ATTEMPTS_MAX}")
+        if not _within(self.delay, 0, DELAY_MAX_S):
             raise ConfigurationError(
-                f"delay={self.delay!r}: 0 to {MAX_DELAY_S} seconds"
+                f"delay={self.delay!r}: 0 to {DELAY_MAX_S} seconds"
             )
         if self.queue is not None:
             checked_queue(self.queue)
@@ -106,7 +106,7 @@ def defer_call(
     :raises NoTransaction: no transaction is open.
     :raises SerializationError: an argument or a context value cannot travel.
     :raises MessageTooLarge: the message is larger than the queue takes.
-    :raises DelayTooLong: without an outbox, SQS holds a message for 900 s at most.
+    :raises DelayTooLong: without an outbox, for longer than the queue can delay.
     :raises ConfigurationError: the settings, or the database, are not usable.
     """
     if Transaction().database is None:

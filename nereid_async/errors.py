@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import click
 
-from .limits import MAX_DELAY_S
+from .limits import DELAY_MAX_S
 
 
 class NereidAsyncError(Exception):
@@ -230,8 +230,8 @@ class Retry(ControlFlow):
     """
 
     def __init__(self, delay: float | None = None) -> None:
-        if delay is not None and not 0 <= delay <= MAX_DELAY_S:
-            raise ValueError(f"Retry(delay={delay!r}): 0 to {MAX_DELAY_S} seconds")
+        if delay is not None and not 0 <= delay <= DELAY_MAX_S:
+            raise ValueError(f"Retry(delay={delay!r}): 0 to {DELAY_MAX_S} seconds")
         super().__init__(
             "retry" if delay is None else f"retry in {delay:g} s",
         )

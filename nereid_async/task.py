@@ -66,12 +66,13 @@ def async_task(
     Used as ``@async_task`` or ``@async_task(...)``, above or below ``@classmethod``.
 
     :param ignore_result: drop the value; with False it is kept for the owner.
-    :param visibility_timeout: seconds a worker holds the task without a sign of life
-        before another one takes it, 1 to 43200; default: the setting (60).
+    :param visibility_timeout: seconds without a heartbeat after which another worker
+        may take the task; range and default as the setting ``visibility_timeout``.
     :param queue: short name of its queue; default: the setting ``sqs_queue``.
-    :param max_attempts: attempts before it is given up; default: the setting (5).
+    :param max_attempts: attempts before the task fails; range and default as the
+        setting ``max_attempts``.
     :param retry_on: exception classes after which it is tried again.
-    :param public_errors: exception classes whose texts a visitor is told, besides
+    :param public_errors: exception classes whose texts the owner may read, besides
         Tryton's UserError and UserWarning and those of the setting.
     :param shared: serve the result to anybody who has the link.
     :raises ConfigurationError: an option is out of its range.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import AccessDenied, ConfigurationError, CredentialsRefused, QueueMissing
-from ..limits import QUEUE_DELAY_MAX_S
+from ..limits import SQS_DELAY_MAX_S
 from ..rows.database_identity import DatabaseIdentity
 from ..settings import Settings
 from ..sqs.client import Sqs
@@ -24,7 +24,7 @@ class SqsBroker:
     :param identity: what the queues are tagged with, if at all.
     """
 
-    max_delay_s: float | None = QUEUE_DELAY_MAX_S
+    max_delay_s: float | None = SQS_DELAY_MAX_S
 
     def __init__(
         self,

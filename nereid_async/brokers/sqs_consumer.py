@@ -8,15 +8,15 @@ from collections.abc import Iterator, Sequence
 
 from ..batcher import Batcher
 from ..errors import LeaseLost, TransportError
+from ..limits import (
+    SQS_BATCH_MAX_ENTRIES,
+    SQS_MESSAGE_MAX_BYTES,
+    SQS_VISIBILITY_MAX_S,
+)
 from ..messages.attributes import size_bytes as attributes_bytes
 from ..messages.attributes import text_attribute
 from ..settings import Settings
-from ..sqs.client import (
-    BATCH_MAX_BYTES,
-    BATCH_MAX_ENTRIES,
-    VISIBILITY_MAX_S,
-    whole_seconds,
-)
+from ..sqs.client import whole_seconds
 from ..sqs.task_queues import TaskQueues
 from ..throttled_log import ThrottledLog
 from .base import Delivery
@@ -24,7 +24,7 @@ from .sqs_receiver import DEAD_LETTER, RECEIVE_TIMEOUT_S, SqsReceiver
 
 logger = logging.getLogger(__name__)
 #: One line a message.
-_once = ThrottledLog(logger, interval_s=VISIBILITY_MAX_S)
+_once = ThrottledLog(logger, interval_s=SQS_VISIBILITY_MAX_S)
 
 #: For how long acknowledgements are collected into one call.
 _DELETE_PAUSE_S = 0.2
@@ -39,14 +39,14 @@ def _left_s(delivery: Delivery) -> int:
     That may be as much earlier than it was known here as a call may take.
     """
     held_s = time.monotonic() - delivery.received_at_s
-    return max(0, int(VISIBILITY_MAX_S - RECEIVE_TIMEOUT_S - held_s))
+    return max(0, int(SQS_VISIBILITY_MAX_S - RECEIVE_TIMEOUT_S - held_s))
 
 
 def _facts(
     delivery: Delivery, reason: str, token: str | None
 ) -> dict[str, dict[str, str]]:
     """What is told of a dead letter, as far as there is room beside it."""
-    room_bytes = BATCH_MAX_BYTES - len(delivery.text.encode())
+    room_bytes = SQS_MESSAGE_MAX_BYTES - len(delivery.text.encode())
     facts: dict[str, dict[str, str]] = {}
     for name, text in ((DEAD_LETTER, token or _NO_ROW), ("reason", reason)):
         more = {**facts, name: text_attribute(text, _REASON_MAX_BYTES)}
@@ -61,8 +61,8 @@ def _batches(deliveries: Sequence[Delivery]) -> Iterator[tuple[str, list[Deliver
     for delivery in deliveries:
         by_queue.setdefault(delivery.queue, []).append(delivery)
     for queue, group in by_queue.items():
-        for start in range(0, len(group), BATCH_MAX_ENTRIES):
-            yield queue, group[start : start + BATCH_MAX_ENTRIES]
+        for start in range(0, len(group), SQS_BATCH_MAX_ENTRIES):
+            yield queue, group[start : start + SQS_BATCH_MAX_ENTRIES]
 
 
 class SqsConsumer:
@@ -84,7 +84,7 @@ class SqsConsumer:
             self._delete,
             _DELETE_PAUSE_S,
             # Without rows a message that comes again runs again.
-            BATCH_MAX_ENTRIES if settings.outbox else 1,
+            SQS_BATCH_MAX_ENTRIES if settings.outbox else 1,
         )
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from ..limits import SQS_BATCH_MAX_ENTRIES, SQS_LONG_POLL_MAX_S
 from ..settings import Settings
-from ..sqs.client import BATCH_MAX_ENTRIES, LONG_POLL_MAX_S
 from ..sqs.task_queues import TaskQueues
 from .base import Delivery
 
-#: A long poll answers after 20 s at the latest.
-RECEIVE_TIMEOUT_S = LONG_POLL_MAX_S + 10.0
+#: Read timeout of a receive: the longest poll, and time for the answer.
+RECEIVE_TIMEOUT_S = SQS_LONG_POLL_MAX_S + 10.0
 #: The attribute that tells a dead letter of ours, which AWS has moved back, from a
 #: message that is new.
 DEAD_LETTER = "nereid_async.dead_letter"
@@ -36,7 +36,7 @@ class SqsReceiver:
         answer = self._queues.call(
             "receive_message",
             self.name,
-            MaxNumberOfMessages=min(limit, BATCH_MAX_ENTRIES),
+            MaxNumberOfMessages=min(limit, SQS_BATCH_MAX_ENTRIES),
             WaitTimeSeconds=wait_s,
             VisibilityTimeout=self._visibility_s,
             AttributeNames=[

@@ -13,10 +13,14 @@ from ..errors import (
     RequestRefused,
     TransportError,
 )
-from ..limits import QUEUE_DELAY_MAX_S
+from ..limits import (
+    SQS_BATCH_MAX_ENTRIES,
+    SQS_DELAY_MAX_S,
+    SQS_MESSAGE_MAX_BYTES,
+)
 from ..messages.attributes import size_bytes as attributes_bytes
 from ..sqs.circuit_breaker import CircuitBreakers
-from ..sqs.client import BATCH_MAX_BYTES, BATCH_MAX_ENTRIES, whole_seconds
+from ..sqs.client import whole_seconds
 from ..sqs.task_queues import TaskQueues
 from .base import OutgoingMessage, SendReport
 
@@ -139,8 +143,8 @@ def _batches(
         size_bytes = 0
         for message in group:
             message_bytes = len(message.text) + attributes_bytes(message.attributes)
-            full = len(batch) == BATCH_MAX_ENTRIES
-            if batch and (full or size_bytes + message_bytes > BATCH_MAX_BYTES):
+            full = len(batch) == SQS_BATCH_MAX_ENTRIES
+            if batch and (full or size_bytes + message_bytes > SQS_MESSAGE_MAX_BYTES):
                 yield queue, batch
                 batch, size_bytes = [], 0
             batch.append(message)
@@ -151,7 +155,7 @@ def _batches(
 def _entry(key: str, message: OutgoingMessage) -> dict[str, Any]:
     entry: dict[str, Any] = {"Id": key, "MessageBody": message.text}
     if message.delay_s:
-        entry["DelaySeconds"] = whole_seconds(message.delay_s, QUEUE_DELAY_MAX_S)
+        entry["DelaySeconds"] = whole_seconds(message.delay_s, SQS_DELAY_MAX_S)
     if message.attributes:
         entry["MessageAttributes"] = message.attributes
     return entry

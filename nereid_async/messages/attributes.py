@@ -10,13 +10,15 @@ import re
 from typing import Any
 
 from ..errors import ConfigurationError
+from ..limits import (
+    SQS_ATTRIBUTE_NAME_MAX_CHARS,
+    SQS_ATTRIBUTE_TYPE_MAX_CHARS,
+    SQS_ATTRIBUTES_MAX,
+)
 
-_MOST = 10
 _NAME = re.compile(r"(?!(?i:aws|amazon)\.)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
-_NAME_MAX_CHARS = 256
 #: A type of Amazon's, and maybe a label of one's own.
 _TYPE = re.compile(r"(String|Number|Binary)(\.[A-Za-z0-9_.-]+)?")
-_TYPE_MAX_CHARS = 256
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 #: Amazon takes from a text what XML 1.0 takes.
 _CHARACTERS = "\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff"
@@ -34,9 +36,9 @@ def check(attributes: Any) -> None:
             f"attributes={attributes!r}: a dict such as "
             '{"kind": {"DataType": "String", "StringValue": "mail"}}'
         )
-    if len(attributes) > _MOST:
+    if len(attributes) > SQS_ATTRIBUTES_MAX:
         raise ConfigurationError(
-            f"{len(attributes)} attributes; a message has {_MOST} at most"
+            f"{len(attributes)} attributes; a message has {SQS_ATTRIBUTES_MAX} at most"
         )
     for name, attribute in attributes.items():
         fault = _fault(name, attribute)
@@ -45,14 +47,14 @@ def check(attributes: Any) -> None:
 
 
 def _fault(name: Any, attribute: Any) -> str | None:
-    if not (isinstance(name, str) and len(name) <= _NAME_MAX_CHARS):
-        return f"its name is no text of up to {_NAME_MAX_CHARS} characters"
+    if not (isinstance(name, str) and len(name) <= SQS_ATTRIBUTE_NAME_MAX_CHARS):
+        return f"its name is no text of up to {SQS_ATTRIBUTE_NAME_MAX_CHARS} characters"
     if not _NAME.fullmatch(name):
         return "a name is made of A-Za-z0-9_- and single dots, and not Amazon's"
     if not isinstance(attribute, dict):
         return "a dict of DataType and StringValue or BinaryValue"
     kind = attribute.get("DataType")
-    is_short = isinstance(kind, str) and len(kind) <= _TYPE_MAX_CHARS
+    is_short = isinstance(kind, str) and len(kind) <= SQS_ATTRIBUTE_TYPE_MAX_CHARS
     typed = _TYPE.fullmatch(str(kind))
     if not is_short or typed is None:
         return f"DataType {kind!r} is none of String, Number and Binary"

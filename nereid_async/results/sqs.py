@@ -14,14 +14,20 @@ from ..errors import (
     TransportError,
     TransportUnavailable,
 )
+from ..limits import (
+    SQS_BATCH_MAX_ENTRIES,
+    SQS_LIST_MAX_QUEUES,
+    SQS_RETENTION_MAX_S,
+    SQS_RETENTION_MIN_S,
+)
 from ..messages.outcome import Outcome, State, Status
 from ..messages.outcome_codec import OutcomeCodec
 from ..messages.serialization import dumps, loads
 from ..messages.signing import Signer
 from ..rows import TaskRows
 from ..rows.database_identity import DatabaseIdentity, identity_tags
-from ..settings import SQS_RETENTION_MAX_S, Settings
-from ..sqs.client import BATCH_MAX_ENTRIES, RETENTION_MIN_S, Sqs
+from ..settings import Settings
+from ..sqs.client import Sqs
 from ..sqs.queue_names import QueueNames
 from ..throttled_log import ThrottledLog
 
@@ -61,7 +67,7 @@ class SqsResults:
         self._sqs = Sqs(settings, settings.send_timeout + _RECEIVE_WAIT_S, attempts=3)
         self._ttl_s = settings.result_ttl
         retention_s = min(
-            max(settings.result_ttl, RETENTION_MIN_S), SQS_RETENTION_MAX_S
+            max(settings.result_ttl, SQS_RETENTION_MIN_S), SQS_RETENTION_MAX_S
         )
         self._attributes = {"MessageRetentionPeriod": str(int(retention_s))}
 
@@ -163,7 +169,7 @@ class SqsResults:
         parameters: dict[str, Any] = {
             "QueueNamePrefix": self._names.reply_prefix,
             # Pages come only to those who ask for them.
-            "MaxResults": 1_000,
+            "MaxResults": SQS_LIST_MAX_QUEUES,
         }
         while True:
             page = self._sqs.call("list_queues", **parameters)
@@ -201,7 +207,7 @@ class SqsResults:
         answer = self._sqs.call(
             "receive_message",
             QueueUrl=self._sqs.url(name),
-            MaxNumberOfMessages=BATCH_MAX_ENTRIES,
+            MaxNumberOfMessages=SQS_BATCH_MAX_ENTRIES,
             WaitTimeSeconds=wait_s,
         )
         return [

@@ -8,7 +8,7 @@ from typing import Any
 from trytond import backend
 
 from ..database import connections
-from ..limits import MAX_DELAY_S, QUEUE_DELAY_MAX_S
+from ..limits import DELAY_MAX_S, SQS_DELAY_MAX_S
 from ..messages.outcome import Failure
 from ..messages.serialization import dumps
 from ..texts import storable
@@ -81,7 +81,7 @@ class OutboxRows(Statements):
         self._change_pending(
             ids,
             "state = 'sent', send_at = NULL",
-            horizon_s=QUEUE_DELAY_MAX_S,
+            horizon_s=SQS_DELAY_MAX_S,
             durable=False,
         )
 
@@ -172,7 +172,7 @@ class OutboxRows(Statements):
         changes: str,
         parameters: Sequence[Any] = (),
         *,
-        horizon_s: float = MAX_DELAY_S,
+        horizon_s: float = DELAY_MAX_S,
         durable: bool = True,
     ) -> list[str]:
         """Change rows that nobody has yet; returns their ids.

@@ -9,13 +9,11 @@ copies into its configuration). ``app.config`` wins.
 from __future__ import annotations
 
 from .loading import load
-from .parsers import SQS_NAME_MAX_CHARS, queue_name
-from .record import DEFAULT_QUEUE, SQS_RETENTION_MAX_S, Settings
+from .parsers import queue_name
+from .record import DEFAULT_QUEUE, Settings
 
 __all__ = [
     "DEFAULT_QUEUE",
-    "SQS_NAME_MAX_CHARS",
-    "SQS_RETENTION_MAX_S",
     "Settings",
     "load",
     "queue_name",

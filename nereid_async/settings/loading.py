@@ -9,8 +9,9 @@ from typing import Any
 from trytond.config import config as tryton_config
 
 from ..errors import ConfigurationError
+from ..limits import SQS_RETENTION_MAX_S
 from .keys import key
-from .record import SQS_RETENTION_MAX_S, Settings
+from .record import Settings
 
 SECTION = "async_sqs"
 PREFIX = "ASYNC_"

@@ -10,12 +10,10 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ..limits import SQS_QUEUE_NAME_MAX_CHARS
 from .headers import headers as checked_headers
 from .keys import encryption_key, keys
 from .urls import checked_url
-
-#: SQS refuses anything longer; checked here since not every server does.
-SQS_NAME_MAX_CHARS = 80
 
 #: What the endpoint sets by itself.
 _POLL_HEADERS_TAKEN = {
@@ -87,8 +85,9 @@ def name_part(value: Any) -> str:
     name = text(value)
     if not all(c.isascii() and (c.isalnum() or c in "-_") for c in name):
         raise ValueError("letters, digits, - and _ only")
-    if len(name) > SQS_NAME_MAX_CHARS:
-        raise ValueError(f"at most {SQS_NAME_MAX_CHARS} characters")
+    # Checked here, too: not every SQS-compatible server does.
+    if len(name) > SQS_QUEUE_NAME_MAX_CHARS:
+        raise ValueError(f"at most {SQS_QUEUE_NAME_MAX_CHARS} characters")
     return name
 
 

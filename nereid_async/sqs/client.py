@@ -40,14 +40,6 @@ from ..settings.urls import without_login
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
-#: Quotas of SQS, from its developer guide (as of 2025).
-BATCH_MAX_ENTRIES = 10
-BATCH_MAX_BYTES = 1_048_576
-LONG_POLL_MAX_S = 20
-VISIBILITY_MAX_S = 43_200
-RETENTION_MIN_S = 60
-RECEIVES_MAX = 1_000
-
 _CONNECT_TIMEOUT_S = 2.0
 #: In place of a process: the client has no connections.
 _NOBODY = -1

@@ -11,8 +11,9 @@ import hashlib
 import re
 
 from ..errors import ConfigurationError
+from ..limits import SQS_QUEUE_NAME_MAX_CHARS
 from ..messages.task_ids import ID_PATTERN
-from ..settings import DEFAULT_QUEUE, SQS_NAME_MAX_CHARS, Settings, queue_name
+from ..settings import DEFAULT_QUEUE, Settings, queue_name
 
 #: A uuid has 36 characters; with ``-reply-`` this leaves 13 for a prefix.
 DATABASE_MAX_CHARS = 24
@@ -89,9 +90,9 @@ def database_part(database: str) -> str:
 
 
 def _checked(name: str, setting: str) -> str:
-    if len(name) > SQS_NAME_MAX_CHARS:
+    if len(name) > SQS_QUEUE_NAME_MAX_CHARS:
         raise ConfigurationError(
             f"queue name {name!r} has {len(name)} characters, SQS takes "
-            f"{SQS_NAME_MAX_CHARS}: shorten the setting {setting}"
+            f"{SQS_QUEUE_NAME_MAX_CHARS}: shorten the setting {setting}"
         )
     return name

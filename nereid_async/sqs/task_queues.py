@@ -13,9 +13,10 @@ from ..errors import (
     QueueMissing,
     RequestRefused,
 )
+from ..limits import SQS_RECEIVES_MAX, SQS_RETENTION_MAX_S
 from ..rows.database_identity import IDENTITY_TAG, DatabaseIdentity, identity_tags
-from ..settings import SQS_RETENTION_MAX_S, Settings
-from .client import RECEIVES_MAX, Sqs
+from ..settings import Settings
+from .client import Sqs
 from .queue_names import QueueNames
 
 #: Rows are kept longer than this, so no message outlives its row.
@@ -108,7 +109,9 @@ class TaskQueues:
         except AccessDenied:
             # Nothing else needs this right: a worker without it works.
             return []
-        receives = int(json.loads(policy or "{}").get("maxReceiveCount", RECEIVES_MAX))
+        receives = int(
+            json.loads(policy or "{}").get("maxReceiveCount", SQS_RECEIVES_MAX)
+        )
         if receives >= _RECEIVES_AT_LEAST:
             return []
         return [
@@ -189,7 +192,7 @@ class TaskQueues:
         # A safety net: the worker puts dead letters aside by itself.
         policy = {
             "deadLetterTargetArn": self._attribute(dead_url, "QueueArn"),
-            "maxReceiveCount": RECEIVES_MAX,
+            "maxReceiveCount": SQS_RECEIVES_MAX,
         }
         attributes = {**_KEPT, "RedrivePolicy": json.dumps(policy)}
         return self._make(self._names.task(queue), attributes)

@@ -1,34 +1,49 @@
-"""How a worker is to work."""
+"""The options of a worker and their defaults.
+
+The command line is built from these before trytond is imported, since trytond chooses
+its database backend at import: nothing here imports it at module level.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from trytond import backend
+if TYPE_CHECKING:
+    from ..settings import Settings
 
-from ..settings import Settings
+#: Processes of a worker, and threads of a process, at most. Ours: a guard against
+#: slips; no machine of today is well used by more.
+PROCESSES_MAX = THREADS_MAX = 256
+
+#: Default number of threads. While one waits for the database or a mail server, the
+#: other runs; more than two make little difference to tasks that do not wait.
+THREADS = 2
+#: SQLite lets one transaction write at a time; the others would wait, and time out.
+THREADS_ON_SQLITE = 1
 
 
 @dataclass(frozen=True)
 class WorkerOptions:
-    """What the commands take.
+    """How a worker works.
 
-    :ivar queues: short names of the queues; empty for the default one.
+    :ivar queues: short names of the queues; empty for the setting ``sqs_queue``.
     :ivar processes: processes that run tasks.
     :ivar threads: tasks at a time in each process.
-    :ivar burst: end when nothing is left that can run now.
-    :ivar grace_s: how long running tasks may take to finish once told to stop, in
-        seconds.
-    :ivar max_tasks: tasks after which a process is replaced by a fresh one; 0 for
-        any number.
-    :ivar max_memory_mb: peak memory after which it is, in MB (1024 kB); 0 for any.
+    :ivar burst: whether the worker ends when no task is left that is due.
+    :ivar grace_s: shutdown grace: how long running tasks may take to finish after
+        SIGTERM, in seconds.
+    :ivar max_tasks: tasks after which a process is recycled; 0 for never.
+    :ivar max_memory_mb: peak memory after which a process is recycled, in MB of 1024
+        kB; 0 for never.
     :ivar stuck_after_s: seconds without a successful receive after which a process is
-        said to be stuck.
-    :ivar give_up_s: seconds after which the whole worker ends with an error.
-    :ivar busy_after_s: seconds after which it is told that all threads of a process
-        are still busy with the same tasks.
-    :ivar health_file: where it is told how the worker is; None for nowhere.
+        reported as stuck.
+    :ivar give_up_s: seconds without a successful receive after which the whole worker
+        exits with an error.
+    :ivar busy_after_s: seconds after which a process is reported as busy whose threads
+        all still run the same tasks.
+    :ivar health_file: file that the worker's health is written to; None for none.
     """
 
     queues: tuple[str, ...] = ()
@@ -44,15 +59,12 @@ class WorkerOptions:
     health_file: Path | None = None
 
     def queues_or_default(self, settings: Settings) -> tuple[str, ...]:
-        """The queues to work on."""
+        """The short names of the queues to work on, never empty."""
         return self.queues or (settings.sqs_queue,)
 
 
-def usual_threads() -> int:
-    """How many tasks run at a time in a process of which nothing else was said.
+def default_threads() -> int:
+    """The number of threads of a process where ``--threads`` is not given."""
+    from trytond import backend
 
-    While one waits for its database, or for a mail server, another one goes on; more
-    than two make little difference to tasks that do not wait. A SQLite file takes one
-    transaction that writes, and the others would wait for it, and fail.
-    """
-    return 1 if backend.name == "sqlite" else 2
+    return THREADS_ON_SQLITE if backend.name == "sqlite" else THREADS

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from ..limits import SQS_LONG_POLL_MAX_S
 from ..wakeup import Wakeup
 from .dispatch import Dispatcher
 from .options import WorkerOptions
 
-#: Longest wait for a message; SQS allows 20 s, and bills each wait.
-_WAIT_S = 20.0
+#: Longest wait for a message: as long as SQS allows, since it bills each receive.
+_WAIT_S = float(SQS_LONG_POLL_MAX_S)
 _BURST_WAIT_S = 1.0
 #: What waits in a queue is there within that time.
 _SOON_S = 0.1

@@ -5,6 +5,7 @@
 #              SQS, and what came of it (ten minutes)
 # make bench   side by side with Celery and others, into docs/ (half an hour, alone)
 # make bench-quick  the same in small, printed only (some minutes)
+# make docs-settings  docs/settings.rst, from the settings in the code
 # All need Python 3.10 or newer and nothing else; they install into .venv.
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALLED = $(VENV)/installed
 
-.PHONY: demo test fuzz chaos bench bench-quick lint install clean
+.PHONY: demo test fuzz chaos bench bench-quick docs-settings lint install clean
 
 demo: $(INSTALLED)-demo
 	@exec $(BIN)/python -m example_app.demo --port $(PORT)
@@ -38,6 +39,9 @@ bench:
 bench-quick:
 	@$(MAKE) --no-print-directory VENV=$(VENV) $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks --quick $(ARGS)
+
+docs-settings: $(INSTALLED)-test
+	$(BIN)/python -m devtools.settings_page
 
 lint: $(INSTALLED)-test
 	$(BIN)/ruff check .

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from .loading import load
 from .parsers import queue_name
-from .record import DEFAULT_QUEUE, Settings
+from .record import DEFAULT_POLLS_HELD, DEFAULT_QUEUE, Settings
 
 __all__ = [
+    "DEFAULT_POLLS_HELD",
     "DEFAULT_QUEUE",
     "Settings",
     "load",

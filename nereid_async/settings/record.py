@@ -1,4 +1,4 @@
-"""Every option once: name, type, default, unit and range."""
+"""Every setting once: name, type, default, unit and range, and what it does."""
 
 from __future__ import annotations
 
@@ -7,14 +7,24 @@ from dataclasses import dataclass, fields
 from dataclasses import field as dataclass_field
 from typing import Any
 
+from ..limits import (
+    ATTEMPTS_MAX,
+    SQS_LONG_POLL_MAX_S,
+    SQS_MESSAGE_MAX_BYTES,
+    SQS_RETENTION_MAX_S,
+    SQS_VISIBILITY_MAX_S,
+)
 from . import parsers
-from .keys import keys
 from .urls import masked
 
-#: The old module's.
+#: The name that the old module used.
 DEFAULT_QUEUE = "trytond-async"
 
-SQS_RETENTION_MAX_S = 1_209_600
+#: Polls that a process holds at the same time by default: a quarter of a common
+#: server's threads, or less.
+DEFAULT_POLLS_HELD = 4
+
+_DAY_S = 86_400
 
 
 def _hidden(value: Any) -> str:
@@ -22,14 +32,29 @@ def _hidden(value: Any) -> str:
 
 
 def _option(
-    parse: Callable[[Any], Any],
+    parse: parsers.Parser[Any],
     default: Any,
     doc: str,
+    *,
+    unit: str = "",
+    unset: str = "",
     show: Callable[[Any], str] = repr,
 ) -> Any:
-    return dataclass_field(
-        default=default, metadata={"parse": parse, "doc": doc, "show": show}
-    )
+    """Declare a setting.
+
+    :param doc: what it does, as reStructuredText for docs/settings.rst.
+    :param unit: its unit, in words.
+    :param unset: what holds where the default is empty, in words.
+    :param show: writes a value for a log.
+    """
+    metadata = {
+        "parse": parse,
+        "doc": doc,
+        "unit": unit,
+        "unset": unset,
+        "show": show,
+    }
+    return dataclass_field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, repr=False)
@@ -39,175 +64,219 @@ class Settings:
     broker: str = _option(
         parsers.choice("database", "sqs", "memory"),
         "database",
-        "What carries the messages: ``database``, ``sqs``, or ``memory`` for tests.",
+        "What carries the messages. ``memory`` is for tests.",
     )
     results: str = _option(
         parsers.choice("", "database", "sqs", "memory"),
         "",
-        "Where replies wait; empty: where the broker keeps them.",
+        "Where results wait for their owner. ``database`` is recommended with the "
+        "broker ``sqs`` above a few results a second: on SQS each waits in a reply "
+        "queue of its own.",
+        unset="where the broker keeps them",
     )
     outbox: bool = _option(
         parsers.boolean,
         True,
-        "Whether each task has a row. ``no`` goes with ``sqs`` only, and gives up "
-        "that nothing is lost and that effects are single.",
+        "Whether each task has a row. ``no`` goes with the broker ``sqs`` only. Then a "
+        "task is lost if the process dies, or SQS is unreachable, after the commit, "
+        "and a message that SQS delivers twice runs twice.",
     )
     signing_key: tuple[bytes, ...] = _option(
-        keys,
+        parsers.signing_keys,
         (),
-        "Secret that signs messages and ids, of 16 bytes or more; if not set, the "
-        "app's SECRET_KEY, and its SECRET_KEY_FALLBACKS. Several, in a list or with "
-        "commas or line ends between: the first signs, all are accepted, and a new one "
-        "is put last at first.",
-        _hidden,
+        "Secret that signs messages and task ids; the same in all web processes and "
+        "workers. The first of several signs, all are accepted. A new key is appended "
+        "everywhere before it is put first.",
+        unset="the app's ``SECRET_KEY`` and ``SECRET_KEY_FALLBACKS``",
+        show=_hidden,
     )
     encryption_key: tuple[bytes, ...] = _option(
         parsers.encryption_keys,
         (),
-        "Key of Fernet's that encrypts arguments and results in rows and queues. "
-        "Several, for rotation, as of ``signing_key``: the first encrypts.",
-        _hidden,
+        "Encrypts arguments and results in rows and queues, see ``docs/data.rst``. The "
+        "first of several encrypts, all decrypt. A new key is appended everywhere "
+        "before it is put first.",
+        unset="no encryption",
+        show=_hidden,
     )
     only_tasks: bool = _option(
         parsers.boolean,
         False,
-        "Refuse methods without decorator: where they are deferred by ``async.async``, "
-        "and in the worker.",
+        "Refuse methods without the decorator ``async_task``: in ``async.async`` when "
+        "they are deferred, and in the worker.",
     )
     public_errors: tuple[str, ...] = _option(
         parsers.names,
         (),
-        "Exception classes whose texts visitors are told, with their modules, such as "
-        "``shop.errors.SoldOut``; those that a class extends count, too.",
+        "Exception classes whose texts the owner of a task may read, with their "
+        "modules, such as ``shop.errors.SoldOut``. Subclasses are included, and so are "
+        "Tryton's ``UserError`` and ``UserWarning``.",
+        unset="no others",
     )
     imports: tuple[str, ...] = _option(
         parsers.names,
         (),
-        "Python modules with plain-function tasks, imported by the worker.",
+        "Python modules that the worker imports at its start, for tasks that are plain "
+        "functions.",
+        unset="none",
     )
     visibility_timeout: int = _option(
-        parsers.whole(1, 43_200),
+        parsers.whole(1, SQS_VISIBILITY_MAX_S),
         60,
-        "Seconds a worker holds a task without a sign of life, 1 to 43200.",
+        "How long a worker's claim of a task holds without a heartbeat. After that "
+        "another worker may take the task. A running task may take much longer: the "
+        "worker extends the claim while the task runs.",
+        unit="seconds",
     )
     max_attempts: int = _option(
-        parsers.whole(1, 1_000), 5, "Attempts before a task is given up, 1 to 1000."
+        parsers.whole(1, ATTEMPTS_MAX),
+        5,
+        "Attempts after which a task that raises an exception has failed.",
     )
     result_ttl: float = _option(
-        parsers.number(60, 1_209_600),
+        parsers.number(60, SQS_RETENTION_MAX_S),
         3_600.0,
-        "Seconds a result stays readable, 60 to 1209600 (14 days).",
+        "How long a result stays readable after its task has finished.",
+        unit="seconds",
     )
     row_ttl: float = _option(
-        parsers.number(3_600, 31_536_000),
-        1_296_000.0,
-        "Seconds the row of a finished task is kept, 3600 to 31536000; with sqs "
-        "longer than the queue keeps messages (14 days). Default: 15 days.",
+        parsers.number(3_600, 365 * _DAY_S),
+        15.0 * _DAY_S,
+        "How long the row of a finished task is kept. With the broker ``sqs`` it must "
+        "be longer than queues keep messages, which is 14 days: a message delivered "
+        "after its row is gone cannot be recognised as done.",
+        unit="seconds",
     )
     poll_max_wait: float = _option(
         parsers.number(0, 60),
         0.0,
-        "Longest ``?wait=`` a poll may ask for, 0 to 60 seconds.",
+        "Longest ``?wait=`` that a poll of the browser may ask for. A poll that waits "
+        "holds a thread of the server.",
+        unit="seconds",
     )
     poll_max_held: int | None = _option(
         parsers.whole(0, 1_000),
         None,
-        "Most polls that a process holds at a time, 0 to 1000; the others are answered "
-        "at once. Not set: 4, and none where the server has one thread a process. A "
-        "quarter of the server's threads is a good number.",
+        "Polls that wait at the same time in one process, at most; any further poll is "
+        "answered at once. A quarter of the server's threads is a good number.",
+        unset=f"{DEFAULT_POLLS_HELD}; 0 where the server's processes have one thread "
+        "each",
     )
     poll_headers: tuple[tuple[str, str], ...] = _option(
         parsers.poll_headers,
         (),
-        "Headers of the answers to polls: a dict, or one ``Name: value`` a line.",
+        "Headers added to the answers to polls.",
+        unset="none",
     )
     base_url: tuple[tuple[str, str], ...] = _option(
         parsers.base_urls,
         (),
-        "Where the links in tasks lead, such as ``https://shop.example.com/``; for "
-        "several websites a dict of their names and URLs. Not set: the request's own "
-        "host, if it is the website's name or in the app's TRUSTED_HOSTS.",
+        "Base of the links that tasks make, such as ``https://shop.example.com/``.",
+        unset="the request's own host, if it is the website's name or in the app's "
+        "``TRUSTED_HOSTS``",
     )
     fast_poll: bool = _option(
         parsers.boolean,
         True,
-        "Whether polls are answered before Nereid's dispatch, and so without the "
-        "app's ``before_request`` and ``after_request`` handlers.",
+        "Whether polls are answered before Nereid's dispatch, and so without the app's "
+        "``before_request`` and ``after_request`` handlers.",
     )
     max_message_bytes: int = _option(
-        parsers.whole(1_024, 1_048_576),
-        1_048_576,
-        "Largest message and result, in bytes, 1024 to 1048576 (SQS's own limit).",
+        parsers.whole(1_024, SQS_MESSAGE_MAX_BYTES),
+        SQS_MESSAGE_MAX_BYTES,
+        "Size of a message, and of a result, at most. The upper end is that of SQS.",
+        unit="bytes",
     )
     unknown_grace: float = _option(
-        parsers.number(0, 43_200),
+        parsers.number(0, SQS_VISIBILITY_MAX_S),
         900.0,
-        "Seconds a task that no worker can take is kept for a newer one, 0 to 43200.",
+        "How long a task that a worker cannot run (its name, arguments, message format "
+        "or key is unknown) is released for a newer worker, counted from the first "
+        "receive. After that it fails, and its message goes to the dead letters.",
+        unit="seconds",
     )
     resend_after: float = _option(
-        parsers.number(60, 1_209_600),
+        parsers.number(60, SQS_RETENTION_MAX_S),
         3_600.0,
-        "Seconds after which a message that was sent, has not run and does not wait in "
-        "its queue is sent again, 60 to 1209600.",
+        "Age at which a message is sent again that was sent, has not run, and is not "
+        "in its queue any more.",
+        unit="seconds",
     )
     bare_max_age: float = _option(
         parsers.number(60, SQS_RETENTION_MAX_S),
         float(SQS_RETENTION_MAX_S),
-        "Seconds after its due time at which a message of ``outbox = no`` does not run "
-        "any more, 60 to 1209600 (14 days, for which SQS keeps a message).",
+        "With ``outbox = no``: age, counted from its due time, at which a message is "
+        "not run any more but goes to the dead letters. The default is as long as "
+        "queues keep messages.",
+        unit="seconds",
     )
     send: str = _option(
         parsers.choice("request", "background"),
         "request",
-        "Who calls the queue service: the ``request`` after its commit, or a thread "
-        "of the process, in the ``background``, for all requests together.",
+        "Who sends messages to SQS: each ``request`` after its commit, or one thread "
+        "of the process in the ``background`` for all requests.",
     )
     send_timeout: float = _option(
         parsers.number(0.1, 60),
         2.0,
-        "Seconds a request waits for the queue service after its commit, 0.1 to 60.",
+        "How long a request waits for SQS after its commit. What was not sent by then "
+        "waits in its row, and the relay sends it. After three failures in a row "
+        "requests do not wait for some seconds.",
+        unit="seconds",
     )
     sqs_region: str = _option(
-        parsers.text, "", "AWS region; empty: boto3's own choice."
+        parsers.text, "", "AWS region.", unset="as boto3 finds it"
     )
     sqs_access_key: str = _option(
         parsers.text,
         "",
-        "AWS access key; empty: boto3's own chain of credentials.",
-        _hidden,
+        "AWS access key; goes with ``sqs_secret_key``.",
+        unset="boto3's own chain of credentials",
+        show=_hidden,
     )
     sqs_secret_key: str = _option(
-        parsers.text, "", "AWS secret key, with sqs_access_key.", _hidden
+        parsers.text,
+        "",
+        "AWS secret key; goes with ``sqs_access_key``.",
+        unset="boto3's own chain of credentials",
+        show=_hidden,
     )
     sqs_queue: str = _option(
-        parsers.queue_name, DEFAULT_QUEUE, "Name of the default queue."
+        parsers.queue_name, DEFAULT_QUEUE, "Short name of the default queue."
     )
     sqs_queue_owner: str = _option(
         parsers.account,
         "",
-        "AWS account id of the owner of the task queues, if another one. Queues of "
-        "another account are never created.",
+        "AWS account that owns the task queues, if it is not the credentials' own. "
+        "Queues of another account are never created.",
+        unset="the account of the credentials",
     )
     sqs_queue_prefix: str = _option(
-        parsers.name_part, "", "Put before each queue's name, with a hyphen."
+        parsers.name_part,
+        "",
+        "Put before the name of each queue, with a hyphen. Two databases of one name "
+        "on one account need two prefixes.",
+        unset="no prefix",
     )
     sqs_create_queues: bool = _option(
         parsers.boolean,
         True,
-        "Whether queues that are missing are created. ``no`` takes those that are "
-        "there, and goes with ``results = database``: a reply queue is always new.",
+        "Whether missing queues are created. ``no`` needs ``results = database``, "
+        "since each reply queue is a new one.",
     )
     sqs_wait_time: int = _option(
-        parsers.whole(0, 20),
-        20,
-        "Seconds one receive waits, 0 to 20. A worker that is told to stop waits that "
-        "long at most; shorter waits cost more requests.",
+        parsers.whole(0, SQS_LONG_POLL_MAX_S),
+        SQS_LONG_POLL_MAX_S,
+        "How long one receive waits for messages. A worker that is told to stop waits "
+        "for that long at most; shorter waits cost more requests.",
+        unit="seconds",
     )
     sqs_endpoint_url: str = _option(
         parsers.url,
         "",
         "URL of an SQS-compatible server; a user and password in it are not used.",
-        lambda url: repr(masked(url)),
+        unset="AWS",
+        show=lambda url: repr(masked(url)),
     )
 
     @property

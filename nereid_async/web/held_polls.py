@@ -9,14 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ..settings import DEFAULT_POLLS_HELD
 from .endpoint import NOT_FOUND, Answer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
-
-#: Places of a process whose setting says nothing: a quarter of a common server's
-#: threads, or less.
-USUAL = 4
 
 _LOOK_EVERY_S = 0.1
 #: How often it is checked that the visitor may still read.
@@ -26,15 +23,16 @@ _CHECK_EVERY_S = 1.0
 class HeldPolls:
     """Places for polls that are held, in one process. Thread-safe.
 
-    :param most: how many there are; None for :data:`USUAL`, and for none in a server
-        whose processes have one thread each.
+    :param most: how many there are; None for :data:`DEFAULT_POLLS_HELD`, and for none
+        in a server whose processes have one thread each.
     :param longest_s: the longest wait that a poll may ask for.
     """
 
     def __init__(self, most: int | None, longest_s: float) -> None:
         self._threads_needed = most is None
         self._longest_s = longest_s
-        self._free = threading.Semaphore(USUAL if most is None else most)
+        places = DEFAULT_POLLS_HELD if most is None else most
+        self._free = threading.Semaphore(places)
 
     @contextmanager
     def place(self, environ: WSGIEnvironment, wait: str | None) -> Iterator[float]:

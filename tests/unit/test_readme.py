@@ -9,6 +9,7 @@ from pathlib import Path
 import docutils.core
 import pytest
 
+from devtools import settings_page
 from nereid_async.settings import Settings
 
 PROJECT = Path(__file__).parents[2]
@@ -16,17 +17,18 @@ README = (PROJECT / "README.rst").read_text()
 PAGES = sorted([*PROJECT.glob("*.rst"), *PROJECT.glob("docs/*.rst")])
 
 
-@pytest.mark.parametrize("option", [field.name for field in fields(Settings)])
-def test_every_setting_is_in_the_table(option: str) -> None:
-    assert f"\n``{option.upper()}``" in README
+def test_the_page_of_the_settings_is_up_to_date() -> None:
+    """Else ``make docs-settings`` writes it."""
+    assert settings_page.PAGE.read_text() == settings_page.rendered()
 
 
-def test_its_table_names_no_other() -> None:
+def test_the_table_of_the_readme_names_settings_only() -> None:
     table = README.partition("``ASYNC_…``")[2].partition("\n\n")[0]
     named = {
         line.split("``")[1] for line in table.splitlines() if line.startswith("``")
     }
-    assert named == {field.name.upper() for field in fields(Settings)}
+    assert named
+    assert named <= {field.name.upper() for field in fields(Settings)}
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.name))

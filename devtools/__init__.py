@@ -1,0 +1,3 @@
+"""Tools for developing nereid_async; they are not installed with it."""
+
+from __future__ import annotations

@@ -19,6 +19,7 @@ from ..database import connections
 from ..errors import LeaseLost
 from ..rows import Claim
 from ..runtime import Runtime
+from .delivery_row import DeliveryRow, claimed_row
 from .job import Job
 from .settlement import Settlement
 
@@ -35,9 +36,8 @@ class AbortedRun:
 
     name: str
     delivery: Delivery
-    claim: Claim | None
+    row: DeliveryRow
     reply_to: None = None
-    unread: None = None
 
     def __str__(self) -> str:
         return self.name
@@ -64,14 +64,14 @@ class AbortedRuns:
             self._memory[_SIZE.size : _SIZE.size + len(data)] = data
             _SIZE.pack_into(self._memory, 0, len(data))
 
-    def take(self) -> list[AbortedRun]:
+    def take(self, runtime: Runtime) -> list[AbortedRun]:
         """What a process that has ended was at; once."""
         (size_bytes,) = _SIZE.unpack_from(self._memory)
         _SIZE.pack_into(self._memory, 0, 0)
         if not size_bytes:
             return []
         data = self._memory[_SIZE.size : _SIZE.size + size_bytes]
-        return [_read(noted) for noted in json.loads(data)]
+        return [_read(noted, runtime) for noted in json.loads(data)]
 
 
 def give_back(
@@ -112,7 +112,8 @@ def _noted(job: Job) -> dict[str, Any]:
     }
 
 
-def _read(noted: dict[str, Any]) -> AbortedRun:
+def _read(noted: dict[str, Any], runtime: Runtime) -> AbortedRun:
     claim = None if noted["claim"] is None else Claim(*noted["claim"])
     delivery = Delivery("", noted["receipt"], noted["queue"], claim=claim)
-    return AbortedRun(noted["name"], delivery, claim)
+    row = claimed_row(delivery, claim, runtime)
+    return AbortedRun(noted["name"], delivery, row)

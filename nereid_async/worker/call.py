@@ -9,8 +9,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
+from ..deferral import TaskOptions
 from ..errors import MessageError, UnknownArguments
 from ..messages.message import Message
 from ..messages.serialization import decode
@@ -37,29 +39,53 @@ def context_of(message: Message) -> dict[str, Any]:
         return {key: decode(value) for key, value in message.context.items()}
 
 
-def make(message: Message, *, only_tasks: bool) -> Any:
-    """Make the call; returns its value.
+@dataclass(frozen=True)
+class Call:
+    """A callable and what it is given.
+
+    :ivar options: as the task declares them, which a message cannot tell.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+
+    @property
+    def options(self) -> TaskOptions:
+        return getattr(self.function, "task_options", None) or TaskOptions()
+
+    def __call__(self) -> Any:
+        """Make the call; returns its value.
+
+        :raises NotTaken: the task takes other arguments.
+        :raises BaseException: whatever the task raises.
+        """
+        try:
+            return self.function(*self.args, **self.kwargs)
+        except TypeError as error:
+            # Looked at now only: a call that fits costs nothing more.
+            misfit = _misfit(self.function, self.args, self.kwargs)
+            if misfit is None:
+                raise
+            raise NotTaken(
+                UnknownArguments(f"{self.name} takes other arguments: {misfit}")
+            ) from error
+
+
+def find(message: Message, *, only_tasks: bool) -> Call:
+    """Find what a message asks for, and read its arguments.
 
     :param only_tasks: whether methods without the decorator are refused.
-
-    :raises NotTaken: the task is not here, takes other arguments, or one of them
-        cannot be read here.
-    :raises BaseException: whatever the task raises.
+    :raises NotTaken: the task is not here, or an argument cannot be read here.
     """
     with _taking():
-        call = resolve(message.target, only_tasks=only_tasks)
-        args = [decode(value) for value in message.args]
-        kwargs = {name: decode(value) for name, value in message.kwargs.items()}
-    try:
-        return call(*args, **kwargs)
-    except TypeError as error:
-        # Looked at now only: a call that fits costs nothing more.
-        misfit = _misfit(call, args, kwargs)
-        if misfit is None:
-            raise
-        raise NotTaken(
-            UnknownArguments(f"{message.target.name} takes other arguments: {misfit}")
-        ) from error
+        return Call(
+            message.target.name,
+            resolve(message.target, only_tasks=only_tasks),
+            [decode(value) for value in message.args],
+            {name: decode(value) for name, value in message.kwargs.items()},
+        )
 
 
 @contextmanager

@@ -18,15 +18,16 @@ from trytond.worker import run_task
 from .. import forks
 from ..current import Running, running
 from ..database import connection_pool
+from ..deferral import TaskOptions
 from ..errors import DatabaseUnavailable, LeaseLost, MessageTooLarge, WebAppNeeded
 from ..messages.browser_json import for_browser
 from ..messages.message import Message
 from ..messages.outcome import Outcome, Progress
 from ..messages.serialization import encode
-from ..rows import Claim
 from ..runtime import Runtime
 from ..throttled_log import ThrottledLog
 from . import call
+from .delivery_row import DeliveryRow
 from .job import Job
 from .lease import check_held
 
@@ -41,49 +42,82 @@ _REPLY_FRAME_BYTES = 256
 _PROGRESS_PAUSE_S = 0.25
 
 
-def execute(job: Job, runtime: Runtime, worker: str) -> Outcome:
-    """Run a task in a transaction of its own and commit it.
-
-    What trytond repeats in its own dispatchers is repeated here, as one attempt: a
-    database error as often as ``[database] retry`` says, a lock that the task asked
-    for by TransactionError as often.
+class Execution:
+    """One attempt of a job, in a transaction of its own.
 
     :param worker: how the row names who runs it.
-    :returns: the outcome, committed with the task's own writing.
-    :raises LeaseLost: another run has the task; nothing was committed.
-    :raises NotTaken: the task is not for this worker; nothing of it ran.
-    :raises Exception: whatever the task raised; nothing was committed.
+    :ivar options: as the task declares them; the defaults until it has been found.
     """
-    extras: dict[str, Any] = {}
-    marked = _mark_start_apart(job, runtime, worker)
-    for count in itertools.count():
-        if count:
-            time.sleep(_RETRY_PAUSE_S * count)
-            # What has failed may have been the commit, since another run has the task.
-            check_held(job, runtime.rows)
-        try:
-            # Left without an error, it commits.
-            with connection_pool.start_transaction(
-                runtime.database, job.message.user, **extras
-            ) as transaction:
-                # The list belongs to the thread, and survives a rollback.
-                transaction.tasks.clear()
-                if not marked:
-                    marked = _mark_start(transaction, job, runtime, worker)
-                with _commits_noticed(transaction, job):
-                    outcome = _run(job, runtime)
-        except TransactionError as error:
-            if count >= _retries():
-                raise
-            error.fix(extras)
-            continue
-        except backend.DatabaseOperationalError:
-            if count >= _retries():
-                raise
-            continue
-        _run_own_queue(runtime.database)
+
+    def __init__(self, job: Job, runtime: Runtime, worker: str) -> None:
+        self._job = job
+        self._runtime = runtime
+        self._worker = worker
+        self.options = TaskOptions()
+
+    def run(self) -> Outcome:
+        """Run the task and commit it.
+
+        What trytond repeats in its own dispatchers is repeated here, as one attempt: a
+        database error as often as ``[database] retry`` says, a lock that the task asked
+        for by TransactionError as often.
+
+        :returns: the outcome, committed with the task's own writing.
+        :raises LeaseLost: another run has the task; nothing was committed.
+        :raises NotTaken: the task is not for this worker; nothing of it ran.
+        :raises Exception: whatever the task raised; nothing was committed.
+        """
+        extras: dict[str, Any] = {}
+        started = self._job.row.start_apart(self._worker)
+        for count in itertools.count():
+            if count:
+                time.sleep(_RETRY_PAUSE_S * count)
+                # What has failed may have been the commit: another run has the task.
+                check_held(self._job)
+            try:
+                # Left without an error, it commits.
+                with connection_pool.start_transaction(
+                    self._runtime.database, self._job.message.user, **extras
+                ) as transaction:
+                    # The list belongs to the thread, and survives a rollback.
+                    transaction.tasks.clear()
+                    if not started:
+                        self._job.row.start_in(transaction, self._worker)
+                        started = True
+                    with _commits_noticed(transaction, self._job):
+                        outcome = self._run(transaction)
+            except TransactionError as error:
+                if count >= _retries():
+                    raise
+                error.fix(extras)
+                continue
+            except backend.DatabaseOperationalError:
+                if count >= _retries():
+                    raise
+                continue
+            _run_own_queue(self._runtime.database)
+            return outcome
+        raise AssertionError("itertools.count() ended")
+
+    def _run(self, transaction: Any) -> Outcome:
+        job, runtime, message = self._job, self._runtime, self._job.message
+        # As trytond's own queue: nobody is there to answer a warning.
+        with transaction.set_context(call.context_of(message), _skip_warnings=True):
+            with _web_context(message, runtime), running(_current(job)):
+                with forks.kept_inside(str(job)):
+                    found = call.find(message, only_tasks=runtime.settings.only_tasks)
+                    self.options = found.options
+                    value = found()
+                outcome = _outcome(value, message, runtime)
+        job.row.finish(
+            transaction, outcome, runtime.settings.result_ttl, keep=message.keep_result
+        )
+        if job.claim is None and job.lease.over:
+            raise LeaseLost(
+                f"task {message.id}: the message was not held in time, another worker "
+                "may have it; this run is rolled back"
+            )
         return outcome
-    raise AssertionError("itertools.count() ended")
 
 
 @contextmanager
@@ -105,34 +139,6 @@ def _commits_noticed(transaction: Any, job: Job) -> Iterator[None]:
             )
 
 
-def _mark_start_apart(job: Job, runtime: Runtime, worker: str) -> bool:
-    """Note that the run starts, before its transaction does; whether that was done."""
-    if job.claim is None or job.claim.started or runtime.rows is None:
-        return True
-    if backend.name == "postgresql":
-        return False
-    try:
-        runtime.rows.start(job.claim, worker)
-    except DatabaseUnavailable as error:
-        # Losing the mark costs a second run at most.
-        logger.info("%s: start not marked: %s", job, error)
-    return True
-
-
-def _mark_start(transaction: Any, job: Job, runtime: Runtime, worker: str) -> bool:
-    """Note that the run starts, on the connection that its statements will use."""
-    assert job.claim is not None
-    assert runtime.rows is not None
-    try:
-        runtime.rows.start_first(transaction.connection.cursor(), job.claim, worker)
-    except backend.DatabaseOperationalError as error:
-        # A sign of life was written at the same time: the transaction is useless.
-        logger.debug("%s: start marked apart: %s", job, error)
-        transaction.connection.rollback()
-        runtime.rows.start(job.claim, worker)
-    return True
-
-
 def _retries() -> int:
     return int(config.getint("database", "retry"))
 
@@ -144,32 +150,6 @@ def _run_own_queue(database: str) -> None:
         task_id = tasks.pop()
         with forks.kept_inside(f"task {task_id} of Tryton's queue"):
             run_task(Pool(database), task_id)
-
-
-def _run(job: Job, runtime: Runtime) -> Outcome:
-    message = job.message
-    transaction = Transaction()
-    # As trytond's own queue: nobody is there to answer a warning.
-    with transaction.set_context(call.context_of(message), _skip_warnings=True):
-        with _web_context(message, runtime), running(_current(job, runtime)):
-            with forks.kept_inside(str(job)):
-                value = call.make(message, only_tasks=runtime.settings.only_tasks)
-            outcome = _outcome(value, message, runtime)
-    if job.claim is not None:
-        assert runtime.rows is not None
-        runtime.rows.finish(
-            transaction.connection.cursor(),
-            job.claim,
-            outcome,
-            runtime.settings.result_ttl,
-            keep=message.keep_result,
-        )
-    elif job.lease.over:
-        raise LeaseLost(
-            f"task {message.id}: the message was not held in time, another worker may "
-            "have it; this run is rolled back"
-        )
-    return outcome
 
 
 def _web_context(message: Message, runtime: Runtime) -> AbstractContextManager[None]:
@@ -201,26 +181,25 @@ def _outcome(value: Any, message: Message, runtime: Runtime) -> Outcome:
     return outcome
 
 
-def _current(job: Job, runtime: Runtime) -> Running:
-    report = _Reporter(job.claim, runtime)
+def _current(job: Job) -> Running:
+    report = _Reporter(job.row)
     return Running(job.message.id, job.message.target.name, job.attempt, report)
 
 
 class _Reporter:
     """Writes progress, at most a few times a second."""
 
-    def __init__(self, claim: Claim | None, runtime: Runtime) -> None:
-        self._claim = claim
-        self._rows = runtime.rows
+    def __init__(self, row: DeliveryRow) -> None:
+        self._row = row
         self._next_at_s = 0.0
 
     def __call__(self, progress: Progress) -> None:
         now_s = time.monotonic()
-        if self._claim is None or self._rows is None or now_s < self._next_at_s:
+        if now_s < self._next_at_s:
             return
         self._next_at_s = now_s + _PROGRESS_PAUSE_S
         try:
-            self._rows.report(self._claim, progress)
+            self._row.report(progress)
         except DatabaseUnavailable as error:
             logger.debug("progress dropped, the database is busy: %s", error)
         except Exception as error:

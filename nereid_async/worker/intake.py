@@ -21,6 +21,7 @@ from ..rows import Claim, Starts
 from ..runtime import Runtime
 from ..throttled_log import ThrottledLog
 from . import message_checks
+from .delivery_row import claimed_row
 from .job import ATTEMPTS_TO_SPARE, Held, Job, Unread
 from .settlement import Settlement
 from .unclaimed import Unclaimed
@@ -54,7 +55,7 @@ class Intake:
         """
         readable = []
         for delivery in deliveries:
-            with self._apart(Unread(delivery)):
+            with self._apart(self._unread(delivery)):
                 message = self._read(delivery)
                 if message is not None:
                     readable.append((delivery, message))
@@ -62,7 +63,8 @@ class Intake:
         claims, failure = self._claims(unclaimed, at_once)
         jobs = []
         for delivery, message in readable:
-            job = Job(delivery, message, delivery.claim or claims.pop(message.id, None))
+            claim = delivery.claim or claims.pop(message.id, None)
+            job = self._job(delivery, message, claim)
             if job.claim is not None or not message.outbox:
                 jobs.append(job)
                 continue
@@ -96,16 +98,16 @@ class Intake:
             message = self._runtime.codec.decode(delivery.text)
             message_checks.check(message, delivery, self._runtime)
             if delivery.dead_letter is not None:
-                self._unclaimed.moved_back(Job(delivery, message, None))
+                self._unclaimed.moved_back(self._job(delivery, message, None))
             return message
         except ForeignMessage as error:
-            self._settlement.foreign(Unread(delivery), error)
+            self._settlement.foreign(self._unread(delivery), error)
         except MisplacedMessage as error:
-            self._settlement.misplaced(Job(delivery, message, None), error)
+            self._settlement.misplaced(self._job(delivery, message, None), error)
         except (UnknownFormat, WrongSignature) as error:
-            self._unclaimed.unread(Unread(delivery), error)
+            self._unclaimed.unread(self._unread(delivery), error)
         except BadMessage as error:
-            self._settlement.dead_letter(Unread(delivery), error)
+            self._settlement.dead_letter(self._unread(delivery), error)
         return None
 
     def _claims(
@@ -147,10 +149,16 @@ class Intake:
         if rest:
             yield rest, None
 
+    def _job(self, delivery: Delivery, message: Message, claim: Claim | None) -> Job:
+        return Job(delivery, message, claimed_row(delivery, claim, self._runtime))
+
+    def _unread(self, delivery: Delivery) -> Unread:
+        return Unread(delivery, self._runtime)
+
     def _not_claimed(self, job: Job) -> None:
         rows = self._runtime.rows
         if rows is None:
             text = "has a row, and this worker is set to outbox = no"
-            self._settlement.dead_letter(Unread(job.delivery), BadMessage(text))
+            self._settlement.dead_letter(self._unread(job.delivery), BadMessage(text))
         else:
             self._unclaimed.not_claimed(job, rows)

@@ -10,6 +10,8 @@ from typing import Protocol
 from ..brokers.base import Delivery
 from ..messages.message import Message, Unproven, unproven
 from ..rows import Claim, UnreadMessage
+from ..runtime import Runtime
+from .delivery_row import DeliveryRow, unread_row
 
 #: Of a task that may be tried so often, one attempt may go by unused.
 ATTEMPTS_TO_SPARE = 3
@@ -51,16 +53,12 @@ class Held(Protocol):
         """How it came."""
 
     @property
-    def claim(self) -> Claim | None:
-        """The claim on its row, if it has one and was claimed."""
+    def row(self) -> DeliveryRow:
+        """Its row, if it has one."""
 
     @property
     def reply_to(self) -> str | None:
         """The task's id, where its owner waits for an outcome."""
-
-    @property
-    def unread(self) -> UnreadMessage | None:
-        """What finds the row of a message that was neither read nor claimed."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +66,12 @@ class Unread:
     """A delivery that is no message, or none that this worker can read."""
 
     delivery: Delivery
+    runtime: Runtime = field(repr=False, compare=False)
+
+    @cached_property
+    def row(self) -> DeliveryRow:
+        """Its row, if it says which that is."""
+        return unread_row(self.delivery, self.unread, self.runtime)
 
     @cached_property
     def says(self) -> Unproven:
@@ -77,13 +81,8 @@ class Unread:
     @property
     def unread(self) -> UnreadMessage | None:
         """The message, if it says whose it is."""
-        task_id = None if self.claim is not None else self.says.id
+        task_id = None if self.delivery.claim else self.says.id
         return None if task_id is None else UnreadMessage(task_id, self.delivery.text)
-
-    @property
-    def claim(self) -> Claim | None:
-        """The claim, where the broker hands out claimed rows."""
-        return self.delivery.claim
 
     @property
     def reply_to(self) -> None:
@@ -92,8 +91,8 @@ class Unread:
 
     def __str__(self) -> str:
         task = ""
-        if self.claim is not None:
-            task = f" (task {self.claim.id})"
+        if self.delivery.claim is not None:
+            task = f" (task {self.delivery.claim.id})"
         elif self.unread is not None:
             task = f" (of task {self.unread.id}, as it says)"
         size_bytes = len(self.delivery.text)
@@ -104,28 +103,31 @@ class Unread:
 class Job:
     """One message to be run.
 
-    :ivar claim: the claim on its row; None for a message without a row.
+    :ivar row: what is written of it.
     :ivar lease: that of the message; with a claim, the row decides instead.
     :ivar claim_lease: that of the claim.
     """
 
     delivery: Delivery
     message: Message
-    claim: Claim | None
+    row: DeliveryRow
     lease: Lease = field(default_factory=Lease, compare=False)
     claim_lease: Lease = field(default_factory=Lease, compare=False)
 
     @property
     def attempt(self) -> int:
         """Which attempt the next run is, from 1."""
-        if self.claim is None:
-            return self.delivery.receive_count
-        return self.claim.attempt + 1
+        return self.row.attempts + 1
 
     @property
-    def unread(self) -> None:
-        """Nothing: it was read."""
-        return None
+    def claim(self) -> Claim | None:
+        """The claim on its row; None for a message without a row."""
+        return self.row.claim
+
+    @property
+    def guard(self) -> Lease:
+        """What has to hold for the run to be this worker's."""
+        return self.lease if self.claim is None else self.claim_lease
 
     @property
     def may_be_handed_back(self) -> bool:
@@ -134,7 +136,7 @@ class Job:
         Without a row each receipt is an attempt: one may go by unused, as where a claim
         is the start.
         """
-        return self.claim is not None or (
+        return self.row.spares_attempts or (
             self.attempt == 1 and self.message.max_attempts >= ATTEMPTS_TO_SPARE
         )
 

@@ -57,7 +57,7 @@ class LeaseKeeper:
             thread.let_go(job)
 
 
-def check_held(job: Job, rows: TaskRows | None) -> None:
+def check_held(job: Job) -> None:
     """See that a job is still this worker's, before it starts.
 
     That costs nothing as long as its lease has not ended by this process's clock, which
@@ -66,14 +66,12 @@ def check_held(job: Job, rows: TaskRows | None) -> None:
     :raises LeaseLost: another worker may have it.
     :raises DatabaseUnavailable: that cannot be told.
     """
-    if job.claim is None or rows is None:
-        if job.lease.over:
-            raise LeaseLost("its message was not held in time, others may have it")
-    elif job.claim_lease.over:
-        # The row tells whether somebody was in need of it.
-        _Claims(rows).extend([job], job.message.visibility_timeout_s)
-        if job.claim_lease.over:
-            raise LeaseLost("its lease was over, and another worker has it")
+    if not job.guard.over:
+        return
+    asked_at_s, lease_s = time.monotonic(), job.message.visibility_timeout_s
+    if not job.row.still_held(lease_s):
+        raise LeaseLost("its lease was over, and another worker has it, or may have it")
+    job.guard.extended(asked_at_s, lease_s)
 
 
 class _Claims:

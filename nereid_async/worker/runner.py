@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any
 
 from trytond import backend
 
 from .. import signals
-from ..database import connection_pool
-from ..database.errors import is_passing, translated
+from ..database.errors import is_passing
 from ..database.session_limits import likely_limit
 from ..deferral import TaskOptions
 from ..errors import DatabaseUnavailable, LeaseLost, Retry, TransportError
 from ..messages.outcome import Failure, Outcome
 from ..runtime import Runtime
-from ..targets import resolve
 from ..texts import one_line
 from ..throttled_log import ThrottledLog
 from . import outage, retry
 from .call import NotTaken
-from .execution import execute
+from .execution import Execution
 from .job import Job
 from .lease import check_held
 from .public_errors import is_public
@@ -60,7 +57,7 @@ class Runner:
     def _run(self, job: Job) -> None:
         message = job.message
         # It has waited here, maybe for longer than it is held: in a stopped process.
-        check_held(job, self._runtime.rows)
+        check_held(job)
         if job.attempt > message.max_attempts:
             # Each of its runs ended without an outcome: they were killed.
             died = Failure(
@@ -78,8 +75,9 @@ class Runner:
             attempt=job.attempt,
         )
         started_s = time.monotonic()
+        execution = Execution(job, self._runtime, self._name)
         try:
-            outcome = execute(job, self._runtime, self._name)
+            outcome = execution.run()
         except LeaseLost:
             raise
         except NotTaken as refusal:
@@ -90,7 +88,8 @@ class Runner:
             # sys.exit() in a task, or a cancelled coroutine, ends the task, not the
             # worker.
             without_ours(error)
-            self._failed(job, self._explained(error, started_s))
+            explained = self._explained(error, started_s)
+            self._failed(job, explained, execution.options)
         else:
             logger.info("%s: done in %.0f ms", job, _ms_since(started_s))
             self._succeeded(job, outcome)
@@ -115,10 +114,9 @@ class Runner:
         explained.__cause__ = error
         return explained
 
-    def _failed(self, job: Job, error: BaseException) -> None:
+    def _failed(self, job: Job, error: BaseException, options: TaskOptions) -> None:
         if retry.is_interruption(error) and self._interrupted(job, error):
             return
-        options = self._options(job)
         decision = retry.decide(
             error, job.attempt, job.message.max_attempts, options.retry_on
         )
@@ -165,11 +163,8 @@ class Runner:
         A database that cannot note this now is waited for: as long as nobody can run
         anything, nobody else takes the task over.
         """
-        claim, rows = job.claim, self._runtime.rows
-        if claim is None or rows is None:
-            return False
-        count = outage.outlast(job, lambda: rows.interrupted(claim))
-        if count > retry.FREE_INTERRUPTIONS:
+        count = outage.outlast(job, job.row.interrupted)
+        if count is None or count > retry.FREE_INTERRUPTIONS:
             return False
         delay_s = retry.backoff_s(count)
         self._log.warning(
@@ -191,19 +186,6 @@ class Runner:
             delay_s=delay_s,
             error=error,
         )
-
-    def _options(self, job: Job) -> TaskOptions:
-        """Exception classes cannot travel: they are read from the declaration."""
-
-        def declared() -> Any:
-            database = self._runtime.database
-            with (
-                translated(database),
-                connection_pool.start_transaction(database, 0, readonly=True),
-            ):
-                return getattr(resolve(job.message.target), "task_options", None)
-
-        return outage.outlast(job, declared) or TaskOptions()
 
     def _give_up(self, job: Job, failure: Failure, error: BaseException | None) -> None:
         outage.outlast(job, lambda: self._settlement.fail(job, failure))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import replace
 
-from ..brokers.base import Consumer
+from ..brokers.base import Consumer, Delivery
 from ..errors import MessageError, TransportError, WebAppNeeded
-from ..messages.outcome import Failure, Outcome, State
+from ..messages.outcome import Failure, Outcome
 from ..runtime import Runtime
 from ..throttled_log import ThrottledLog
-from . import delivery_row
 from .job import Held, Job, Unread
 from .public_errors import with_sentence
 
@@ -20,8 +20,6 @@ _FIRST_DELAY_S = 2.0
 _LONGEST_DELAY_S = 300.0
 #: Its own worker waits for it.
 _LONGEST_FOREIGN_DELAY_S = 30.0
-#: A longer wait is the row's: the relay sends it when it is due.
-_LONGEST_IN_QUEUE_S = 1_800.0
 
 
 class Settlement:
@@ -54,7 +52,7 @@ class Settlement:
 
         :raises LeaseLost: another run has it by now.
         """
-        self._release(job, delay_s, _attempts_before(job))
+        self._release(job, delay_s, job.row.attempts)
 
     def fail(self, held: Held, failure: Failure) -> None:
         """Let it fail for good: in its row, to its owner, to the dead letters.
@@ -65,8 +63,7 @@ class Settlement:
         message = held.message if isinstance(held, Job) else None
         failure = with_sentence(failure, message, runtime)
         outcome = Outcome(failure=failure)
-        ttl_s = runtime.settings.result_ttl
-        token = delivery_row.fail(held, runtime.rows, outcome, ttl_s)
+        token = held.row.fail(outcome, runtime.settings.result_ttl)
         self._reply(held, outcome)
         self._dead_letter(held, failure, token)
 
@@ -77,7 +74,7 @@ class Settlement:
 
         :raises LeaseLost: another run has it by now.
         """
-        self._release(held, None, _attempts_before(held))
+        self._release(held, None, held.row.attempts)
 
     def leave(self, held: Held, delay_s: float = _FIRST_DELAY_S) -> None:
         """Let what was not claimed come again in ``delay_s`` seconds."""
@@ -93,7 +90,7 @@ class Settlement:
         :return: whether it has failed.
         :raises LeaseLost: another run has it by now.
         """
-        unknown_s = delivery_row.unknown_for_s(held, self._runtime.rows)
+        unknown_s = _unknown_for_s(held)
         lasts = isinstance(error, WebAppNeeded)
         if unknown_s >= self._runtime.settings.unknown_grace and not lasts:
             failure = Failure.of(error, traced=False)
@@ -112,7 +109,7 @@ class Settlement:
             delay_s,
             error,
         )
-        self._release(held, delay_s, _attempts_before(held))
+        self._release(held, delay_s, held.row.attempts)
         return False
 
     def dead_letter(self, held: Held, error: MessageError) -> None:
@@ -138,7 +135,7 @@ class Settlement:
         self._log.warning(
             ("foreign", delivery.queue), "%s is given back: %s", held, error
         )
-        delay_s = min(_growing_s(delivery_row.age_s(held)), _LONGEST_FOREIGN_DELAY_S)
+        delay_s = min(_growing_s(_age_s(held.delivery)), _LONGEST_FOREIGN_DELAY_S)
         self._consumer.release(delivery, delay_s)
 
     # -- it has run before ---------------------------------------------------------
@@ -172,17 +169,12 @@ class Settlement:
 
         :param in_s: None for at once, in its old place.
         """
-        runtime, rows, delay_s = self._runtime, self._runtime.rows, in_s or 0
         longest_s = self._consumer.release_max_s(held.delivery)
-        if held.claim is not None and rows is not None:
-            longest_s = min(longest_s, _LONGEST_IN_QUEUE_S)
-            waits_in_row = runtime.rows_are_messages or delay_s > longest_s
-            state = State.PENDING if waits_in_row else State.SENT
-            rows.release(held.claim, state, in_s, attempts)
-            if waits_in_row:
-                self._consumer.acknowledge([held.delivery])
-                return
-        elif delay_s > longest_s:
+        delay_s = held.row.release(in_s, attempts, longest_s)
+        if delay_s is None:
+            self._consumer.acknowledge([held.delivery])
+            return
+        if delay_s > longest_s:
             self._log.warning(
                 "delay",
                 "%s comes again in %.0f s, not in %.0f s: without an outbox, SQS hides "
@@ -237,7 +229,7 @@ class Settlement:
             )
             self._consumer.acknowledge([held.delivery])
             return
-        delay_s = _growing_s(delivery_row.unknown_for_s(held, self._runtime.rows))
+        delay_s = _growing_s(_unknown_for_s(held))
         self._log.error(
             ("kept", queue),
             "%s cannot be put among the dead letters of queue %s, and is kept: %s",
@@ -253,5 +245,13 @@ def _growing_s(waited_s: float) -> float:
     return min(max(waited_s / 2, _FIRST_DELAY_S), _LONGEST_DELAY_S)
 
 
-def _attempts_before(held: Held) -> int:
-    return 0 if held.claim is None else held.claim.attempt
+def _unknown_for_s(held: Held) -> float:
+    """For how long no worker could run it, as its row or its receipts tell."""
+    unknown_s = held.row.unknown_for_s()
+    return _age_s(held.delivery) if unknown_s is None else unknown_s
+
+
+def _age_s(delivery: Delivery) -> float:
+    """How long ago it was first received, by whomever."""
+    first_s = delivery.first_received_s
+    return 0.0 if first_s is None else max(0.0, time.time() - first_s)

@@ -171,7 +171,7 @@ class Supervisor:
 
     def _ended(self, child: _Child, exit_code: int) -> None:
         self._heartbeats.of(child.slot).clear()
-        if aborted_runs := self._aborted_runs[child.slot].take():
+        if aborted_runs := self._aborted_runs[child.slot].take(self._runtime):
             give_back(aborted_runs, self._runtime, self._queues)
         who = f"worker process {child.slot} (pid {child.pid})"
         if exit_code == RECYCLED:

@@ -66,7 +66,7 @@ class Unclaimed:
                 self._leave(unread, message.id, rows)
                 return
         foreign = None
-        if state is None and unread.claim is None:
+        if state is None and unread.delivery.claim is None:
             foreign = message_origin.foreign(unread.says, self._runtime)
         if foreign is not None:
             # Signed with a key of its own, as it should be.

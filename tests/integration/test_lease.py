@@ -14,7 +14,7 @@ import pytest
 from nereid_async.brokers.base import Consumer
 from nereid_async.errors import LeaseLost
 from nereid_async.runtime import of_database
-from nereid_async.worker.execution import execute
+from nereid_async.worker.execution import Execution
 from nereid_async.worker.job import Job
 from nereid_async.worker.lease import LeaseKeeper
 from nereid_async.worker.runner import Runner
@@ -266,7 +266,7 @@ def test_a_run_that_lost_its_claim_is_not_begun_once_more(
     runtime = of_database(database)
     task = waiting(short_leases, "wait_for_file", str(started), str(go))
     with task as (job, _), ThreadPoolExecutor(1) as pool:
-        run = pool.submit(execute, job, runtime, "worker")
+        run = pool.submit(Execution(job, runtime, "worker").run)
         wait_until(started.exists)
         take_over(job, database)
         go.touch()

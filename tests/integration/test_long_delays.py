@@ -9,6 +9,7 @@ import pytest
 
 from nereid_async.brokers.base import Consumer, Delivery
 from nereid_async.runtime import of_database
+from nereid_async.worker.delivery_row import claimed_row
 from nereid_async.worker.job import Job
 from nereid_async.worker.maintenance.relay import Relay
 from nereid_async.worker.settlement import Settlement
@@ -103,7 +104,8 @@ def test_a_retry_at_the_end_of_the_12_hours_waits_in_its_row(
     message = runtime.codec.decode(delivery.text)
     claim = runtime.rows.claim_ids([message.id], 60)[message.id]
     delivery.received_at_s -= 43_000
-    Settlement(runtime, consumer).retry(Job(delivery, message, claim), 600)
+    job = Job(delivery, message, claimed_row(delivery, claim, runtime))
+    Settlement(runtime, consumer).retry(job, 600)
     assert states(database) == ["pending"]
 
 

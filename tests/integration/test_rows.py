@@ -11,15 +11,11 @@ import pytest
 from trytond import backend
 from trytond.transaction import Transaction
 
-from nereid_async.brokers.base import Delivery
 from nereid_async.errors import LeaseLost
 from nereid_async.messages.outcome import Failure, Outcome, Progress, State
 from nereid_async.rows import Claim, Row, Starts, TaskRows, UnreadMessage
-from nereid_async.runtime import of_database
-from nereid_async.worker.execution import _mark_start
-from nereid_async.worker.job import Job
+from nereid_async.worker.delivery_row import ClaimedRow
 from tests.databases import Databases
-from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import ConfWriter
 from tests.helpers import query, states, wait_until
 from tests.messages import message
@@ -242,17 +238,15 @@ def test_a_start_survives_the_rollback_of_its_transaction(
 
 
 @pytest.mark.backends("postgresql")
-def test_a_start_is_marked_though_a_sign_of_life_comes_between(
+def test_a_start_is_marked_though_a_heartbeat_comes_between(
     tryton_conf: ConfWriter, rows: TaskRows, task_id: str
 ) -> None:
-    tryton_conf(signing_key=SECRET_KEY)
-    runtime = of_database(rows.database)
     held = claim(rows, task_id)
-    job = Job(Delivery("text", None, "q", claim=held), message(), held)
+    row = ClaimedRow(rows, held, is_message=True)
     with Transaction().start(rows.database, 1) as transaction:
         # The transaction has seen the row as it was before.
         assert rows.extend([held], LONG_S) == {task_id}
-        assert _mark_start(transaction, job, runtime, "worker")
+        row.start_in(transaction, "worker")
         cursor = transaction.connection.cursor()
         cursor.execute("INSERT INTO async_test_entry (label) VALUES ('effect')")
         rows.finish(cursor, held, Outcome(), 60)

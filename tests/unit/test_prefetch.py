@@ -9,6 +9,7 @@ import pytest
 
 from nereid_async.brokers.base import Delivery
 from nereid_async.worker import prefetch as prefetches
+from nereid_async.worker.delivery_row import NoRow
 from nereid_async.worker.job import Job
 from nereid_async.worker.prefetch import Prefetch
 from tests.messages import message
@@ -26,7 +27,8 @@ class Clock:
 
 def job(receive_count: int = 1) -> Job:
     """A job that nobody looks at, without a row."""
-    return Job(Delivery("", None, "q", receive_count), message(), None)
+    delivery = Delivery("", None, "q", receive_count)
+    return Job(delivery, message(), NoRow(delivery))
 
 
 def take(prefetch: Prefetch, number: int) -> None:

@@ -169,7 +169,7 @@ def test_a_name_of_nothing_is_seen_in_a_drawing(name: str) -> None:
         "worker/runner.py:Runner.run",
         "tests/unit/test_docs.py::test_a_true_name_is_taken",
         "Runner.run",
-        "execution.execute",
+        "execution.Execution",
         "async_task.message",
         "Runner",
         "ASYNC_OUTBOX = no",

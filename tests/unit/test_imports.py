@@ -44,8 +44,9 @@ worker.aborted_runs worker.runner worker.unclaimed
 worker.maintenance.relay worker.message_checks worker.settlement
 worker.execution worker.maintenance.reaper worker.maintenance.resending
 worker.lease worker.message_origin worker.public_errors worker.start_checks
-worker.call worker.delivery_row worker.extender worker.outage worker.prefetch
+worker.call worker.extender worker.outage worker.prefetch
 worker.database_sessions worker.health_monitor worker.job
+worker.delivery_row
 worker.health_file worker.heartbeats worker.options worker.poll_token worker.retry
 worker.maintenance worker.thread_alive worker.tracebacks
 worker

@@ -162,9 +162,10 @@ def build(
     """
     cipher = cipher_of(settings.encryption_key)
     outcomes = OutcomeCodec(cipher)
-    rows = TaskRows(database, outcomes) if _has_rows(settings) else None
+    all_rows = TaskRows(database, outcomes)
+    rows = all_rows if _has_rows(settings) else None
     identity = DatabaseIdentity(database)
-    broker = _broker(identity, settings, rows, web=web_context is not None)
+    broker = _broker(identity, settings, all_rows, web=web_context is not None)
     return Runtime(
         database=database,
         settings=settings,
@@ -174,7 +175,7 @@ def build(
         identity=identity,
         rows=rows,
         broker=broker,
-        results=_results(identity, settings, rows, outcomes),
+        results=_results(identity, settings, rows, all_rows, outcomes),
         sender=_sender(database, settings, broker, rows),
         caller=caller,
         web_context=web_context,
@@ -188,7 +189,7 @@ def _has_rows(settings: Settings) -> bool:
 
 # boto3 takes a while to import: only those who use it pay.
 def _broker(
-    identity: DatabaseIdentity, settings: Settings, rows: TaskRows | None, *, web: bool
+    identity: DatabaseIdentity, settings: Settings, rows: TaskRows, *, web: bool
 ) -> Broker:
     if settings.broker == "sqs":
         from .brokers.sqs import SqsBroker
@@ -200,7 +201,6 @@ def _broker(
         return MemoryBroker()
     from .brokers.database import DatabaseBroker
 
-    assert rows is not None
     return DatabaseBroker(rows, settings.visibility_timeout, web)
 
 
@@ -218,6 +218,7 @@ def _results(
     identity: DatabaseIdentity,
     settings: Settings,
     rows: TaskRows | None,
+    all_rows: TaskRows,
     outcomes: OutcomeCodec,
 ) -> ResultStore:
     if settings.result_store == "sqs":
@@ -230,8 +231,7 @@ def _results(
         return MemoryResults()
     from .results.database import DatabaseResults
 
-    assert rows is not None
-    return DatabaseResults(rows)
+    return DatabaseResults(all_rows)
 
 
 _active: ContextVar[tuple[Runtime, ...]] = ContextVar("nereid_async_active", default=())

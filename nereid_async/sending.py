@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 
 from . import signals
 from .batcher import Batcher
@@ -40,7 +41,7 @@ class Sender:
         self._log = ThrottledLog(logger, TOLD_EVERY_S)
         self._marks: Batcher[str] | None = None
         if rows is not None:
-            self._marks = Batcher("sent-marks", self._mark, _MARK_PAUSE_S)
+            self._marks = Batcher("sent-marks", partial(_mark, rows), _MARK_PAUSE_S)
 
     def send(self, calls: Sequence[DeferredCall]) -> None:
         """Send committed calls. Never raises."""
@@ -88,14 +89,6 @@ class Sender:
             with suppress(RuntimeError):
                 self._marks.add(ids)
 
-    def _mark(self, ids: list[str]) -> None:
-        assert self._rows is not None
-        try:
-            for start in range(0, len(ids), _MARKS_A_STATEMENT):
-                self._rows.mark_sent(ids[start : start + _MARKS_A_STATEMENT])
-        except Exception as error:
-            logger.info("%d task(s) not marked as sent: %s", len(ids), error)
-
     def flush(self) -> None:
         """See to it now that nothing is left to be done. Never raises."""
         if self._marks is not None:
@@ -127,3 +120,11 @@ class BackgroundSender(Sender):
         """Send now what waits."""
         self._waiting.flush()
         super().flush()
+
+
+def _mark(rows: TaskRows, ids: list[str]) -> None:
+    try:
+        for start in range(0, len(ids), _MARKS_A_STATEMENT):
+            rows.mark_sent(ids[start : start + _MARKS_A_STATEMENT])
+    except Exception as error:
+        logger.info("%d task(s) not marked as sent: %s", len(ids), error)

@@ -271,6 +271,12 @@ def current() -> Runtime:
     return of_database(database.name)
 
 
+def forget_databases() -> None:
+    """Let the next use of each database read trytond.conf anew."""
+    with _lock:
+        _of_database.clear()
+
+
 def of_database(database: str) -> Runtime:
     """The runtime of a database, from trytond.conf."""
     with _lock:

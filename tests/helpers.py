@@ -13,6 +13,7 @@ import pytest
 from tests.site import VISITORS
 
 if TYPE_CHECKING:
+    from nereid_async.worker.intervals import Intervals
     from tests.fixtures.scripts import Script
 
 
@@ -64,11 +65,12 @@ class Browser:
     """A visitor with a cookie jar, who sends the CSRF token as scripts do.
 
     :param app: the Nereid app.
+    :param token: the CSRF token; asked for at the first use, if None.
     """
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, token: str | None = None) -> None:
         self.client = app.test_client()
-        self._token: str | None = None
+        self.token = token
 
     def get(self, path: str, **options: Any) -> Any:
         """GET."""
@@ -76,11 +78,11 @@ class Browser:
 
     def post(self, path: str, **options: Any) -> Any:
         """POST with the CSRF token in the header."""
-        return self._send("POST", path, **options)
+        return self.send("POST", path, **options)
 
     def delete(self, path: str, **options: Any) -> Any:
         """DELETE with the CSRF token in the header."""
-        return self._send("DELETE", path, **options)
+        return self.send("DELETE", path, **options)
 
     def defer(
         self, task: str, *args: Any, locale: str = "en", **order: Any
@@ -99,11 +101,11 @@ class Browser:
 
     def csrf_token(self) -> str:
         """The token of this visitor's session."""
-        if self._token is None:
+        if self.token is None:
             answer = self.get("/en/csrf")
             assert answer.status_code == 200, answer.text
-            self._token = answer.text
-        return self._token
+            self.token = answer.text
+        return self.token
 
     @property
     def cookies(self) -> str:
@@ -112,9 +114,8 @@ class Browser:
 
     def twin(self) -> Browser:
         """Another browser with a copy of the cookies, as they are now."""
-        other = Browser(self.client.application)
+        other = Browser(self.client.application, self.token)
         other.jar.update(self.jar)
-        other._token = self._token
         return other
 
     def at_once(self, *requests: Callable[[Browser], Any]) -> list[Any]:
@@ -159,7 +160,8 @@ class Browser:
         """Log out."""
         assert self.get("/en/logout").status_code == 302
 
-    def _send(self, method: str, path: str, **options: Any) -> Any:
+    def send(self, method: str, path: str, **options: Any) -> Any:
+        """Any method, with the CSRF token in the header."""
         headers = {"X-CSRFToken": self.csrf_token(), **options.pop("headers", {})}
         return self.client.open(path, method=method, headers=headers, **options)
 
@@ -203,14 +205,17 @@ def burst(app: Any, *queues: str) -> None:
     _run_worker(app.extensions["nereid_async"], queues)
 
 
-def burst_database(database: str, *queues: str) -> None:
+def burst_database(
+    database: str, *queues: str, intervals: Intervals | None = None
+) -> None:
     """Run a worker without a web app, in this process, until nothing is left to do.
 
     :param queues: short names of queues; none for the default one.
+    :param intervals: what it keeps to; None for the usual ones.
     """
     from nereid_async.runtime import of_database
 
-    _run_worker(of_database(database), queues)
+    _run_worker(of_database(database), queues, intervals)
 
 
 @contextmanager
@@ -234,13 +239,20 @@ def database_settings(database: str, **settings: str) -> Iterator[None]:
 
 
 @contextmanager
-def worker_thread(database: str, threads: int = 1) -> Iterator[None]:
-    """A worker in threads of this process, until the end of the context."""
+def worker_thread(
+    database: str, threads: int = 1, intervals: Intervals | None = None
+) -> Iterator[None]:
+    """A worker in threads of this process, until the end of the context.
+
+    :param intervals: what it keeps to; None for the usual ones.
+    """
     from nereid_async.runtime import of_database
+    from nereid_async.worker.intervals import USUAL
     from nereid_async.worker.options import WorkerOptions
     from nereid_async.worker.process import WorkerProcess
 
-    worker = WorkerProcess(of_database(database), WorkerOptions(threads=threads))
+    options = WorkerOptions(threads=threads, intervals=intervals or USUAL)
+    worker = WorkerProcess(of_database(database), options)
     thread = threading.Thread(target=worker.run)
     thread.start()
     try:
@@ -258,14 +270,34 @@ def intake(runtime: Any, consumer: Any) -> Any:
     return Intake(runtime, Settlement(runtime, consumer), "worker")
 
 
-def _run_worker(runtime: Any, queues: tuple[str, ...]) -> None:
+def command(database: str, name: str, *args: str) -> str:
+    """Run a command of ``nereid-async`` in this process, with its settings.
+
+    :return: what it prints.
+    """
+    from click.testing import CliRunner
+
+    from nereid_async.cli import main
+
+    done = CliRunner().invoke(
+        main, [name, "-d", database, *args], catch_exceptions=False
+    )
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def _run_worker(
+    runtime: Any, queues: tuple[str, ...], intervals: Intervals | None = None
+) -> None:
     import importlib
+    from dataclasses import replace
 
-    from nereid_async.worker import poll_state, process
+    from nereid_async.worker.intervals import USUAL
     from nereid_async.worker.options import WorkerOptions
+    from nereid_async.worker.process import run_until_empty
 
-    # What the tests look at is there already: no need to wait for more.
-    poll_state._BURST_WAIT_S = 0
     for module in runtime.settings.imports:
         importlib.import_module(module)
-    process.run_until_empty(runtime, WorkerOptions(queues=queues, burst=True))
+    # What the tests look at is there already: no need to wait for more.
+    quick = replace(intervals or USUAL, burst_wait_s=0)
+    run_until_empty(runtime, WorkerOptions(queues=queues, burst=True, intervals=quick))

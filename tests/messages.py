@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 from nereid_async.messages.message import Message, Target
+from nereid_async.messages.signing import Signer
 
 
 def message(queue: str = "q", **fields: Any) -> Message:
@@ -24,3 +25,10 @@ def message(queue: str = "q", **fields: Any) -> Message:
         "deferred_at_s": 0,
     }
     return Message(queue=queue, **usual | fields)
+
+
+def signer_of(database: str) -> Signer:
+    """Signs, and reads, what passes for messages of this process."""
+    from nereid_async.runtime import of_database
+
+    return Signer(of_database(database).settings.signing_key, "message")

@@ -31,13 +31,16 @@ class FastPolls:
     """Middleware around ``app.wsgi_app``. Answers as the normal route does.
 
     Polls are held here only, and hold neither a transaction nor a connection.
+
+    :ivar parts: what it answers with.
+    :ivar places: for polls that are held.
     """
 
     def __init__(self, parts: Parts) -> None:
         self.wsgi_app: WSGIApplication = parts.app.wsgi_app
-        self._parts = parts
+        self.parts = parts
         settings = parts.runtime.settings
-        self._held = held_polls.HeldPolls(
+        self.places = held_polls.HeldPolls(
             settings.poll_max_held, settings.poll_max_wait
         )
 
@@ -59,43 +62,43 @@ class FastPolls:
         match = _POLL.fullmatch(environ.get("PATH_INFO", ""))
         if match is None:
             return None
-        request = self._parts.app.request_class(environ)
+        request = self.parts.app.request_class(environ)
         owners = self._owners(request)
         if owners is None:
             return None
-        response = self._parts.refusal(request)
+        response = self.parts.refusal(request)
         if response is not None:
             return response
-        return self._parts.respond(self._answer(match[1], request, owners))
+        return self.parts.respond(self._answer(match[1], request, owners))
 
     def _answer(
         self, task_id: str, request: Any, owners: Sequence[Owner]
     ) -> endpoint.Answer:
         def look() -> endpoint.Answer:
-            return endpoint.read(self._parts.runtime, task_id, owners)
+            return endpoint.read(self.parts.runtime, task_id, owners)
 
         def may_read() -> bool | None:
             # The visitor may have logged out, the website have been closed.
             now = self._owners(request)
-            task_ids = self._parts.runtime.task_ids
+            task_ids = self.parts.runtime.task_ids
             return None if now is None else task_ids.readable_by(task_id, now)
 
         wait = request.args.get("wait")
-        with self._held.place(request.environ, wait) as wait_s:
+        with self.places.place(request.environ, wait) as wait_s:
             return held_polls.hold(look, may_read, wait_s)
 
     def _owners(self, request: Any) -> Sequence[Owner] | None:
         """All that who asks may read; None where only Nereid can tell."""
-        website = self._parts.hosts.website(request.environ.get("HTTP_HOST"))
+        website = self.parts.hosts.website(request.environ.get("HTTP_HOST"))
         if website is None:
             return None
-        secrets = self._parts.secrets(request)
+        secrets = self.parts.secrets(request)
         # Without a secret it does not matter who is logged in.
         user = self._user(request) if secrets else login.ANONYMOUS
         return None if user is None else owners.owners(secrets, user, website)
 
     def _user(self, request: Any) -> str | None:
-        app = self._parts.app
+        app = self.parts.app
         try:
             session = app.session_interface.open_session(app, request)
         except Exception:

@@ -26,13 +26,15 @@ class HeldPolls:
     :param most: how many there are; None for :data:`DEFAULT_POLLS_HELD`, and for none
         in a server whose processes have one thread each.
     :param longest_s: the longest wait that a poll may ask for.
+    :ivar held: how many polls are held now.
     """
 
     def __init__(self, most: int | None, longest_s: float) -> None:
         self._threads_needed = most is None
         self._longest_s = longest_s
-        places = DEFAULT_POLLS_HELD if most is None else most
-        self._free = threading.Semaphore(places)
+        self._most = DEFAULT_POLLS_HELD if most is None else most
+        self._lock = threading.Lock()
+        self.held = 0
 
     @contextmanager
     def place(self, environ: WSGIEnvironment, wait: str | None) -> Iterator[float]:
@@ -43,13 +45,21 @@ class HeldPolls:
         wait_s = self._wait_s(wait)
         if self._threads_needed and not environ.get("wsgi.multithread"):
             wait_s = 0
-        if wait_s and self._free.acquire(blocking=False):
-            try:
-                yield wait_s
-            finally:
-                self._free.release()
-        else:
+        if not wait_s or not self._taken():
             yield 0
+            return
+        try:
+            yield wait_s
+        finally:
+            with self._lock:
+                self.held -= 1
+
+    def _taken(self) -> bool:
+        """Take a place, if one is free; whether it was."""
+        with self._lock:
+            free = self.held < self._most
+            self.held += free
+            return free
 
     def _wait_s(self, wait: str | None) -> float:
         try:

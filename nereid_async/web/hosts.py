@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 from ..database import connections
 from ..errors import DatabaseUnavailable
 
 Sites = dict[int, str]
+
+
+def active_websites(database: str) -> Sites:
+    """The names of the websites that are active, by their ids.
+
+    :raises DatabaseUnavailable: they cannot be read now.
+    """
+    with connections.autocommit(database) as cursor:
+        cursor.execute("SELECT id, name FROM nereid_website WHERE active")
+        return dict(cursor.fetchall())
 
 
 class Hosts:
@@ -18,18 +29,26 @@ class Hosts:
     asked: one statement, on a connection beside Tryton's.
 
     :param database: name of the database.
+    :param most: how many names are remembered; they come from outside.
+    :param look: reads the active websites of a database.
+    :ivar fresh_s: for how long what Nereid has found counts; a module may find websites
+        in a way of its own.
     """
 
-    #: A module may find websites in a way of its own.
-    _FRESH_S = 60.0
-    #: Host names come from outside: no more than these are remembered.
-    _MOST = 1_000
     #: The longest name there is (RFC 1035, section 2.3.4), and a port.
     _MAX_CHARS = 255 + len(":65535")
     _LOOK_EVERY_S = 1.0
 
-    def __init__(self, database: str) -> None:
+    def __init__(
+        self,
+        database: str,
+        most: int = 1_000,
+        look: Callable[[str], Sites] = active_websites,
+    ) -> None:
+        self.fresh_s = 60.0
         self._database = database
+        self._most = most
+        self._read = look
         self._lock = threading.Lock()
         self._looking = threading.Lock()
         self._found: dict[str, tuple[int, float]] = {}
@@ -43,8 +62,8 @@ class Hosts:
         with self._lock:
             # Again at the end: those not asked for lately are forgotten first.
             self._found.pop(host, None)
-            self._found[host] = website, time.monotonic() + self._FRESH_S
-            while len(self._found) > self._MOST:
+            self._found[host] = website, time.monotonic() + self.fresh_s
+            while len(self._found) > self._most:
                 del self._found[next(iter(self._found))]
 
     def website(self, host: str | None) -> int | None:
@@ -65,7 +84,7 @@ class Hosts:
         try:
             if time.monotonic() < self._look_at_s:
                 return
-            active = self._read()
+            active = self._read(self._database)
             with self._lock:
                 if self._active is not None and active != self._active:
                     self._found.clear()
@@ -76,8 +95,3 @@ class Hosts:
         finally:
             self._look_at_s = time.monotonic() + self._LOOK_EVERY_S
             self._looking.release()
-
-    def _read(self) -> Sites:
-        with connections.autocommit(self._database) as cursor:
-            cursor.execute("SELECT id, name FROM nereid_website WHERE active")
-            return dict(cursor.fetchall())

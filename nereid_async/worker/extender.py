@@ -90,9 +90,10 @@ class Extender(threading.Thread):
                 jobs = [self._jobs[id] for id in due]
                 for job in jobs:
                     self._due_at_s[job.message.id] = now_s + _pause_s(job)
-            self._beat(jobs)
+            self.extend_now(jobs)
 
-    def _beat(self, jobs: list[Job]) -> None:
+    def extend_now(self, jobs: list[Job]) -> None:
+        """Extend the leases of these jobs; what fails is logged. Never raises."""
         groups: dict[tuple[int, str], list[Job]] = {}
         for job in jobs:
             key = job.message.visibility_timeout_s, self._apart(job)

@@ -21,28 +21,27 @@ _LOST = float("-inf")
 
 
 class Lease:
-    """For how long nobody else gets the task, as far as this process knows."""
+    """For how long nobody else gets the task, as far as this process knows.
+
+    :ivar ends_at_s: until when it holds, by the monotonic clock.
+    """
 
     def __init__(self) -> None:
-        self._ends_at_s = float("inf")
-
-    def ends_at(self, time_s: float) -> None:
-        """Note until when it holds, by the monotonic clock."""
-        self._ends_at_s = time_s
+        self.ends_at_s = float("inf")
 
     def extended(self, from_s: float, timeout_s: float) -> None:
         """Note that it holds for ``timeout_s`` seconds from ``from_s`` on."""
-        self._ends_at_s = from_s + timeout_s
+        self.ends_at_s = from_s + timeout_s
 
     def lost(self) -> bool:
         """Note that somebody else may have the task; whether that is news."""
-        before_s, self._ends_at_s = self._ends_at_s, _LOST
+        before_s, self.ends_at_s = self.ends_at_s, _LOST
         return before_s != _LOST
 
     @property
     def over(self) -> bool:
         """Whether it was lost, or ended without having been extended in time."""
-        return time.monotonic() >= self._ends_at_s
+        return time.monotonic() >= self.ends_at_s
 
 
 class Held(Protocol):

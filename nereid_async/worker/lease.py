@@ -47,7 +47,7 @@ class LeaseKeeper:
         """Begin to extend what holds a job."""
         job.lease.extended(job.delivery.received_at_s, self._received_for_s)
         if job.claim is not None:
-            job.claim_lease.ends_at(job.claim.held_until_s)
+            job.claim_lease.ends_at_s = job.claim.held_until_s
         for thread in self.threads:
             thread.hold(job)
 

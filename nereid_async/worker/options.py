@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .intervals import USUAL, Intervals
+
 if TYPE_CHECKING:
     from ..settings import Settings
 
@@ -44,6 +46,7 @@ class WorkerOptions:
     :ivar busy_after_s: seconds after which a process is reported as busy whose threads
         all still run the same tasks.
     :ivar health_file: file that the worker's health is written to; None for none.
+    :ivar intervals: how long its threads wait.
     """
 
     queues: tuple[str, ...] = ()
@@ -57,6 +60,7 @@ class WorkerOptions:
     give_up_s: float = 300.0
     busy_after_s: float = 3_600.0
     health_file: Path | None = None
+    intervals: Intervals = USUAL
 
     def queues_or_default(self, settings: Settings) -> tuple[str, ...]:
         """The short names of the queues to work on, never empty."""

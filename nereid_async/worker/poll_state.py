@@ -7,14 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from ..limits import SQS_LONG_POLL_MAX_S
 from ..wakeup import Wakeup
 from .dispatch import Dispatcher
 from .options import WorkerOptions
 
-#: Longest wait for a message: as long as SQS allows, since it bills each receive.
-_WAIT_S = float(SQS_LONG_POLL_MAX_S)
-_BURST_WAIT_S = 1.0
 #: What waits in a queue is there within that time.
 _SOON_S = 0.1
 
@@ -38,7 +34,8 @@ class PollState:
     ) -> None:
         self.burst = options.burst
         self.wakeup = Wakeup()
-        wait_s = _BURST_WAIT_S if options.burst else _WAIT_S
+        intervals = options.intervals
+        wait_s = intervals.burst_wait_s if options.burst else intervals.poll_wait_s
         # An idle process has to give signs of life, too.
         self.wait_s = min(wait_s, options.stuck_after_s / 2)
         self.ending = False

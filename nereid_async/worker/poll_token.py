@@ -13,13 +13,7 @@ from collections.abc import Sequence
 
 from .. import forks
 from ..wakeup import Wakeup
-
-#: Whoever holds the token says so this often, and has lost it when it was silent for
-#: so long: it was killed or stopped, or hangs.
-_TICK_S = 1.0
-_LOST_AFTER_S = 3.0
-#: An answer may be that late; a poll that takes longer hangs.
-_LATE_S = 5.0
+from .intervals import USUAL, Intervals
 
 _HOLDER, _LEASE_UNTIL = 0, 1
 _BYTES = 8
@@ -34,7 +28,9 @@ class PollToken:
     time, both poll once, and the one that wrote last hands on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, intervals: Intervals = USUAL) -> None:
+        self._lost_after_s = intervals.token_lost_after_s
+        self._late_s = intervals.token_late_s
         self._read_fd, self._write_fd = os.pipe()
         forks.own(self._read_fd, self._write_fd)
         os.set_blocking(self._read_fd, False)
@@ -56,9 +52,9 @@ class PollToken:
         while True:
             now_s = time.monotonic()
             if self._taken() or self._lease_until_s[0] <= now_s:
-                self._answer_by_s = now_s + poll_s + _LATE_S
+                self._answer_by_s = now_s + poll_s + self._late_s
                 self._holder[0] = os.getpid()
-                self._lease_until_s[0] = now_s + _LOST_AFTER_S
+                self._lease_until_s[0] = now_s + self._lost_after_s
                 return True
             if now_s >= deadline_s:
                 return False
@@ -76,7 +72,7 @@ class PollToken:
         """Say that the process lives, if it holds the token and its poll may last."""
         now_s, answer_by_s = time.monotonic(), self._answer_by_s
         if answer_by_s is not None and now_s < answer_by_s and self._held:
-            self._lease_until_s[0] = now_s + _LOST_AFTER_S
+            self._lease_until_s[0] = now_s + self._lost_after_s
 
     def release(self) -> None:
         """Let another process poll, unless one has taken over."""
@@ -90,7 +86,7 @@ class PollToken:
 
     def _hand_on(self) -> None:
         # Whoever reads the byte has that long to write that it did.
-        self._lease_until_s[0] = time.monotonic() + _LOST_AFTER_S
+        self._lease_until_s[0] = time.monotonic() + self._lost_after_s
         self._holder[0] = 0
         os.write(self._write_fd, b"!")
 
@@ -98,8 +94,9 @@ class PollToken:
 class Ticker(threading.Thread):
     """Ticks for all tokens of a process, whatever its other threads wait for."""
 
-    def __init__(self, tokens: Sequence[PollToken]) -> None:
+    def __init__(self, tokens: Sequence[PollToken], tick_s: float) -> None:
         super().__init__(name="poll-token-ticker", daemon=True)
+        self._tick_s = tick_s
         self._tokens = tokens
         self._stopping = threading.Event()
 
@@ -109,6 +106,6 @@ class Ticker(threading.Thread):
 
     def run(self) -> None:
         """Tick until stopped."""
-        while not self._stopping.wait(_TICK_S):
+        while not self._stopping.wait(self._tick_s):
             for token in self._tokens:
                 token.tick()

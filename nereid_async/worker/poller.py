@@ -10,17 +10,11 @@ from ..brokers.base import Delivery, Receiver
 from ..errors import NereidAsyncError
 from ..throttled_log import ThrottledLog
 from .dispatch import Dispatcher
+from .intervals import Intervals
 from .poll_state import PollState
 from .poll_token import PollToken
 
 logger = logging.getLogger(__name__)
-
-#: Where messages have just come, whoever else polls.
-_BUSY_WAIT_S = 1.0
-#: How long a poller waits for a thread to be free before it looks around.
-_BUSY_S = 1.0
-_FIRST_FAILURE_PAUSE_S = 0.5
-_LONGEST_FAILURE_PAUSE_S = 30.0
 
 
 class Poller:
@@ -39,12 +33,14 @@ class Poller:
         state: PollState,
         beat: Callable[[], None],
         token: PollToken | None,
+        intervals: Intervals,
     ) -> None:
         self._receiver = receiver
         self._dispatcher = dispatcher
         self._state = state
         self._beat = beat
         self._token = token
+        self._intervals = intervals
         self._log = ThrottledLog(logger)
         #: Whether the last poll brought nothing.
         self._quiet = True
@@ -67,7 +63,7 @@ class Poller:
                 self._quiet = True
                 self._failures += 1
                 self._tell(error)
-                self._state.wakeup.wait(_failure_pause_s(self._failures))
+                self._state.wakeup.wait(self._failure_pause_s)
 
     def _tell(self, error: Exception) -> None:
         self._log.log(
@@ -78,6 +74,12 @@ class Poller:
             error,
             exc_info=not isinstance(error, NereidAsyncError),
         )
+
+    @property
+    def _failure_pause_s(self) -> float:
+        pause_s = self._intervals.first_failure_pause_s
+        pause_s *= 2.0 ** min(self._failures - 1, 30)
+        return min(pause_s, self._intervals.longest_failure_pause_s)
 
     def _poll(self) -> bool:
         """Receive, if that is to be now; whether it was."""
@@ -98,7 +100,7 @@ class Poller:
 
     def _receive(self) -> list[Delivery] | None:
         """Receive; None if the threads are busy, or it is not this process's turn."""
-        if not self._dispatcher.room(_BUSY_S):
+        if not self._dispatcher.room(self._intervals.room_wait_s):
             return None
         if not self._quiet:
             # More may follow, and whoever has the token need not share it out.
@@ -121,11 +123,7 @@ class Poller:
         if not room:
             return None
         if not long:
-            return self._receiver.receive(room, min(wait_s, _BUSY_WAIT_S))
+            wait_s = min(wait_s, self._intervals.busy_poll_wait_s)
+            return self._receiver.receive(room, wait_s)
         with self._state.waiting():
             return self._receiver.receive(room, wait_s)
-
-
-def _failure_pause_s(failures: int) -> float:
-    longest_s = _FIRST_FAILURE_PAUSE_S * 2.0 ** min(failures - 1, 30)
-    return min(longest_s, _LONGEST_FAILURE_PAUSE_S)

@@ -13,9 +13,6 @@ from .poll_state import PollState
 from .poll_token import PollToken, Ticker
 from .poller import Poller
 
-#: Longer than a poll takes with all its tries, and the pause after it.
-_HANGS_AFTER_S = 180.0
-
 
 class Pollers:
     """Polls all receivers at the same time.
@@ -40,11 +37,23 @@ class Pollers:
         self._receivers = receivers
         self._beat = beat
         self._state = PollState(len(receivers), dispatcher, options, may_go_on)
+        self._intervals = options.intervals
         self._pollers = [
-            Poller(it, dispatcher, self._state, self._beat_for_all, tokens.get(it.name))
+            Poller(
+                it,
+                dispatcher,
+                self._state,
+                self._beat_for_all,
+                tokens.get(it.name),
+                self._intervals,
+            )
             for it in receivers
         ]
-        self._ticker = Ticker(list(tokens.values())) if tokens else None
+        self._ticker = (
+            Ticker(list(tokens.values()), self._intervals.token_tick_s)
+            if tokens
+            else None
+        )
         self._errors: list[BaseException] = []
 
     def stop(self) -> None:
@@ -79,7 +88,7 @@ class Pollers:
 
     def _beat_for_all(self) -> None:
         seen_s = min(poller.went_on_at_s for poller in self._pollers)
-        if time.monotonic() - seen_s < _HANGS_AFTER_S:
+        if time.monotonic() - seen_s < self._intervals.poller_hangs_after_s:
             self._beat()
 
     def _run(self, poller: Poller) -> None:

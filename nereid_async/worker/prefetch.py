@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from .intervals import USUAL
 from .job import Job
 
 #: Jobs are received ahead that keep the threads busy for about that long: enough to
@@ -15,8 +16,6 @@ from .job import Job
 _AHEAD_S = 0.5
 #: As many as one call brings, and as many to work on meanwhile.
 _AHEAD_MAX = 20
-#: Longer than it takes to begin a task, and shorter than anybody notices.
-_HEAD_START_S = 0.005
 #: Weight of the last run in the measured length; a longer one counts at once.
 _WEIGHT = 0.2
 
@@ -28,13 +27,18 @@ class Prefetch:
 
     :param threads: how many jobs run at a time.
     :param clock: tells the time in seconds; for tests.
+    :param head_start_s: how long what has just come may keep the pollers waiting.
     """
 
     def __init__(
-        self, threads: int, clock: Callable[[], float] = time.monotonic
+        self,
+        threads: int,
+        clock: Callable[[], float] = time.monotonic,
+        head_start_s: float = USUAL.head_start_s,
     ) -> None:
         self._threads = threads
-        self._clock = clock
+        self.clock = clock
+        self._head_start_s = head_start_s
         lock = threading.Lock()
         #: For those that run jobs, for those that receive them, and for whoever hands
         #: back what waits too long.
@@ -71,7 +75,7 @@ class Prefetch:
         return room if room >= max(1, ahead // 2) else 0
 
     def _ahead(self) -> int:
-        long_ago_s = self._clock() - _AHEAD_S
+        long_ago_s = self.clock() - _AHEAD_S
         long_ones = [s for s in self._begun_s.values() if s <= long_ago_s]
         threads = self._threads - len(long_ones)
         ahead = int(threads * _AHEAD_S / self._length_s) - threads
@@ -99,7 +103,7 @@ class Prefetch:
         Polling meanwhile would take the interpreter from them.
         """
         with self._changed:
-            self._changed.wait_for(lambda: not self._fresh, _HEAD_START_S)
+            self._changed.wait_for(lambda: not self._fresh, self._head_start_s)
 
     def next(self) -> Job | None:
         """Wait for a job to run; None when there will be none any more."""
@@ -109,13 +113,13 @@ class Prefetch:
                     return None
                 self._has_job.wait()
             job = self._waiting.popleft()
-            self._begun_s[id(job)] = self._clock()
+            self._begun_s[id(job)] = self.clock()
             return job
 
     def ended(self, job: Job) -> None:
         """Note that a job has ended which :meth:`next` gave."""
         with self._changed:
-            length_s = self._clock() - self._begun_s.pop(id(job))
+            length_s = self.clock() - self._begun_s.pop(id(job))
             self._jobs -= 1
             fresh, self._fresh = self._fresh, False
             slowly_s = self._length_s + _WEIGHT * (length_s - self._length_s)
@@ -145,7 +149,7 @@ class Prefetch:
             return None
         if len(self._begun_s) < self._threads:
             return _AHEAD_S
-        return max(self._begun_s.values()) + _AHEAD_S - self._clock()
+        return max(self._begun_s.values()) + _AHEAD_S - self.clock()
 
     def _take_out(self) -> list[Job]:
         jobs = [job for job in self._waiting if job.may_be_handed_back]

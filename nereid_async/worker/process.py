@@ -74,18 +74,20 @@ class WorkerProcess:
         queues = options.queues_or_default(runtime.settings)
         name = f"{socket.gethostname()}:{os.getpid()}"
         heartbeat = heartbeat or Heartbeats(1, options.threads).of(0)
-        prefetch = Prefetch(options.threads)
+        prefetch = Prefetch(
+            options.threads, head_start_s=options.intervals.head_start_s
+        )
         self._consumer = runtime.broker.consumer(queues)
         settlement = Settlement(runtime, self._consumer)
         self._keeper = LeaseKeeper(runtime, self._consumer)
-        self._helpers = _helpers(runtime) if runs_maintenance else []
+        self._helpers = _helpers(runtime, options) if runs_maintenance else []
         self._runner_threads = RunnerThreads(
             runtime,
             settlement,
             self._keeper,
             prefetch,
             heartbeat,
-            options.threads,
+            options,
             name,
         )
         self._dispatcher = Dispatcher(
@@ -214,11 +216,12 @@ class WorkerProcess:
         return peak_kb > limit_mb * 1_024
 
 
-def _helpers(runtime: Runtime) -> list[Reaper | Relay]:
+def _helpers(runtime: Runtime, options: WorkerOptions) -> list[Reaper | Relay]:
     """A reaper; and a relay, where there are rows that have to be sent."""
+    reaper = Reaper(runtime, options.intervals)
     if runtime.rows is None or runtime.rows_are_messages:
-        return [Reaper(runtime)]
-    return [Reaper(runtime), Relay(runtime, runtime.rows)]
+        return [reaper]
+    return [reaper, Relay(runtime, runtime.rows, options.intervals)]
 
 
 def run_until_empty(runtime: Runtime, options: WorkerOptions | None = None) -> None:

@@ -9,9 +9,8 @@ from trytond.exceptions import TrytonException
 
 from ..database.errors import is_passing
 from ..errors import MessageError, Retry, TransportUnavailable
+from .intervals import USUAL, Intervals
 
-_FIRST_DELAY_S = 1.0
-_LONGEST_DELAY_S = 3_600.0
 #: An outage, or a failover, is one; a task that ends its own session each time has
 #: to come to an end.
 FREE_INTERRUPTIONS = 3
@@ -40,6 +39,7 @@ def decide(
     attempt: int,
     max_attempts: int,
     retry_on: tuple[type[BaseException], ...],
+    intervals: Intervals = USUAL,
 ) -> Again | GiveUp:
     """Decide by the rules, in their order.
 
@@ -68,7 +68,7 @@ def decide(
         return GiveUp(f"attempt {attempt} of {max_attempts}")
     if isinstance(error, Retry) and error.delay_s is not None:
         return Again(error.delay_s)
-    return Again(backoff_s(attempt))
+    return Again(backoff_s(attempt, intervals))
 
 
 def is_interruption(error: BaseException) -> bool:
@@ -76,7 +76,7 @@ def is_interruption(error: BaseException) -> bool:
     return isinstance(error, TransportUnavailable) or is_passing(error)
 
 
-def backoff_s(attempt: int) -> float:
+def backoff_s(attempt: int, intervals: Intervals = USUAL) -> float:
     """A delay that doubles with every attempt, with jitter against crowds."""
-    longest_s = min(_FIRST_DELAY_S * 2.0 ** min(attempt - 1, 30), _LONGEST_DELAY_S)
-    return longest_s * random.uniform(0.5, 1.0)
+    longest_s = intervals.first_retry_s * 2.0 ** min(attempt - 1, 30)
+    return min(longest_s, intervals.longest_retry_s) * random.uniform(0.5, 1.0)

@@ -19,6 +19,7 @@ from ..throttled_log import ThrottledLog
 from . import outage, retry
 from .call import NotTaken
 from .execution import Execution
+from .intervals import USUAL, Intervals
 from .job import Job
 from .lease import check_held
 from .public_errors import is_public
@@ -34,10 +35,17 @@ class Runner:
     :param name: how rows and logs name this worker.
     """
 
-    def __init__(self, runtime: Runtime, settlement: Settlement, name: str) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        settlement: Settlement,
+        name: str,
+        intervals: Intervals = USUAL,
+    ) -> None:
         self._runtime = runtime
         self._settlement = settlement
         self._name = name
+        self._intervals = intervals
         self._log = ThrottledLog(logger)
 
     def run(self, job: Job) -> None:
@@ -118,7 +126,11 @@ class Runner:
         if retry.is_interruption(error) and self._interrupted(job, error):
             return
         decision = retry.decide(
-            error, job.attempt, job.message.max_attempts, options.retry_on
+            error,
+            job.attempt,
+            job.message.max_attempts,
+            options.retry_on,
+            self._intervals,
         )
         if isinstance(decision, retry.GiveUp):
             names = self._runtime.settings.public_errors
@@ -166,7 +178,7 @@ class Runner:
         count = outage.outlast(job, job.row.interrupted)
         if count is None or count > retry.FREE_INTERRUPTIONS:
             return False
-        delay_s = retry.backoff_s(count)
+        delay_s = retry.backoff_s(count, self._intervals)
         self._log.warning(
             ("interrupted", job.message.target.name),
             "%s was interrupted, which is no attempt; again in %.1f s: %s",

@@ -13,6 +13,7 @@ from ..throttled_log import ThrottledLog
 from .heartbeats import ProcessHeartbeat
 from .job import Job
 from .lease import LeaseKeeper
+from .options import WorkerOptions
 from .prefetch import Prefetch
 from .runner import Runner
 from .settlement import Settlement
@@ -40,24 +41,24 @@ class RunnerThreads:
         keeper: LeaseKeeper,
         prefetch: Prefetch,
         heartbeat: ProcessHeartbeat,
-        threads: int,
+        options: WorkerOptions,
         name: str,
     ) -> None:
         self._runtime = runtime
         self._settlement = settlement
-        self._runner = Runner(runtime, settlement, name)
+        self._runner = Runner(runtime, settlement, name, options.intervals)
         self._keeper = keeper
         self._prefetch = prefetch
         self._heartbeat = heartbeat
         self._log = ThrottledLog(logger)
         self._closed = False
         #: What each thread is at.
-        self._at: list[Job | None] = [None] * threads
+        self._at: list[Job | None] = [None] * options.threads
         self.threads = [
             threading.Thread(
                 target=self._work, args=(i,), name=f"runner-{i}", daemon=True
             )
-            for i in range(threads)
+            for i in range(options.threads)
         ]
         self.returner = threading.Thread(
             target=self._give_back_overdue, name="returner", daemon=True

@@ -59,7 +59,9 @@ class Supervisor:
         self._heartbeats = Heartbeats(options.processes, options.threads)
         shares = options.processes > 1 and not options.burst
         self._queues = options.queues_or_default(runtime.settings)
-        self._tokens = {it: PollToken() for it in self._queues} if shares else {}
+        self._tokens = (
+            {it: PollToken(options.intervals) for it in self._queues} if shares else {}
+        )
         self._aborted_runs = [
             AbortedRuns(options.threads) for _ in range(options.processes)
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -141,11 +141,12 @@ def test_reaper(
 ) -> None:
     runtime = app_factory(**app_config(broker_settings)).extensions["nereid_async"]
     from nereid_async.messages.outcome import Outcome
+    from nereid_async.runtime import build
 
     runtime.results.put("1" * 8 + "-1111-8111-8111-" + "1" * 12, Outcome(1, 1))
     needs()
-    runtime.results._ttl_s = -1
-    assert reap(runtime) == 1
+    later = build(runtime.database, replace(runtime.settings, result_ttl=-1))
+    assert reap(later) == 1
     Policy("reaper.json", base=base).check(needs())
 
 

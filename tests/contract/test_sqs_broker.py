@@ -11,7 +11,7 @@ from nereid_async.brokers.sqs import SqsBroker
 from nereid_async.errors import RequestRefused, TransportUnavailable
 from nereid_async.settings import Settings
 from tests.contract.broker_suite import consuming, receive, receive_all, texts
-from tests.contract.carriers import Carrier, outgoing, sqs_carrier
+from tests.contract.carriers import Carrier, QueueCarrier, outgoing, sqs_carrier
 from tests.contract.queue_suite import QueueSuite
 from tests.fixtures.services import numbers, sqs_client, sqs_settings
 from tests.processes import free_port
@@ -29,8 +29,8 @@ def client(sqs_endpoint: str) -> Any:
 
 @pytest.fixture
 def prefix(carrier: Carrier) -> str:
-    assert isinstance(carrier.broker, SqsBroker)
-    return str(carrier.broker._settings.sqs_queue_prefix)
+    assert isinstance(carrier, QueueCarrier)
+    return carrier.queue_prefix
 
 
 class TestSqsBroker(QueueSuite):

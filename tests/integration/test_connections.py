@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
 
 import pytest
@@ -39,6 +40,12 @@ def test_roles_and_databases_are_apart(database: str, cloned_database: str) -> N
         assert other
 
 
+def be_a_minute_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what has been idle until now have been so for long."""
+    clock = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + 60)
+
+
 @pytest.mark.backends("postgresql")
 @pytest.mark.parametrize(("maxconn", "kept"), [("64", 3), ("4", 1), ("3", 0)])
 def test_idle_connections_leave_trytonds_pool_enough(
@@ -49,28 +56,26 @@ def test_idle_connections_leave_trytonds_pool_enough(
             for _ in range(number):
                 stack.enter_context(connections.autocommit(database))
 
-    pool = trytond_backend.Database(database).connect()._connpool
     before = config.get("database", "maxconn")
     config.set("database", "maxconn", maxconn)
     try:
-        connections._idle.clear()
+        connections.close(database)
+        pool = trytond_backend.Database(database).connect()._connpool
         used = len(pool._used)
         open_at_once(3)
         assert len(pool._used) - used == kept
     finally:
         config.set("database", "maxconn", before or "64")
-        connections._idle.clear()
+        connections.close(database)
 
 
 def test_a_connection_that_the_server_has_closed_is_not_used(
-    database: str, backend: str
+    database: str, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with connections.autocommit(database) as cursor:
         cursor.execute("SELECT 1")
     if backend == "postgresql":
-        for idle in connections._idle.values():
-            kept = idle.connections
-            kept[:] = [(connection, 0.0) for connection, _ in kept]
+        be_a_minute_later(monkeypatch)
         query(
             database,
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
@@ -83,7 +88,7 @@ def test_a_connection_that_the_server_has_closed_is_not_used(
 
 @pytest.mark.backends("postgresql")
 def test_connections_that_were_lost_are_not_missed_by_trytonds_pool(
-    database: str,
+    database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pool = trytond_backend.Database(database).connect()._connpool
     with connections.autocommit(database):
@@ -92,8 +97,7 @@ def test_connections_that_were_lost_are_not_missed_by_trytonds_pool(
         with ExitStack() as stack:
             for _ in range(3):
                 stack.enter_context(connections.autocommit(database))
-        for idle in connections._idle.values():
-            idle.connections[:] = [(it, 0.0) for it, _ in idle.connections]
+        be_a_minute_later(monkeypatch)
         query(
             database,
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "

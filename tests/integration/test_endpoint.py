@@ -325,7 +325,7 @@ def test_options_and_other_methods(client: Browser) -> None:
         answer.headers["Allow"].replace(" ", "").split(",")
     )
     assert client.post(task["url"]).status_code == 405
-    assert client._send("PUT", task["url"]).status_code == 405
+    assert client.send("PUT", task["url"]).status_code == 405
 
 
 def test_waiting_is_bounded(app_factory: AppFactory, burst: Burst) -> None:

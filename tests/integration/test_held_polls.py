@@ -95,7 +95,7 @@ class Polls:
 
 def wait_until_held(app: Any) -> None:
     """Wait until one of the two places is taken: it was looked at who asks."""
-    wait_until(lambda: app.wsgi_app._held._free._value == 1)
+    wait_until(lambda: app.wsgi_app.places.held == 1)
 
 
 def held_poll_of_ada(app: Any) -> tuple[Browser, dict[str, Any], Polls]:
@@ -190,11 +190,9 @@ def test_it_hands_out_nothing_after_a_logout(holding: Any) -> None:
     assert answer.status_code == 404
 
 
-def test_a_host_that_only_nereid_can_tell_by_now_is_no_end(
-    holding: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_host_that_only_nereid_can_tell_by_now_is_no_end(holding: Any) -> None:
     """What Nereid has found counts for a while, which may end while a poll is held."""
-    monkeypatch.setattr("nereid_async.web.hosts.Hosts._FRESH_S", 0.5)
+    holding.wsgi_app.parts.hosts.fresh_s = 0.5
     client = Browser(holding)
     task = client.defer("echo", "x")
     polls = Polls(client, task["url"])

@@ -13,6 +13,7 @@ from nereid_async.runtime import of_database
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, sqs_settings
 from tests.helpers import labels, query, states
+from tests.messages import signer_of
 
 Hostile = Callable[[bool], None]
 
@@ -99,13 +100,13 @@ class TestInTheQueue:
     def test_a_message_of_another_database_with_the_same_key(
         self, script: Script, database: str, queue: TaskQueue, hostile: Hostile
     ) -> None:
-        codec = of_database(database).codec
         with script.transaction():
             script.record.write_entry.defer("ours")
         ((body,),) = query(database, "SELECT message FROM async_task")
-        content = loads(codec._signer.unsign(body))
+        signer = signer_of(database)
+        content = loads(signer.unsign(body))
         foreign = {**content, "database": "another", "args": ["theirs"]}
-        queue.put(codec._signer.sign(dumps(foreign)))
+        queue.put(signer.sign(dumps(foreign)))
         script.burst()
         hostile(labels(database) != ["ours"])
 

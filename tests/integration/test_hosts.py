@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from nereid_async.web.hosts import Hosts
+from nereid_async.web.hosts import Hosts, Sites, active_websites
 from tests.fixtures.apps import AppFactory
 from tests.helpers import Browser, query, wait_until
 
@@ -59,15 +59,18 @@ def test_names_are_as_long_as_names_are(hosts: Hosts, website: int) -> None:
     assert hosts.website(longest + "0") is None
 
 
-def test_a_flood_takes_no_more_than_its_room(hosts: Hosts, website: int) -> None:
+def test_a_flood_takes_no_more_than_its_room(database: str, website: int) -> None:
+    most = 1_000
+    hosts = Hosts(database, most)
     hosts.learn("first.example.com", website)
-    for number in range(Hosts._MOST):
+    for number in range(most):
         if number % 100 == 0:
             # One that is used stays.
             hosts.learn("shop.example.com", website)
         hosts.learn(f"{number}.example.com", website)
-    assert len(hosts._found) == Hosts._MOST
     assert hosts.website("shop.example.com") == website
+    others = [hosts.website(f"{number}.example.com") for number in range(most)]
+    assert others.count(website) == most - 1
     assert hosts.website("first.example.com") is None
 
 
@@ -92,17 +95,16 @@ def test_a_change_of_the_websites_is_seen_within_a_second_or_two(
 
 
 def test_one_look_a_second_does_for_all(
-    hosts: Hosts, website: int, monkeypatch: pytest.MonkeyPatch
+    database: str, website: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hosts.learn("a.example.com", website)
     looks = []
-    read = hosts._read
 
-    def count() -> dict[int, str]:
+    def count(database: str) -> Sites:
         looks.append(1)
-        return read()
+        return active_websites(database)
 
-    monkeypatch.setattr(hosts, "_read", count)
+    hosts = Hosts(database, look=count)
+    hosts.learn("a.example.com", website)
     now_s = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now_s)
     for _ in range(100):
@@ -111,17 +113,17 @@ def test_one_look_a_second_does_for_all(
 
 
 def test_all_who_ask_first_at_the_same_time_are_told(
-    hosts: Hosts, website: int, monkeypatch: pytest.MonkeyPatch
+    database: str, website: int
 ) -> None:
-    hosts.learn("a.example.com", website)
-    read, looking, go = hosts._read, threading.Event(), threading.Event()
+    looking, go = threading.Event(), threading.Event()
 
-    def slowly() -> dict[int, str]:
+    def slowly(database: str) -> Sites:
         looking.set()
         go.wait(10)
-        return read()
+        return active_websites(database)
 
-    monkeypatch.setattr(hosts, "_read", slowly)
+    hosts = Hosts(database, look=slowly)
+    hosts.learn("a.example.com", website)
     told: list[int | None] = []
 
     def ask() -> None:

@@ -5,25 +5,27 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from nereid_async import runtime as runtimes
-from nereid_async.cli import _run_identity
 from nereid_async.rows.database_identity import IDENTITY_TAG, DatabaseIdentity
 from nereid_async.runtime import Runtime, of_database
 from nereid_async.worker.maintenance.relay import Relay
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, sqs_settings
-from tests.helpers import labels, query, states, wait_until
+from tests.helpers import command, labels, query, states, wait_until
+from tests.messages import signer_of
 from tests.proxy import Call, Proxy, Refusal
 
 
 def renew(database: str, *, drop_waiting: bool = False) -> Runtime:
     """Run the command in a process of its own; what the next process has."""
-    runtimes._of_database.clear()
-    _run_identity(of_database(database), True, drop_waiting)
-    runtimes._of_database.clear()
+    runtimes.forget_databases()
+    options = ["--drop-waiting"] if drop_waiting else []
+    command(database, "identity", "--renew", *options)
+    runtimes.forget_databases()
     return of_database(database)
 
 
@@ -99,10 +101,12 @@ def test_a_process_that_missed_the_renewal(script: Script, database: str) -> Non
     stale = of_database(database)
     assert stale.identity.value
     renew(database)
-    runtimes._of_database[database] = stale
-    with script.transaction():
-        script.record.write_entry.defer("x")
-    runtimes._of_database.clear()
+    runtimes.activate(stale)
+    try:
+        with script.transaction():
+            script.record.write_entry.defer("x")
+    finally:
+        runtimes.deactivate(stale)
     run_until_done(script)
     assert labels(database) == ["x"]
 
@@ -118,13 +122,10 @@ class TestInTheQueue:
     ) -> Callable[..., None]:
         """Puts a message into the queue that is as others would sign it."""
 
-        def put(**changes: object) -> None:
+        def put(**changes: Any) -> None:
+            ours = script.message_of(lambda: script.record.write_entry.defer("x"))
             codec = of_database(database).codec
-            with script.transaction() as transaction:
-                deferred = script.record.write_entry.defer("x")._deferred
-                assert deferred is not None
-                transaction.rollback()
-            queue.put(codec.encode(replace(deferred.message, **changes)))
+            queue.put(codec.encode(replace(ours, **changes)))
 
         return put
 
@@ -153,11 +154,11 @@ class TestInTheQueue:
         self, script: Script, database: str, queue: TaskQueue
     ) -> None:
         with script.transaction():
-            deferred = script.record.write_entry.defer("x")._deferred
-        assert deferred is not None
-        signer = of_database(database).codec._signer
+            script.record.write_entry.defer("x")
+        ((text,),) = query(database, "SELECT message FROM async_task")
+        signer = signer_of(database)
         identity = of_database(database).identity.value
-        body = signer.unsign(deferred.text).replace(f',"identity":"{identity}"', "")
+        body = signer.unsign(text).replace(f',"identity":"{identity}"', "")
         assert "identity" not in body
         query(database, "UPDATE async_task SET message = %s", signer.sign(body))
         answer = queue.client.receive_message(QueueUrl=queue.url())

@@ -11,9 +11,11 @@ import pytest
 from nereid_async.database import connections
 from nereid_async.errors import DatabaseUnavailable
 from nereid_async.worker import retry
+from nereid_async.worker.intervals import Intervals
 from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.helpers import (
+    burst_database,
     database_settings,
     labels,
     query,
@@ -26,14 +28,12 @@ from tests.servers import PostgreSQL
 pytestmark = pytest.mark.backends("postgresql")
 
 
-@pytest.fixture(autouse=True)
-def _short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry, "_FIRST_DELAY_S", 0.05)
+SHORT_DELAYS = Intervals(first_retry_s=0.05)
 
 
 def run_to_the_end(script: Script) -> None:
     def is_over() -> bool:
-        script.burst()
+        burst_database(script.database, intervals=SHORT_DELAYS)
         return set(states(script.database)) <= {"done", "failed"}
 
     wait_until(is_over, 30)
@@ -107,7 +107,7 @@ def test_a_failover_costs_no_attempt(
     # A server that is killed may forget who holds what: then SQS's hold counts.
     tryton_conf(signing_key=SECRET_KEY, visibility_timeout=8, **broker_settings)
     script, go = Script(database), tmp_path / "go"
-    with worker_thread(database), ExitStack() as stack:
+    with worker_thread(database, intervals=SHORT_DELAYS), ExitStack() as stack:
         stack.callback(go.touch)
         with script.transaction():
             script.record.outlast.defer(str(tmp_path / "runs"), str(go))

@@ -104,15 +104,15 @@ def test_a_beat_that_fails_is_repeated_at_once(
     assert rows is not None
     with held(database, "q") as (job,):
         # It was received for the time in the settings; the first beat shortens that.
-        wait_until(lambda: job.lease._ends_at_s < job.delivery.received_at_s + 10)
+        wait_until(lambda: job.lease.ends_at_s < job.delivery.received_at_s + 10)
         assert job.claim is not None
         received_for_s = job.claim.held_until_s
-        wait_until(lambda: job.claim_lease._ends_at_s < received_for_s)
+        wait_until(lambda: job.claim_lease.ends_at_s < received_for_s)
         (before,) = query(database, LEASE, task_id)
         with locked(databases, database):
-            held_by_sqs = job.lease._ends_at_s
+            held_by_sqs = job.lease.ends_at_s
             wait_until(lambda: "database is locked" in caplog.text)
-            wait_until(lambda: job.lease._ends_at_s > held_by_sqs)
+            wait_until(lambda: job.lease.ends_at_s > held_by_sqs)
         # Not at the next beat, which comes too late.
         while query(database, LEASE, task_id) == [before]:
             assert rows.claim_ids([task_id], LEASE_S) == {}

@@ -32,8 +32,8 @@ class BehindAProxy(Browser):
     def get(self, path: str, **options: Any) -> Any:
         return super().get(*self._behind(path, options), **options)
 
-    def _send(self, method: str, path: str, **options: Any) -> Any:
-        return super()._send(method, *self._behind(path, options), **options)
+    def send(self, method: str, path: str, **options: Any) -> Any:
+        return super().send(method, *self._behind(path, options), **options)
 
     @staticmethod
     def _behind(path: str, options: dict[str, Any]) -> tuple[str]:
@@ -46,10 +46,10 @@ def dispatched(app_factory: AppFactory) -> tuple[Any, Browser]:
     app = app_factory()
     app.wsgi_app = DispatcherMiddleware(NotFound(), {"/shop": app.wsgi_app})
     client = Browser(app)
-    get, send = client.get, client._send
+    get, send = client.get, client.send
     # The paths of the views are those below; those of answers are whole.
     client.get = lambda path, **it: get(_below(path), **it)  # type: ignore[method-assign]
-    client._send = (  # type: ignore[method-assign]
+    client.send = (  # type: ignore[method-assign]
         lambda method, path, **it: send(method, _below(path), **it)
     )
     return app, client

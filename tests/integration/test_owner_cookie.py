@@ -76,8 +76,7 @@ def test_each_of_many_deferrals_at_once_is_readable(
     app_factory: AppFactory, before: Callable[[Browser], None]
 ) -> None:
     app = app_factory(WTF_CSRF_ENABLED=before is not fresh)
-    client = Browser(app)
-    client._token = None if before is not fresh else ""
+    client = Browser(app, None if before is not fresh else "")
     before(client)
     answers = client.at_once(
         *(lambda twin, n=n: twin.defer("echo", n) for n in range(6))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from nereid_async import AsyncResult
 from nereid_async.errors import ResultExpired, ResultMissing
 from nereid_async.messages.outcome import Outcome
-from nereid_async.runtime import of_database
+from nereid_async.results.base import ResultStore
+from nereid_async.runtime import build, of_database
 from nereid_async.worker.maintenance.reaper import reap
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import sqs_client, sqs_settings
@@ -78,6 +81,12 @@ def test_failed_tasks_run_again(script: Script, database: str) -> None:
     ) == [(1,)]
 
 
+def when_all_is_over(database: str) -> ResultStore:
+    """The store as it will be when the time of all results is over."""
+    settings = replace(of_database(database).settings, result_ttl=-1)
+    return build(database, settings).results
+
+
 @pytest.mark.parametrize("broker_settings", ["sqs"], indirect=True)
 def test_forgotten_reply_queues_go(
     script: Script, database: str, broker_settings: dict[str, str]
@@ -98,8 +107,7 @@ def test_forgotten_reply_queues_go(
     assert names() == {other, reply}
     runtime = of_database(database)
     assert runtime.results.reap() == 0
-    runtime.results._ttl_s = -1  # type: ignore[attr-defined]
-    assert runtime.results.reap() == 1
+    assert when_all_is_over(database).reap() == 1
     assert names() == {other}
 
 
@@ -117,10 +125,9 @@ def test_a_reply_queue_that_is_denied_does_not_keep_the_others(
     ids = [f"{n}{'1' * 7}-1111-8111-8111-{'1' * 12}" for n in range(3)]
     for task_id in ids:
         results.put(task_id, Outcome(1, 1))
-    results._ttl_s = -1  # type: ignore[attr-defined]
     proxy.watch.before = lambda made: (
         Refusal(403, "AccessDenied")
         if made.name == call and made.queue.endswith(ids[0])
         else None
     )
-    assert results.reap() == 2
+    assert when_all_is_over(database).reap() == 2

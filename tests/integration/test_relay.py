@@ -9,7 +9,7 @@ import pytest
 
 from nereid_async.brokers.base import SendReport
 from nereid_async.runtime import of_database
-from nereid_async.worker.maintenance import relay as relays
+from nereid_async.worker.intervals import Intervals
 from nereid_async.worker.maintenance.relay import Relay
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, sqs_settings
@@ -149,11 +149,13 @@ def test_attributes_of_an_earlier_release_do_not_hold_up_the_others(
         bad = script.record.write_entry.defer("bad")
         script.record.write_entry.defer("good")
     codec = of_database(database).codec
+    select = "SELECT message FROM async_task WHERE uuid = %s"
+    ((text,),) = query(database, select, bad.id)
     query(
         database,
         "UPDATE async_task SET message = %s WHERE uuid = %s",
         # It did not check them when they were given.
-        codec.encode(replace(bad._deferred.message, attributes={"kind": {"a": "b"}})),
+        codec.encode(replace(codec.decode(text), attributes={"kind": {"a": "b"}})),
         bad.id,
     )
     tryton_conf(send_timeout="10", **broker_settings)
@@ -179,13 +181,11 @@ class _Stumbling(Relay):
 def test_a_relay_goes_on_after_what_nobody_thought_of(
     script: Script,
     database: str,
-    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(relays, "_PAUSE_S", 0.01)
     runtime = of_database(database)
     assert runtime.rows is not None
-    it = _Stumbling(runtime, runtime.rows)
+    it = _Stumbling(runtime, runtime.rows, Intervals(relay_pause_s=0.01))
     it.start()
     try:
         wait_until(lambda: hasattr(it, "went_on") and it.went_on.is_set())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nereid_async.cli import _run_retry
+from nereid_async import runtime as runtimes
 from nereid_async.messages.outcome import Failure, Outcome
 from nereid_async.worker.maintenance.relay import Relay
 from tests.fixtures.apps import AppFactory
@@ -19,7 +20,8 @@ from tests.proxy import Proxy
 def retry(app: Any, task_id: str) -> None:
     """What the command does, and the relay."""
     runtime = app.extensions["nereid_async"]
-    _run_retry(runtime, (task_id,))
+    done = app.test_cli_runner().invoke(args=["async", "retry", task_id])
+    assert done.exit_code == 0, done.output
     if not runtime.rows_are_messages:
         Relay(runtime, runtime.rows).send_round(0)
 
@@ -74,8 +76,11 @@ class TestRepliesInQueues:
         """Also for who has no rows to look at."""
         retry(app, failed["id"])
         burst(app)
-        results = app.extensions["nereid_async"].results
-        reply = results._look_at_queue(failed["id"])
+        runtime = app.extensions["nereid_async"]
+        without_rows = replace(runtime.settings, outbox=False)
+        results = runtimes.build(runtime.database, without_rows).results
+        reply = results.look(failed["id"])
+        assert reply is not None
         assert reply.outcome == Outcome(2, 2)
 
     def test_none_is_no_error(self, app: Any, client: Browser) -> None:

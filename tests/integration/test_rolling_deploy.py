@@ -12,10 +12,10 @@ from trytond.pool import Pool
 
 from nereid_async import async_task
 from nereid_async.errors import UnknownTask
-from nereid_async.runtime import of_database
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.helpers import labels, query, states, wait_until
 from tests.integration.conftest import SignalLog
+from tests.messages import signer_of
 
 ON_ROWS = pytest.mark.parametrize("broker_settings", ["database"], indirect=True)
 
@@ -113,7 +113,7 @@ def test_whatever_is_missing(
     with script.transaction(rate=Decimal("1.1")):
         (record,) = script.record.create([{"name": "x"}])
         script.record.echo.configure(max_attempts=1).defer(record)
-    signer = of_database(database).codec._signer
+    signer = signer_of(database)
     ((text,),) = query(database, "SELECT message FROM async_task")
     assert old in text
     changed = signer.sign(signer.unsign(text).replace(old, new))

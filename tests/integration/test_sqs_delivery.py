@@ -14,6 +14,7 @@ from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, sqs_settings
 from tests.helpers import labels, query, run_until, states, wait_until
+from tests.messages import signer_of
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def broker_settings(ministack: str) -> dict[str, str]:
 @pytest.fixture
 def sign(script: Script, database: str) -> Callable[[Any], str]:
     """Signs any content as a message of ours."""
-    signer = of_database(database).codec._signer
+    signer = signer_of(database)
     return lambda content: signer.sign(dumps(content))
 
 
@@ -120,11 +121,10 @@ def test_a_message_of_a_newer_release_is_kept(
 def test_a_rightly_signed_message_of_another_database_is_not_run(
     script: Script, database: str, queue: TaskQueue
 ) -> None:
-    codec = of_database(database).codec
     with script.transaction():
         script.record.write_entry.defer("ours")
     ((body,),) = query(database, "SELECT message FROM async_task")
-    signer = codec._signer
+    signer = signer_of(database)
     queue.put(signer.sign(signer.unsign(body).replace(f'"{database}"', '"another"')))
     query(database, "UPDATE async_task SET message = message")
     script.burst()

@@ -7,12 +7,16 @@ import logging
 import pytest
 
 from nereid_async.runtime import of_database
+from nereid_async.worker.heartbeats import Heartbeats
+from nereid_async.worker.lease import LeaseKeeper
 from nereid_async.worker.options import WorkerOptions
-from nereid_async.worker.process import WorkerProcess
+from nereid_async.worker.prefetch import Prefetch
+from nereid_async.worker.runner_threads import RunnerThreads
+from nereid_async.worker.settlement import Settlement
 from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import sqs_settings
-from tests.helpers import states
+from tests.helpers import intake, states
 from tests.proxy import Proxy
 from tests.servers import PostgreSQL
 
@@ -31,20 +35,33 @@ def test_a_database_that_is_away(
     with script.transaction():
         for i in range(TASKS):
             script.record.write_entry.defer(str(i))
-    worker = WorkerProcess(of_database(database), WorkerOptions())
-    received = worker._consumer.receivers[0].receive(TASKS, 1)
-    jobs = worker._dispatcher._intake.admit(received, at_once=False)
+    runtime = of_database(database)
+    consumer = runtime.broker.consumer((runtime.settings.sqs_queue,))
+    received = consumer.receivers[0].receive(TASKS, 1)
+    jobs = intake(runtime, consumer).admit(received, at_once=False)
     assert len(jobs) == TASKS
+    keeper, prefetch = LeaseKeeper(runtime, consumer), Prefetch(TASKS)
+    options = WorkerOptions(threads=TASKS)
+    runners = RunnerThreads(
+        runtime,
+        Settlement(runtime, consumer),
+        keeper,
+        prefetch,
+        Heartbeats(1, TASKS).of(0),
+        options,
+        "worker",
+    )
+    prefetch.put(jobs, 0)
     server.stop()
-    (rows_only,) = worker._keeper.threads
+    (row_leases,) = keeper.threads
     for job in jobs:
-        rows_only._beat([job])
-    worker._runner_threads._give_back_all(jobs)
+        row_leases.extend_now([job])
+    runners.give_back_waiting()
     lines = [record.getMessage() for record in caplog.records]
     assert len([line for line in lines if "not extended" in line]) == 1
     assert len([line for line in lines if "not given back" in line]) == 1
     server.start()
-    worker._consumer.close()
+    consumer.close()
 
 
 @ON_ROWS

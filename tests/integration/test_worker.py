@@ -14,6 +14,7 @@ from trytond.pool import Pool
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.helpers import labels, query, run_until, states
 from tests.integration.conftest import SignalLog
+from tests.messages import signer_of
 
 
 def model() -> Any:
@@ -297,9 +298,7 @@ def test_an_unknown_task_fails_when_patience_ends(
 
 def rename_tasks(database: str, old: str, new: str) -> None:
     """Let the messages of a database name another task, rightly signed."""
-    from nereid_async.runtime import of_database
-
-    signer = of_database(database).codec._signer
+    signer = signer_of(database)
     for task_id, text in query(database, "SELECT id, message FROM async_task"):
         changed = signer.sign(signer.unsign(text).replace(old, new))
         query(

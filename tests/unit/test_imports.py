@@ -48,7 +48,7 @@ worker.call worker.extender worker.outage worker.prefetch
 worker.database_sessions worker.health_monitor worker.job
 worker.delivery_row
 worker.health_file worker.heartbeats worker.options worker.poll_token worker.retry
-worker.maintenance worker.thread_alive worker.tracebacks
+worker.intervals worker.maintenance worker.thread_alive worker.tracebacks
 worker
 task
 deferral

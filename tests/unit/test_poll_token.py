@@ -7,11 +7,12 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from nereid_async.wakeup import Wakeup
-from nereid_async.worker import poll_token
+from nereid_async.worker.intervals import Intervals
 from nereid_async.worker.poll_token import PollToken, Ticker
 
 POLL_S = 20.0
@@ -19,12 +20,8 @@ POLL_S = 20.0
 LOST_S = 20.0
 #: Long enough for a token to be lost whose holder is silent.
 SILENCE_S = 1.5
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(poll_token, "_TICK_S", 0.2)
-    monkeypatch.setattr(poll_token, "_LOST_AFTER_S", 1.0)
+TICK_S = 0.2
+QUICK = Intervals(token_lost_after_s=1.0)
 
 
 @pytest.fixture
@@ -49,7 +46,7 @@ class Processes:
         if pid == 0:
             try:
                 assert self._token.acquire(60, poll_s, self._wakeup)
-                Ticker([self._token]).start()
+                Ticker([self._token], TICK_S).start()
                 os.write(tell_fd, b"!")
                 threading.Event().wait()
             finally:
@@ -62,8 +59,9 @@ class Processes:
 
 
 @pytest.fixture
-def token() -> PollToken:
-    return PollToken()
+def token(request: pytest.FixtureRequest) -> PollToken:
+    """With the intervals that the test names, if it does."""
+    return PollToken(getattr(request, "param", QUICK))
 
 
 @pytest.fixture
@@ -115,13 +113,10 @@ def test_one_that_is_silent_loses_it(
     assert token.acquire(LOST_S, POLL_S, wakeup)
 
 
+@pytest.mark.parametrize("token", [replace(QUICK, token_late_s=1.0)], indirect=True)
 def test_one_whose_poll_hangs_loses_it(
-    processes: Processes,
-    token: PollToken,
-    wakeup: Wakeup,
-    monkeypatch: pytest.MonkeyPatch,
+    processes: Processes, token: PollToken, wakeup: Wakeup
 ) -> None:
-    monkeypatch.setattr(poll_token, "_LATE_S", 1.0)
     processes.hold(poll_s=0)
     assert token.acquire(LOST_S, POLL_S, wakeup)
 
@@ -134,7 +129,7 @@ def test_one_that_goes_on_after_all_does_not_make_two(
     assert token.acquire(LOST_S, POLL_S, wakeup)
     os.kill(stopped, signal.SIGCONT)
     # Some ticks of it later it is still ours.
-    ticker = Ticker([token])
+    ticker = Ticker([token], TICK_S)
     ticker.start()
     assert held_elsewhere(token, wakeup)
     ticker.stop()

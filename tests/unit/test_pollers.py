@@ -5,11 +5,9 @@ from __future__ import annotations
 import threading
 from typing import Any, cast
 
-import pytest
-
 from nereid_async.brokers.base import Delivery
-from nereid_async.worker import pollers
 from nereid_async.worker.dispatch import Dispatcher
+from nereid_async.worker.intervals import Intervals
 from nereid_async.worker.options import WorkerOptions
 from nereid_async.worker.pollers import Pollers
 from nereid_async.worker.prefetch import Prefetch
@@ -35,10 +33,7 @@ class Quiet:
         pass
 
 
-def test_one_that_hangs_lets_the_process_be_silent(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(pollers, "_HANGS_AFTER_S", 0.2)
+def test_one_that_hangs_lets_the_process_be_silent() -> None:
     one, other = Quiet("one"), Quiet("other")
     beats: list[int] = []
     # Nothing comes, so there is nobody to take it.
@@ -46,7 +41,7 @@ def test_one_that_hangs_lets_the_process_be_silent(
     it = Pollers(
         [one, other],
         Dispatcher(nobody, nobody, Prefetch(1), nobody),
-        WorkerOptions(),
+        WorkerOptions(intervals=Intervals(poller_hangs_after_s=0.2)),
         lambda: beats.append(1),
         lambda: True,
         {},

@@ -8,7 +8,6 @@ import time
 import pytest
 
 from nereid_async.brokers.base import Delivery
-from nereid_async.worker import prefetch as prefetches
 from nereid_async.worker.delivery_row import NoRow
 from nereid_async.worker.job import Job
 from nereid_async.worker.prefetch import Prefetch
@@ -46,7 +45,7 @@ def begin(prefetch: Prefetch) -> Job:
 
 def run(prefetch: Prefetch, length_s: float) -> None:
     """Run a job that was received, and takes so long."""
-    clock = prefetch._clock
+    clock = prefetch.clock
     assert isinstance(clock, Clock)
     job = begin(prefetch)
     clock.now_s += length_s
@@ -70,7 +69,7 @@ def busy(threads: int, length_s: float) -> Prefetch:
 
 def later(prefetch: Prefetch, seconds: float) -> None:
     """Let time pass."""
-    clock = prefetch._clock
+    clock = prefetch.clock
     assert isinstance(clock, Clock)
     clock.now_s += seconds
 
@@ -138,10 +137,8 @@ def test_who_waits_for_room_is_woken() -> None:
     assert found == [1]
 
 
-def test_a_job_has_a_head_start_until_one_ends(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    prefetch = Prefetch(1, Clock())
+def test_a_job_has_a_head_start_until_one_ends() -> None:
+    prefetch = Prefetch(1, Clock(), head_start_s=60)
     take(prefetch, 1)
     waiting = threading.Thread(target=prefetch.head_start)
     waiting.start()
@@ -149,7 +146,6 @@ def test_a_job_has_a_head_start_until_one_ends(
     waiting.join(10)
     assert not waiting.is_alive()
     # Nothing has come since: it does not wait for as long as it may.
-    monkeypatch.setattr(prefetches, "_HEAD_START_S", 60)
     take(prefetch, 0)
     began_s = time.monotonic()
     prefetch.head_start()

@@ -9,10 +9,10 @@ import threading
 from ...database import connections
 from ...errors import TransportError
 from ...runtime import Runtime
+from ..intervals import USUAL, Intervals
 
 logger = logging.getLogger(__name__)
 
-_PAUSE_S = 600.0
 _ROWS_A_STATEMENT = 1_000
 
 
@@ -34,8 +34,9 @@ def reap(runtime: Runtime) -> int:
 class Reaper(threading.Thread):
     """Reaps now and then: one process at a time, of all that serve the database."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, intervals: Intervals = USUAL) -> None:
         super().__init__(name="reaper", daemon=True)
+        self._pause_s = intervals.reaper_pause_s
         self._runtime = runtime
         self._stopping = threading.Event()
 
@@ -45,7 +46,7 @@ class Reaper(threading.Thread):
 
     def run(self) -> None:
         """Go round until stopped; processes do not go all at once."""
-        while not self._stopping.wait(_PAUSE_S * random.uniform(0.5, 1.5)):
+        while not self._stopping.wait(self._pause_s * random.uniform(0.5, 1.5)):
             try:
                 with connections.try_lock(self._runtime.database, "reaper") as locked:
                     if locked:

@@ -18,12 +18,12 @@ from ...rows import TaskRows, UnsentRow
 from ...runtime import Runtime
 from ...sending import TOLD_EVERY_S
 from ...throttled_log import ThrottledLog
+from ..intervals import USUAL, Intervals
 from ..public_errors import with_sentence
 from .resending import Resender
 
 logger = logging.getLogger(__name__)
 
-_PAUSE_S = 5.0
 #: Rows younger than this are being sent by their own process.
 _PATIENCE_S = 10.0
 _ROWS_A_ROUND = 100
@@ -42,8 +42,11 @@ class Relay(threading.Thread):
     after all, the second delivery has no effect.
     """
 
-    def __init__(self, runtime: Runtime, rows: TaskRows) -> None:
+    def __init__(
+        self, runtime: Runtime, rows: TaskRows, intervals: Intervals = USUAL
+    ) -> None:
         super().__init__(name="relay", daemon=True)
+        self._pause_s = intervals.relay_pause_s
         self._runtime = runtime
         self._rows = rows
         self.resender = Resender(runtime, rows, self._send)
@@ -59,7 +62,7 @@ class Relay(threading.Thread):
         """Go round until stopped."""
         while not self._stopping.is_set():
             self._guarded(self._go_round_if_locked)
-            self._stopping.wait(_PAUSE_S)
+            self._stopping.wait(self._pause_s)
 
     def _go_round_if_locked(self) -> None:
         with connections.try_lock(self._runtime.database, "relay") as locked:

@@ -82,15 +82,15 @@ class PostgreSQLDatabases:
         self.log = server.process.log
 
     def clone(self, name: str) -> None:
-        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{TEMPLATE}"')
+        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{TEMPLATE}"')
 
     def create(self, name: str) -> None:
-        self._execute(f'CREATE DATABASE "{name}"')
+        self.execute(f'CREATE DATABASE "{name}"')
 
     def drop(self, name: str) -> None:
-        self._execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        self.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
-    def _execute(self, statement: str) -> None:
+    def execute(self, statement: str) -> None:
         import psycopg2
 
         connection = psycopg2.connect(self.uri + "postgres")

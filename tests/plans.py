@@ -61,7 +61,7 @@ class ExplainedRows(TaskRows):
         )
         return max(map(int, found))
 
-    def _execute(
+    def execute(
         self,
         cursor: connections.Cursor,
         statement: str,
@@ -69,6 +69,6 @@ class ExplainedRows(TaskRows):
         *,
         durable: bool = True,
     ) -> None:
-        super()._execute(cursor, f"EXPLAIN ({self._options}) {statement}", parameters)
+        super().execute(cursor, f"EXPLAIN ({self._options}) {statement}", parameters)
         self.plans.append("\n".join(line for (line,) in cursor.fetchall()))
-        super()._execute(cursor, statement, parameters, durable=durable)
+        super().execute(cursor, statement, parameters, durable=durable)

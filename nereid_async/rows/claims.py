@@ -108,7 +108,7 @@ class ClaimRows(Statements):
             opened = opening.insert(f"SELECT uuid, {opening.values} FROM taken")
             expressions = [*chosen, f"taken AS ({take})", f"opened AS ({opened})"]
             with connections.autocommit(self.database) as cursor:
-                self._execute(
+                self.execute(
                     cursor,
                     f"WITH {', '.join(expressions)} "
                     "SELECT t.uuid, t.queue, t.message, o.attempt, o.started "
@@ -119,12 +119,12 @@ class ClaimRows(Statements):
                 return [opening.claim(*row) for row in cursor.fetchall()]
         with connections.transaction(self.database) as cursor:
             before = f"WITH {', '.join(chosen)} " if chosen else ""
-            self._execute(cursor, before + take, parameters)
+            self.execute(cursor, before + take, parameters)
             taken = cursor.fetchall()
             if not taken:
                 return []
             values = ", ".join([f"({{p}}, {opening.values})"] * len(taken))
-            self._execute(
+            self.execute(
                 cursor,
                 opening.insert(f"VALUES {values}"),
                 [it for uuid, _, _ in taken for it in (uuid, *opening.parameters)],
@@ -151,7 +151,7 @@ class ClaimRows(Statements):
         :param state: that of a task which waits.
         """
         with connections.transaction(self.database, durable=False) as cursor:
-            self._execute(
+            self.execute(
                 cursor,
                 "WITH over AS MATERIALIZED (SELECT r.id FROM async_run r "
                 "JOIN async_task t ON t.uuid = r.uuid AND t.state = 'running' "
@@ -165,7 +165,7 @@ class ClaimRows(Statements):
             freed = [uuid for (uuid,) in cursor.fetchall()]
             if not freed:
                 return []
-            self._execute(
+            self.execute(
                 cursor,
                 "UPDATE async_task SET state = {p}, token = NULL "
                 f"WHERE uuid IN ({params(freed)})",
@@ -179,7 +179,7 @@ class ClaimRows(Statements):
         """Seconds until a pending row falls due; None if there is none."""
         seconds = self._seconds_between("{now}", "due_at")
         with connections.autocommit(self.database) as cursor:
-            self._execute(
+            self.execute(
                 cursor,
                 f"SELECT {seconds} FROM ({due.first_due(queues, web)}) first",
                 queues,

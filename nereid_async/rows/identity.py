@@ -50,7 +50,7 @@ class IdentityRows(Statements):
 
     def make_identity(self, cursor: connections.Cursor) -> None:
         """Make one, unless there is one already."""
-        self._execute(
+        self.execute(
             cursor,
             "INSERT INTO async_identity (id, uuid, create_date) "
             "VALUES (1, {p}, {now}) ON CONFLICT (id) DO NOTHING",
@@ -71,7 +71,7 @@ class IdentityRows(Statements):
         new = str(uuid.uuid4())
         with connections.transaction(self.database) as cursor:
             self.make_identity(cursor)
-            self._execute(
+            self.execute(
                 cursor, "UPDATE async_identity SET uuid = {p} WHERE id = 1", [new]
             )
             dropped = self._drop_waiting(cursor) if drop_waiting else 0
@@ -93,7 +93,7 @@ class IdentityRows(Statements):
         )
         dropped = [task_id for (task_id,) in cursor.fetchall()]
         if dropped:
-            self._execute(
+            self.execute(
                 cursor,
                 f"DELETE FROM async_run WHERE uuid IN ({params(dropped)})",
                 dropped,
@@ -102,7 +102,7 @@ class IdentityRows(Statements):
 
     def _take_as_own(self, cursor: connections.Cursor, task_id: str, text: str) -> int:
         """Let a task wait as if it had not been sent; whether it has not failed."""
-        self._execute(
+        self.execute(
             cursor,
             "UPDATE async_task SET message = {p}, send_at = NULL, token = "
             "CASE state WHEN 'failed' THEN token END, state = "
@@ -111,7 +111,7 @@ class IdentityRows(Statements):
             [text, task_id],
         )
         (state,) = cursor.fetchone()
-        self._execute(
+        self.execute(
             cursor,
             "UPDATE async_run SET lease_until = NULL WHERE uuid = {p}",
             [task_id],

@@ -20,7 +20,7 @@ class MaintenanceRows(Statements):
         :param limit: most rows touched by each statement.
         """
         with connections.transaction(self.database) as cursor:
-            self._execute(
+            self.execute(
                 cursor,
                 "WITH old AS MATERIALIZED (SELECT id FROM async_task "
                 "WHERE finished_at < {later} LIMIT {p} {skip_locked}) "
@@ -30,13 +30,13 @@ class MaintenanceRows(Statements):
             )
             gone = [uuid for (uuid,) in cursor.fetchall()]
             if gone:
-                self._execute(
+                self.execute(
                     cursor,
                     f"DELETE FROM async_run WHERE uuid IN ({params(gone)})",
                     gone,
                 )
         with connections.transaction(self.database) as cursor:
-            self._execute(
+            self.execute(
                 cursor,
                 "WITH stale AS MATERIALIZED (SELECT id FROM async_task "
                 "WHERE result IS NOT NULL AND expires_at < {now} "
@@ -53,7 +53,7 @@ class MaintenanceRows(Statements):
         out by itself, and would stand in the way of those that look for dead workers.
         """
         with connections.transaction(self.database, durable=False) as cursor:
-            self._execute(
+            self.execute(
                 cursor,
                 "WITH over AS MATERIALIZED (SELECT r.id FROM async_run r "
                 "LEFT JOIN async_task t ON t.uuid = r.uuid AND t.state = 'running' "

@@ -65,7 +65,7 @@ class OutboxRows(Statements):
         )
         if notify and backend.name == "postgresql":
             statement += f'; NOTIFY "{CHANNEL}"'
-        self._execute(cursor, statement, parameters)
+        self.execute(cursor, statement, parameters)
 
     def insert_apart(self, rows: Sequence[Row], notify: bool) -> None:
         """Write rows in a transaction of their own."""
@@ -96,7 +96,7 @@ class OutboxRows(Statements):
         due_in_s = self._seconds_between("{now}", "due_at")
         late_s = self._seconds_between(_READY_AT, "{now}")
         with connections.autocommit(self.database) as cursor:
-            self._execute(
+            self.execute(
                 cursor,
                 f"SELECT uuid, queue, message, {due_in_s}, {late_s}, "
                 "send_at IS NOT NULL FROM async_task "
@@ -123,7 +123,7 @@ class OutboxRows(Statements):
     def send_soon(self, queues: Sequence[str]) -> None:
         """Let what was set back go now: its queues take messages again."""
         with connections.autocommit(self.database) as cursor:
-            self._execute(
+            self.execute(
                 cursor,
                 "UPDATE async_task SET send_at = NULL WHERE state = 'pending' "
                 f"AND queue IN ({params(queues)}) AND send_at IS NOT NULL",
@@ -149,11 +149,11 @@ class OutboxRows(Statements):
         with connections.autocommit(self.database) as cursor:
             # Mostly there is none, and looking takes no lock.
             statement = "SELECT 1 FROM async_task WHERE state = 'sent' LIMIT 1"
-            self._execute(cursor, statement, [])
+            self.execute(cursor, statement, [])
             if cursor.fetchone() is None:
                 return 0
         with connections.transaction(self.database) as cursor:
-            self._execute(
+            self.execute(
                 cursor,
                 "WITH sent AS MATERIALIZED (SELECT id FROM async_task "
                 "WHERE state = 'sent' LIMIT {p} {skip_locked}) "
@@ -182,7 +182,7 @@ class OutboxRows(Statements):
         if not ids:
             return []
         with connections.autocommit(self.database) as cursor:
-            self._execute(
+            self.execute(
                 cursor,
                 "WITH mine AS MATERIALIZED (SELECT id FROM async_task "
                 f"WHERE uuid IN ({params(ids)}) AND state = 'pending' "

@@ -40,7 +40,7 @@ class RequeueRows(Statements):
         Empty where it never ran: such a letter does not bring it back.
         """
         with connections.autocommit(self.database) as cursor:
-            self._execute(
+            self.execute(
                 cursor,
                 "SELECT COALESCE(token, '') FROM async_task "
                 "WHERE uuid = {p} AND state = 'failed'",
@@ -53,7 +53,7 @@ class RequeueRows(Statements):
         self, state: State, condition: str, parameters: Sequence[Any]
     ) -> list[str]:
         with connections.transaction(self.database) as cursor:
-            self._execute(
+            self.execute(
                 cursor,
                 "UPDATE async_task SET state = {p}, token = NULL, error = NULL, "
                 "traceback = NULL, finished_at = NULL, expires_at = NULL, "
@@ -63,7 +63,7 @@ class RequeueRows(Statements):
             )
             again = [uuid for (uuid,) in cursor.fetchall()]
             if again:
-                self._execute(
+                self.execute(
                     cursor,
                     "UPDATE async_run SET attempt = 0, lease_until = NULL, "
                     "interruptions = NULL, unknown_since = NULL "

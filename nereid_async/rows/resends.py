@@ -29,7 +29,7 @@ class ResendRows(Statements):
         :param lease_over_s: how long after the end of a lease its message is back.
         """
         with connections.autocommit(self.database) as cursor:
-            self._execute(
+            self.execute(
                 cursor,
                 f"SELECT queue FROM async_task WHERE {_FORGOTTEN} UNION "
                 f"SELECT t.queue {_ENDED_RUNS} {{later}}",
@@ -40,7 +40,7 @@ class ResendRows(Statements):
     def awaited(self, queue: str) -> int:
         """How many messages should be waiting in a queue now."""
         with connections.autocommit(self.database) as cursor:
-            self._execute(
+            self.execute(
                 cursor,
                 "SELECT (SELECT count(*) FROM async_task "
                 "WHERE state = 'sent' AND due_at <= {now} AND queue = {p}) + "
@@ -53,7 +53,7 @@ class ResendRows(Statements):
     def forgotten(self, queue: str, limit: int, age_s: float) -> list[UnsentRow]:
         """Rows of a queue whose message was sent that long ago, oldest first."""
         with connections.autocommit(self.database) as cursor:
-            self._execute(
+            self.execute(
                 cursor,
                 f"SELECT uuid, queue, message FROM async_task WHERE {_FORGOTTEN} "
                 "AND queue = {p} ORDER BY due_at LIMIT {p}",
@@ -66,7 +66,7 @@ class ResendRows(Statements):
         if not ids:
             return
         with connections.autocommit(self.database) as cursor:
-            self._execute(
+            self.execute(
                 cursor,
                 "UPDATE async_task SET send_at = {later} "
                 f"WHERE uuid IN ({params(ids)}) AND state = 'sent'",
@@ -79,7 +79,7 @@ class ResendRows(Statements):
         if not ids:
             return
         with connections.autocommit(self.database) as cursor:
-            self._execute(
+            self.execute(
                 cursor,
                 "UPDATE async_task SET state = 'pending', send_at = NULL "
                 f"WHERE uuid IN ({params(ids)}) AND state = 'sent'",
@@ -92,7 +92,7 @@ class ResendRows(Statements):
         As a take-over does, it ends the claim of a worker that is alive all the same.
         """
         with connections.transaction(self.database) as cursor:
-            self._execute(
+            self.execute(
                 cursor,
                 f"WITH ended AS MATERIALIZED (SELECT r.id {_ENDED_RUNS} {{later}} "
                 "AND t.queue = {p} ORDER BY r.lease_until LIMIT {p} {skip_locked_run}) "
@@ -103,7 +103,7 @@ class ResendRows(Statements):
             ids = [uuid for (uuid,) in cursor.fetchall()]
             if not ids:
                 return 0
-            self._execute(
+            self.execute(
                 cursor,
                 "UPDATE async_task SET state = 'pending', token = NULL, "
                 "due_at = {now}, send_at = NULL "

@@ -42,7 +42,7 @@ class RunRows(Statements):
     ) -> None:
         # Nothing that is indexed changes: on PostgreSQL the new version of the row
         # stays on its page (a "heap-only tuple").
-        self._execute(
+        self.execute(
             cursor,
             "UPDATE async_run SET attempt = {p}, worker = {p}, started_at = {now}, "
             "progress_done = NULL, progress_total = NULL, progress_message = NULL "
@@ -61,7 +61,7 @@ class RunRows(Statements):
         for uuid, token in held.items():
             parameters += [uuid, token]
         with connections.autocommit(self.database, wait=False) as cursor:
-            self._execute(
+            self.execute(
                 cursor,
                 f"UPDATE async_run SET lease_until = {{later}} WHERE {pairs} "
                 "RETURNING uuid",
@@ -73,7 +73,7 @@ class RunRows(Statements):
     def report(self, claim: Claim, progress: Progress) -> None:
         """Note how far a running task says it is."""
         with connections.autocommit(self.database, wait=False) as cursor:
-            self._execute(
+            self.execute(
                 cursor,
                 "UPDATE async_run SET progress_done = {p}, progress_total = {p}, "
                 "progress_message = {p} WHERE uuid = {p} AND token = {p}",
@@ -102,7 +102,7 @@ class RunRows(Statements):
         :raises LeaseLost: another run has the task by now; roll back.
         """
         failure = outcome.failure
-        self._execute(
+        self.execute(
             cursor,
             "UPDATE async_task SET state = {p}, result = {p}, error = {p}, "
             "traceback = {p}, finished_at = {now}, expires_at = {later} "
@@ -142,7 +142,7 @@ class RunRows(Statements):
         due = "" if delay_s is None else ", due_at = {later}"
         delays_s = [] if delay_s is None else [delay_s]
         with connections.transaction(self.database) as cursor:
-            self._execute(
+            self.execute(
                 cursor,
                 "UPDATE async_task "
                 f"SET state = {{p}}, token = NULL, send_at = NULL{due} "
@@ -153,7 +153,7 @@ class RunRows(Statements):
                 raise LeaseLost(f"task {claim.id}: another worker has it")
             # What has made an attempt was known: that nobody did begins anew.
             known = "unknown_since = NULL, " if attempts > claim.attempt else ""
-            self._execute(
+            self.execute(
                 cursor,
                 f"UPDATE async_run SET {known}lease_until = NULL, attempt = {{p}} "
                 "WHERE uuid = {p}",
@@ -169,7 +169,7 @@ class RunRows(Statements):
         :raises LeaseLost: another run has the task by now.
         """
         with connections.autocommit(self.database) as cursor:
-            self._execute(
+            self.execute(
                 cursor,
                 "UPDATE async_run SET interruptions = COALESCE(interruptions, 0) + 1, "
                 "unknown_since = NULL WHERE uuid = {p} AND token = {p} "
@@ -189,7 +189,7 @@ class RunRows(Statements):
         to_lease = self._seconds_between("{now}", "r.lease_until")
         to_due = self._seconds_between("{now}", "t.due_at")
         with connections.autocommit(self.database) as cursor:
-            self._execute(
+            self.execute(
                 cursor,
                 f"SELECT CASE WHEN t.state = 'running' THEN {to_lease} "
                 f"ELSE {to_due} END FROM async_task t "
@@ -204,13 +204,13 @@ class RunRows(Statements):
         """Note that this worker does not know the task; for how long none has."""
         seconds = self._seconds_between("unknown_since", "{now}")
         with connections.transaction(self.database) as cursor:
-            self._execute(
+            self.execute(
                 cursor,
                 "UPDATE async_run SET unknown_since = COALESCE(unknown_since, {now}) "
                 "WHERE uuid = {p} AND token = {p}",
                 [claim.id, claim.token],
             )
-            self._execute(
+            self.execute(
                 cursor,
                 f"SELECT {seconds} FROM async_run WHERE uuid = {{p}}",
                 [claim.id],

@@ -82,7 +82,7 @@ class Statements:
         self._outcomes = outcomes or OutcomeCodec()
         self._dialect = _DIALECTS[backend.name]
 
-    def _execute(
+    def execute(
         self,
         cursor: connections.Cursor,
         statement: str,

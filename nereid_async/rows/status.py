@@ -43,7 +43,7 @@ class StatusRows(Statements):
     def status(self, task_id: str) -> Status | None:
         """Tell where a task stands; one read."""
         with connections.autocommit(self.database) as cursor:
-            self._execute(
+            self.execute(
                 cursor,
                 "SELECT t.state, t.result, t.error, t.traceback, "
                 "CASE WHEN t.acknowledged OR t.expires_at < {now} THEN 1 ELSE 0 END, "
@@ -78,7 +78,7 @@ class StatusRows(Statements):
     def acknowledge(self, task_id: str) -> None:
         """Note that the owner has the outcome, and drop it."""
         with connections.autocommit(self.database) as cursor:
-            self._execute(
+            self.execute(
                 cursor,
                 "UPDATE async_task SET acknowledged = {true}, result = NULL "
                 "WHERE uuid = {p} AND state IN ('done', 'failed')",
@@ -95,7 +95,7 @@ class StatusRows(Statements):
     def count_due_by_queue(self) -> dict[str, int]:
         """How many rows of each queue wait for a worker, by the queues' short names."""
         with connections.autocommit(self.database) as cursor:
-            self._execute(
+            self.execute(
                 cursor,
                 "SELECT queue, count(*) FROM async_task "
                 "WHERE state IN ('pending', 'sent') AND due_at <= {now} "

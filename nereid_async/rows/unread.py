@@ -33,7 +33,7 @@ class UnreadRows(Statements):
     def state_of_unread(self, message: UnreadMessage) -> State | None:
         """Where the task stands; None if no row has just this message."""
         with connections.autocommit(self.database) as cursor:
-            self._execute(
+            self.execute(
                 cursor,
                 "SELECT state FROM async_task WHERE uuid = {p} AND message = {p}",
                 [message.id, message.text],
@@ -48,7 +48,7 @@ class UnreadRows(Statements):
         """
         seconds = self._seconds_between("unknown_since", "{now}")
         with connections.autocommit(self.database) as cursor:
-            self._execute(
+            self.execute(
                 cursor,
                 "INSERT INTO async_run (uuid, token, create_date, attempt, "
                 "unknown_since) SELECT uuid, '', {now}, 0, {now} FROM async_task "
@@ -71,7 +71,7 @@ class UnreadRows(Statements):
         assert outcome.failure is not None
         token = secrets.token_hex(16)
         with connections.autocommit(self.database) as cursor:
-            self._execute(
+            self.execute(
                 cursor,
                 "UPDATE async_task SET state = 'failed', token = {p}, error = {p}, "
                 "finished_at = {now}, expires_at = {later} WHERE uuid = {p} "

@@ -194,18 +194,18 @@ class TestConnectionsToAStandby:
             assert cursor.fetchone() != (old,)
 
     def test_one_of_a_transaction(self, database: str, server: PostgreSQL) -> None:
-        connections = trytond_backend.Database(database).connect()._connpool
+        pool = trytond_backend.Database(database).connect()._connpool
         server.stop()
         server.start(standby=True)
         with connection_pool.start_transaction(database, 0, readonly=True):
             pass
-        used, kept = len(connections._used), len(connections._pool)
+        used, kept = len(pool._used), len(pool._pool)
         assert kept
         for _ in range(3):
             with pytest.raises(Exception, match="during recovery") as it:
                 connection_pool.start_transaction(database, 0)
             assert is_passing(it.value)
-        assert (len(connections._used), len(connections._pool)) == (used, 0)
+        assert (len(pool._used), len(pool._pool)) == (used, 0)
         server.promote()
         with connection_pool.start_transaction(database, 0):
             pass

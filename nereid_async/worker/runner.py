@@ -12,7 +12,7 @@ from ..database.errors import is_passing
 from ..database.session_limits import likely_limit
 from ..deferral import TaskOptions
 from ..errors import DatabaseUnavailable, LeaseLost, Retry, TransportError
-from ..messages.outcome import Failure, Outcome
+from ..messages.outcome import Failure
 from ..runtime import Runtime
 from ..texts import one_line
 from ..throttled_log import ThrottledLog
@@ -74,7 +74,7 @@ class Runner:
                 "were killed, or gave no sign of life in time",
             )
             logger.error("%s failed for good, error %s: %s", job, died.id, died.text)
-            self._give_up(job, died, None)
+            self._settlement.fail(job, died, None)
             return
         signals.emit(
             signals.task_started,
@@ -89,9 +89,7 @@ class Runner:
         except LeaseLost:
             raise
         except NotTaken as refusal:
-            error = refusal.error
-            if outage.outlast(job, lambda: self._settlement.unknown(job, error)):
-                self._emit_failed(job, error)
+            self._settlement.unknown(job, refusal.error)
         except BaseException as error:
             # sys.exit() in a task, or a cancelled coroutine, ends the task, not the
             # worker.
@@ -100,16 +98,7 @@ class Runner:
             self._failed(job, explained, execution.options)
         else:
             logger.info("%s: done in %.0f ms", job, _ms_since(started_s))
-            self._succeeded(job, outcome)
-
-    def _succeeded(self, job: Job, outcome: Outcome) -> None:
-        self._settlement.succeed(job, outcome)
-        signals.emit(
-            signals.task_succeeded,
-            self._runtime.database,
-            message=job.message,
-            result=outcome.value,
-        )
+            self._settlement.succeed(job, outcome)
 
     def _explained(self, error: BaseException, started_s: float) -> BaseException:
         """What the database says when it ends a run, as one error that can be read."""
@@ -144,11 +133,10 @@ class Runner:
                 failure.id,
                 exc_info=error,
             )
-            self._give_up(job, failure, error)
+            self._settlement.fail(job, failure, error)
             return
         self._tell_again(job, decision.delay_s, error)
-        outage.outlast(job, lambda: self._settlement.retry(job, decision.delay_s))
-        self._emit_retried(job, decision.delay_s, error)
+        self._settlement.retry(job, decision.delay_s, error)
 
     def _tell_again(self, job: Job, delay_s: float, error: BaseException) -> None:
         """Log another attempt; what is no mistake of the task's takes a line."""
@@ -170,11 +158,7 @@ class Runner:
             logger.warning("%s failed, %s", job, again, exc_info=error)
 
     def _interrupted(self, job: Job, error: BaseException) -> bool:
-        """Let it run again without counting the attempt; whether it has another one.
-
-        A database that cannot note this now is waited for: as long as nobody can run
-        anything, nobody else takes the task over.
-        """
+        """Let it run again without counting the attempt; whether it has another one."""
         count = outage.outlast(job, job.row.interrupted)
         if count is None or count > retry.FREE_INTERRUPTIONS:
             return False
@@ -186,30 +170,8 @@ class Runner:
             delay_s,
             error,
         )
-        outage.outlast(job, lambda: self._settlement.interrupted(job, delay_s))
-        self._emit_retried(job, delay_s, error)
+        self._settlement.retry(job, delay_s, error, counts=False)
         return True
-
-    def _emit_retried(self, job: Job, delay_s: float, error: BaseException) -> None:
-        signals.emit(
-            signals.task_retried,
-            self._runtime.database,
-            message=job.message,
-            delay_s=delay_s,
-            error=error,
-        )
-
-    def _give_up(self, job: Job, failure: Failure, error: BaseException | None) -> None:
-        outage.outlast(job, lambda: self._settlement.fail(job, failure))
-        self._emit_failed(job, error)
-
-    def _emit_failed(self, job: Job, error: BaseException | None) -> None:
-        signals.emit(
-            signals.task_failed,
-            self._runtime.database,
-            message=job.message,
-            error=error,
-        )
 
 
 def _ms_since(started_s: float) -> float:

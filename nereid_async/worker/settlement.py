@@ -1,16 +1,25 @@
-"""What becomes of a delivery: the one place that ends it, or lets it come again."""
+"""What becomes of a delivery: the one place that ends it, or lets it come again.
+
+What has run is settled for as long as an outage of the database lasts: as long as
+nobody can run anything, nobody else takes the task over.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
 from dataclasses import replace
+from typing import Any
 
+from blinker import NamedSignal
+
+from .. import signals
 from ..brokers.base import Consumer, Delivery
 from ..errors import MessageError, TransportError, WebAppNeeded
 from ..messages.outcome import Failure, Outcome
 from ..runtime import Runtime
 from ..throttled_log import ThrottledLog
+from . import outage
 from .job import Held, Job, Unread
 from .public_errors import with_sentence
 
@@ -39,33 +48,29 @@ class Settlement:
         """
         self._reply(job, outcome)
         self._consumer.acknowledge([job.delivery])
+        self._emit(signals.task_succeeded, job, result=outcome.value)
 
-    def retry(self, job: Job, delay_s: float) -> None:
-        """Let a task that has failed run again in ``delay_s`` seconds.
+    def retry(
+        self, job: Job, delay_s: float, error: BaseException, *, counts: bool = True
+    ) -> None:
+        """Let a task run again in ``delay_s`` seconds.
 
+        :param error: why.
+        :param counts: whether the attempt counts.
         :raises LeaseLost: another run has it by now.
         """
-        self._release(job, delay_s, job.attempt)
+        attempts = job.attempt if counts else job.row.attempts
+        outage.outlast(job, lambda: self._release(job, delay_s, attempts))
+        self._emit(signals.task_retried, job, delay_s=delay_s, error=error)
 
-    def interrupted(self, job: Job, delay_s: float) -> None:
-        """Let a task run again whose attempt does not count.
+    def fail(self, job: Job, failure: Failure, error: BaseException | None) -> None:
+        """Let a task fail for good: in its row, to its owner, to the dead letters.
 
+        :param error: what the task has raised, if it has.
         :raises LeaseLost: another run has it by now.
         """
-        self._release(job, delay_s, job.row.attempts)
-
-    def fail(self, held: Held, failure: Failure) -> None:
-        """Let it fail for good: in its row, to its owner, to the dead letters.
-
-        :raises LeaseLost: another run has it by now.
-        """
-        runtime = self._runtime
-        message = held.message if isinstance(held, Job) else None
-        failure = with_sentence(failure, message, runtime)
-        outcome = Outcome(failure=failure)
-        token = held.row.fail(outcome, runtime.settings.result_ttl)
-        self._reply(held, outcome)
-        self._dead_letter(held, failure, token)
+        outage.outlast(job, lambda: self._fail(job, failure))
+        self._emit(signals.task_failed, job, error=error)
 
     # -- it has not run ------------------------------------------------------------
 
@@ -80,16 +85,22 @@ class Settlement:
         """Let what was not claimed come again in ``delay_s`` seconds."""
         self._consumer.release(held.delivery, delay_s)
 
-    def unknown(self, held: Held, error: MessageError) -> bool:
+    def unknown(self, held: Held, error: MessageError) -> None:
         """Keep what this worker cannot run, but a newer one may.
 
         With a growing delay, and without costing an attempt; after ``unknown_grace``
         seconds it has failed. A task that just needs the web app is kept for as long
         as it takes.
 
-        :return: whether it has failed.
         :raises LeaseLost: another run has it by now.
         """
+        if not isinstance(held, Job):
+            self._unknown(held, error)
+        elif outage.outlast(held, lambda: self._unknown(held, error)):
+            self._emit(signals.task_failed, held, error=error)
+
+    def _unknown(self, held: Held, error: MessageError) -> bool:
+        """See :meth:`unknown`; whether it has failed."""
         unknown_s = _unknown_for_s(held)
         lasts = isinstance(error, WebAppNeeded)
         if unknown_s >= self._runtime.settings.unknown_grace and not lasts:
@@ -99,7 +110,7 @@ class Settlement:
             task = "" if isinstance(held, Unread) else str(held)
             kind = ("never known", type(error).__name__, task)
             self._log.error(kind, "%s failed, error %s: %s", held, failure.id, text)
-            self.fail(held, replace(failure, message=text))
+            self._fail(held, replace(failure, message=text))
             return True
         delay_s = _growing_s(unknown_s)
         self._log.warning(
@@ -121,7 +132,7 @@ class Settlement:
         failure = Failure.of(error, traced=False)
         text = "%s does not run, error %s: %s"
         self._log.error(kind, text, held, failure.id, error)
-        self.fail(held, failure)
+        self._fail(held, failure)
 
     def misplaced(self, job: Job, error: MessageError) -> None:
         """Put aside a copy that came by another queue; its task is not touched."""
@@ -163,6 +174,17 @@ class Settlement:
         self._consumer.acknowledge([held.delivery])
 
     # -- parts ---------------------------------------------------------------------
+
+    def _fail(self, held: Held, failure: Failure) -> None:
+        message = held.message if isinstance(held, Job) else None
+        failure = with_sentence(failure, message, self._runtime)
+        outcome = Outcome(failure=failure)
+        token = held.row.fail(outcome, self._runtime.settings.result_ttl)
+        self._reply(held, outcome)
+        self._dead_letter(held, failure, token)
+
+    def _emit(self, signal: NamedSignal, job: Job, **facts: Any) -> None:
+        signals.emit(signal, self._runtime.database, message=job.message, **facts)
 
     def _release(self, held: Held, in_s: float | None, attempts: int) -> None:
         """Let it be taken again; ``attempts`` count from now on.

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nereid_async.brokers.base import Consumer, Delivery
+from nereid_async.errors import Retry
 from nereid_async.runtime import of_database
 from nereid_async.worker.delivery_row import claimed_row
 from nereid_async.worker.job import Job
@@ -105,7 +106,7 @@ def test_a_retry_at_the_end_of_the_12_hours_waits_in_its_row(
     claim = runtime.rows.claim_ids([message.id], 60)[message.id]
     delivery.received_at_s -= 43_000
     job = Job(delivery, message, claimed_row(delivery, claim, runtime))
-    Settlement(runtime, consumer).retry(job, 600)
+    Settlement(runtime, consumer).retry(job, 600, Retry())
     assert states(database) == ["pending"]
 
 

@@ -35,6 +35,7 @@ class TaskOptions:
     :ivar delay: seconds it waits from the commit on.
     :ivar shared: whether anybody who has the link may read the result.
     :ivar attributes: SQS message attributes, as boto3 takes them.
+    :ivar cancellable: whether its owner may cancel it from the browser.
     """
 
     ignore_result: bool = True
@@ -46,6 +47,7 @@ class TaskOptions:
     delay: float = 0
     shared: bool = False
     attributes: dict[str, Any] | None = None
+    cancellable: bool = False
 
     def changed(self, **changes: Any) -> TaskOptions:
         """A copy with some options changed.
@@ -107,7 +109,8 @@ def defer_call(
     :raises SerializationError: an argument or a context value cannot travel.
     :raises MessageTooLarge: the message is larger than the queue takes.
     :raises DelayTooLong: without an outbox, for longer than the queue can delay.
-    :raises ConfigurationError: the settings, or the database, are not usable.
+    :raises ConfigurationError: the settings, or the database, are not usable, or an
+        option needs a row, and there is no outbox.
     """
     if Transaction().database is None:
         raise NoTransaction(
@@ -118,6 +121,7 @@ def defer_call(
     if runtime.rows is not None:
         runtime.check_database()
     _check_delay(target, options, runtime)
+    _check_rows(target, options, runtime)
     if options.queue is not None:
         runtime.broker.check_queue(options.queue)
     caller = runtime.caller(options.delay, options.shared)
@@ -135,6 +139,14 @@ def _check_delay(target: Target, options: TaskOptions, runtime: Runtime) -> None
             f"queue holds a message for {limit:g} s at most. Set outbox = yes",
             delay_s=options.delay,
             limit_s=limit,
+        )
+
+
+def _check_rows(target: Target, options: TaskOptions, runtime: Runtime) -> None:
+    if runtime.rows is None and options.cancellable:
+        raise ConfigurationError(
+            f"{target.name}: cancellable=True needs a row of the task, and there is "
+            "none without an outbox. Set outbox = yes"
         )
 
 
@@ -181,6 +193,7 @@ def _message(
         web=caller.web,
         attributes=_encoded(options.attributes, f"{where}: attributes"),
         identity=runtime.identity.value,
+        cancellable=options.cancellable,
     )
 
 

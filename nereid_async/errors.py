@@ -1,8 +1,9 @@
 """Every error the package raises, in one family, and the control flow beside it.
 
 An error names the thing at fault and the way out in its message, and carries the
-facts as attributes. :class:`Retry` is control flow, not an error: it stands outside
-the family so that ``except NereidAsyncError`` in a task does not swallow it.
+facts as attributes. :class:`Retry` and :class:`TaskCancelled` are control flow, not
+errors: they stand outside the family so that ``except NereidAsyncError`` in a task does
+not swallow them.
 """
 
 from __future__ import annotations
@@ -236,3 +237,17 @@ class Retry(ControlFlow):
             "retry" if delay is None else f"retry in {delay:g} s",
         )
         self.delay_s = delay
+
+
+class TaskCancelled(ControlFlow):
+    """The task was cancelled: its run is rolled back, and not tried again.
+
+    Raised in a run that was asked to stop; a task may also raise it by itself.
+    """
+
+
+class ResultCancelled(TaskCancelled, ResultError):
+    """A result was asked for whose task was cancelled.
+
+    In another task that waits for it, it is an error like any other.
+    """

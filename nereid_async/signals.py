@@ -11,7 +11,7 @@ the outcome.
     its transaction has committed and the broker has it.
 ``task_discarded``
     nothing was or will be sent; ``reason`` says why (``"rollback"``,
-    ``"write failed"``).
+    ``"write failed"``, ``"cancelled"``).
 ``task_started``
     a worker begins an attempt; ``attempt`` counts from 1.
 ``task_retried``
@@ -20,6 +20,8 @@ the outcome.
     committed; ``result`` is the value.
 ``task_failed``
     given up; ``error`` is the exception.
+``task_cancelled``
+    cancelled: it never ran, or its run was rolled back.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ task_started = _namespace.signal("task_started")
 task_retried = _namespace.signal("task_retried")
 task_succeeded = _namespace.signal("task_succeeded")
 task_failed = _namespace.signal("task_failed")
+task_cancelled = _namespace.signal("task_cancelled")
 
 
 def emit(signal: NamedSignal, database: str, **facts: Any) -> None:

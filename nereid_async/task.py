@@ -46,6 +46,7 @@ def async_task(
     retry_on: ExceptionClasses = (Exception,),
     public_errors: ExceptionClasses = (),
     shared: bool = False,
+    cancellable: bool = False,
 ) -> Callable[[Method], AsyncTask]: ...
 
 
@@ -60,6 +61,7 @@ def async_task(
     retry_on: ExceptionClasses = (Exception,),
     public_errors: ExceptionClasses = (),
     shared: bool = False,
+    cancellable: bool = False,
 ) -> AsyncTask | Callable[[Method], AsyncTask]:
     """Make a method of a model, report or wizard, or a function, deferrable.
 
@@ -75,6 +77,7 @@ def async_task(
     :param public_errors: exception classes whose texts the owner may read, besides
         Tryton's UserError and UserWarning and those of the setting.
     :param shared: serve the result to anybody who has the link.
+    :param cancellable: let the owner cancel it from the browser; needs the outbox.
     :raises ConfigurationError: an option is out of its range.
     """
     options = TaskOptions().changed(
@@ -85,6 +88,7 @@ def async_task(
         retry_on=_classes("retry_on", retry_on),
         public_errors=_classes("public_errors", public_errors),
         shared=shared,
+        cancellable=cancellable,
     )
     if function is not None:
         return AsyncTask(function, options)
@@ -139,7 +143,8 @@ class Deferrable:
         """The same with other options for one deferral.
 
         :param changes: ``delay`` (seconds), ``queue``, ``ignore_result``,
-            ``visibility_timeout``, ``max_attempts``, ``shared``, ``attributes``.
+            ``visibility_timeout``, ``max_attempts``, ``shared``, ``attributes``,
+            ``cancellable``.
         :raises ConfigurationError: an option is unknown, out of its range, or one of
             the declaration: classes do not travel.
         """

@@ -88,6 +88,7 @@ class Message:
     :ivar attributes: encoded SQS message attributes.
     :ivar identity: that of its database, which tells it from one of the same name;
         None where an earlier release wrote it.
+    :ivar cancellable: whether its owner may cancel it from the browser.
     """
 
     id: str
@@ -108,6 +109,7 @@ class Message:
     web: WebRequest | None = None
     attributes: dict[str, Json] | None = None
     identity: str | None = None
+    cancellable: bool = False
 
     @property
     def sqs_attributes(self) -> dict[str, Any] | None:

@@ -45,11 +45,18 @@ class State(str, Enum):
     DONE = "done"
     #: Given up for good.
     FAILED = "failed"
+    #: Its caller, or an administrator, wanted it no more.
+    CANCELLED = "cancelled"
 
     @property
     def finished(self) -> bool:
         """Whether nothing more will happen to the task."""
-        return self in (State.DONE, State.FAILED)
+        return self in (State.DONE, State.FAILED, State.CANCELLED)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether nobody runs the task yet."""
+        return self in (State.PENDING, State.SENT)
 
 
 @dataclass(frozen=True)
@@ -205,14 +212,18 @@ class Outcome:
 
     :ivar value: the encoded result; None also where it was not to be kept.
     :ivar browser_value: the plain form, where it differs and a browser may ask.
+    :ivar cancelled: whether it was cancelled; then there is no value.
     """
 
     value: Json = None
     browser_value: Json = None
     failure: Failure | None = None
+    cancelled: bool = False
 
     def as_json(self) -> Json:
         """The form in which it is stored and sent."""
+        if self.cancelled:
+            return {"cancelled": True}
         if self.failure is not None:
             error = self.failure.as_json()
             return {"error": error, "traceback": self.failure.traceback}
@@ -226,8 +237,11 @@ class Outcome:
 
         :raises BadMessage: it was written by something else.
         """
-        if not isinstance(stored, dict) or not {"error", "value"} & stored.keys():
+        kinds = {"error", "value", "cancelled"}
+        if not isinstance(stored, dict) or not kinds & stored.keys():
             raise BadMessage("no outcome that this release has written")
+        if "cancelled" in stored:
+            return cls(cancelled=True)
         if "error" in stored:
             traceback = stored.get("traceback", "")
             return cls(failure=Failure.from_json(stored["error"], traceback))
@@ -236,7 +250,9 @@ class Outcome:
 
     @property
     def state(self) -> State:
-        """DONE or FAILED."""
+        """DONE, FAILED or CANCELLED."""
+        if self.cancelled:
+            return State.CANCELLED
         return State.DONE if self.failure is None else State.FAILED
 
 

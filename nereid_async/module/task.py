@@ -159,6 +159,14 @@ class Run(ModelSQL):
         readonly=True,
         help="How often the database has cut a run short.",
     )
+    cancel_requested_at = fields.Timestamp(
+        "Cancel requested at", readonly=True, help="In UTC."
+    )
+    interrupt = fields.Boolean(
+        "Interrupt",
+        readonly=True,
+        help="The run that is to be cancelled is interrupted, if need be.",
+    )
     progress_done = fields.Float("Done", readonly=True)
     progress_total = fields.Float("Of", readonly=True)
     progress_message = fields.Char("Message", readonly=True)

@@ -17,6 +17,7 @@ SIGNALS = (
     "task_retried",
     "task_succeeded",
     "task_failed",
+    "task_cancelled",
 )
 
 

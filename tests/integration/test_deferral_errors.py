@@ -190,6 +190,16 @@ def test_a_long_delay_on_bare_sqs(
         transaction.rollback()
 
 
+def test_a_task_that_can_be_cancelled_needs_a_row(
+    database: str, tryton_conf: ConfWriter, ministack: str
+) -> None:
+    tryton_conf(signing_key=SECRET_KEY, outbox="no", **sqs_settings(ministack))
+    with Script(database).transaction() as transaction:
+        with pytest.raises(ConfigurationError, match=r"cancellable.*outbox = yes"):
+            model().write_entry.configure(cancellable=True).defer("x")
+        transaction.rollback()
+
+
 def test_an_error_in_a_view_is_an_error_of_that_view(
     app_factory: AppFactory, database: str
 ) -> None:

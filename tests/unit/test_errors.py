@@ -7,11 +7,12 @@ import inspect
 import pytest
 
 from nereid_async import errors
+from nereid_async.errors import ResultCancelled
 
 
 def test_every_error_is_of_the_family() -> None:
     for _, found in inspect.getmembers(errors, inspect.isclass):
-        if issubclass(found, errors.ControlFlow):
+        if issubclass(found, errors.ControlFlow) and found is not ResultCancelled:
             assert not issubclass(found, errors.NereidAsyncError)
         else:
             assert issubclass(found, errors.NereidAsyncError)
@@ -25,6 +26,11 @@ def test_retry_has_a_range() -> None:
     for delay in (-1, 315_360_001, float("nan")):
         with pytest.raises(ValueError, match="315360000"):
             errors.Retry(delay)
+
+
+def test_a_cancelled_result_is_an_error_and_a_cancelled_run_is_none() -> None:
+    assert issubclass(ResultCancelled, (errors.TaskCancelled, errors.ResultError))
+    assert not issubclass(errors.TaskCancelled, errors.NereidAsyncError)
 
 
 def test_a_failed_task_tells_the_remote_traceback() -> None:

@@ -8,7 +8,7 @@ from importlib.resources import files
 import pytest
 
 from nereid_async.messages.attributes import check, text_attribute
-from nereid_async.messages.outcome import Failure, Outcome
+from nereid_async.messages.outcome import Failure, Outcome, State
 from nereid_async.messages.serialization import dumps
 
 
@@ -68,6 +68,13 @@ def test_the_sentence_is_the_same_where_it_cannot_be_translated() -> None:
     xml = files("trytond.modules.async_sqs").joinpath("message.xml").read_text()
     (text,) = re.findall('<field name="text">(.*)</field>', xml)
     assert failure.for_browser()["message"] == text % {"error": failure.id}
+
+
+def test_a_cancelled_one_has_no_value() -> None:
+    cancelled = Outcome(cancelled=True)
+    assert Outcome.from_json(cancelled.as_json()) == cancelled
+    assert cancelled.state is State.CANCELLED
+    assert cancelled.state.finished
 
 
 def test_what_is_stored_is_read() -> None:

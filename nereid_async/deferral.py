@@ -5,20 +5,27 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from trytond.transaction import Transaction
 
 from . import pending
 from .deferred_call import DeferredCall
 from .errors import ConfigurationError, DelayTooLong, NoTransaction
-from .limits import ATTEMPTS_MAX, DELAY_MAX_S, SQS_VISIBILITY_MAX_S
+from .limits import (
+    ATTEMPTS_MAX,
+    DELAY_MAX_S,
+    SQS_VISIBILITY_MAX_S,
+    TIME_LIMIT_MAX_S,
+)
 from .messages.attributes import check as check_attributes
 from .messages.message import Message, Target, argument_name
 from .messages.serialization import Json, encode
 from .result import AsyncResult
 from .runtime import Caller, Runtime, current
 from .sqs.queue_names import checked_queue
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,7 @@ class TaskOptions:
         the setting.
     :ivar queue: short name of its queue; None for the setting ``sqs_queue``.
     :ivar max_attempts: attempts before it is given up; None for the setting.
+    :ivar time_limit: seconds that an attempt may take; None for the setting.
     :ivar retry_on: exception classes after which it is tried again.
     :ivar public_errors: exception classes whose texts are for visitors.
     :ivar delay: seconds it waits from the commit on.
@@ -42,6 +50,7 @@ class TaskOptions:
     visibility_timeout: int | None = None
     queue: str | None = None
     max_attempts: int | None = None
+    time_limit: float | None = None
     retry_on: tuple[type[BaseException], ...] = (Exception,)
     public_errors: tuple[type[BaseException], ...] = ()
     delay: float = 0
@@ -77,6 +86,11 @@ class TaskOptions:
             )
         if attempts is not None and not _within(attempts, 1, ATTEMPTS_MAX):
             raise ConfigurationError(f"max_attempts={attempts!r}: 1 to {ATTEMPTS_MAX}")
+        limit = self.time_limit
+        if limit is not None and not (limit and _within(limit, 0, TIME_LIMIT_MAX_S)):
+            raise ConfigurationError(
+                f"time_limit={limit!r}: above 0, up to {TIME_LIMIT_MAX_S} seconds"
+            )
         if not _within(self.delay, 0, DELAY_MAX_S):
             raise ConfigurationError(
                 f"delay={self.delay!r}: 0 to {DELAY_MAX_S} seconds"
@@ -194,6 +208,7 @@ def _message(
         attributes=_encoded(options.attributes, f"{where}: attributes"),
         identity=runtime.identity.value,
         cancellable=options.cancellable,
+        time_limit_s=_given(options.time_limit, settings.time_limit),
     )
 
 
@@ -203,5 +218,5 @@ def _encoded(attributes: dict[str, Any] | None, path: str) -> dict[str, Json] | 
     return {name: encode(value, path) for name, value in attributes.items()}
 
 
-def _given(option: int | None, setting: int) -> int:
+def _given(option: T | None, setting: T) -> T:
     return setting if option is None else option

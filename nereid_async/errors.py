@@ -215,6 +215,16 @@ class TaskFailed(ResultError):
         self.error_id = error_id
 
 
+# -- in a task's code ----------------------------------------------------------
+
+
+class TimeLimitExceeded(NereidAsyncError):
+    """An attempt took longer than its ``time_limit``.
+
+    Raised in the task's own thread, wherever its code stands.
+    """
+
+
 # -- control flow --------------------------------------------------------------
 
 

@@ -31,5 +31,7 @@ SQS_ATTRIBUTE_TYPE_MAX_CHARS = 256
 
 #: Attempts of a task. Ours: far beyond what a retry helps.
 ATTEMPTS_MAX = 1_000
+#: Time limit of an attempt. Ours: a year is as good as none.
+TIME_LIMIT_MAX_S = 365 * 86_400
 #: Delay of a task: ten years. Ours: a timestamp of the databases ends far beyond it.
 DELAY_MAX_S = 10 * 365 * 86_400

@@ -43,6 +43,7 @@ def async_task(
     visibility_timeout: int | None = None,
     queue: str | None = None,
     max_attempts: int | None = None,
+    time_limit: float | None = None,
     retry_on: ExceptionClasses = (Exception,),
     public_errors: ExceptionClasses = (),
     shared: bool = False,
@@ -58,6 +59,7 @@ def async_task(
     visibility_timeout: int | None = None,
     queue: str | None = None,
     max_attempts: int | None = None,
+    time_limit: float | None = None,
     retry_on: ExceptionClasses = (Exception,),
     public_errors: ExceptionClasses = (),
     shared: bool = False,
@@ -73,6 +75,8 @@ def async_task(
     :param queue: short name of its queue; default: the setting ``sqs_queue``.
     :param max_attempts: attempts before the task fails; range and default as the
         setting ``max_attempts``.
+    :param time_limit: seconds that an attempt may take; then it has failed with
+        :class:`~.errors.TimeLimitExceeded`. Default: the setting ``time_limit``.
     :param retry_on: exception classes after which it is tried again.
     :param public_errors: exception classes whose texts the owner may read, besides
         Tryton's UserError and UserWarning and those of the setting.
@@ -85,6 +89,7 @@ def async_task(
         visibility_timeout=visibility_timeout,
         queue=queue,
         max_attempts=max_attempts,
+        time_limit=time_limit,
         retry_on=_classes("retry_on", retry_on),
         public_errors=_classes("public_errors", public_errors),
         shared=shared,
@@ -143,8 +148,8 @@ class Deferrable:
         """The same with other options for one deferral.
 
         :param changes: ``delay`` (seconds), ``queue``, ``ignore_result``,
-            ``visibility_timeout``, ``max_attempts``, ``shared``, ``attributes``,
-            ``cancellable``.
+            ``visibility_timeout``, ``max_attempts``, ``time_limit``, ``shared``,
+            ``attributes``, ``cancellable``.
         :raises ConfigurationError: an option is unknown, out of its range, or one of
             the declaration: classes do not travel.
         """

@@ -80,6 +80,7 @@ class Message:
     :ivar queue: short name of its queue.
     :ivar delay_s: seconds it waits from the commit on.
     :ivar visibility_timeout_s: seconds a worker holds it without a sign of life.
+    :ivar time_limit_s: seconds that an attempt may take; None for any number.
     :ivar keep_result: whether the value is kept for the owner.
     :ivar for_browser: whether a browser may ask for it.
     :ivar outbox: whether it has a row; if it has none then, it must not run.
@@ -110,6 +111,7 @@ class Message:
     attributes: dict[str, Json] | None = None
     identity: str | None = None
     cancellable: bool = False
+    time_limit_s: float | None = None
 
     @property
     def sqs_attributes(self) -> dict[str, Any] | None:
@@ -137,6 +139,7 @@ _CHECKED: dict[str, type | tuple[type, ...]] = {
     "deferred_at_s": (int, float),
     "outbox": bool,
     "identity": (str, type(None)),
+    "time_limit_s": (int, float, type(None)),
 }
 _TARGET_CHECKED: dict[str, type | tuple[type, ...]] = {
     "kind": str,

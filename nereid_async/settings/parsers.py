@@ -180,6 +180,20 @@ def number(low: float, high: float) -> Parser[float]:
     return Parser(parse, "number", within)
 
 
+def positive(high: float) -> Parser[float]:
+    """Make a parser of a number above 0, up to a limit."""
+    within = f"above 0, up to {high:.15g}"
+    up_to = number(0, high)
+
+    def parse(value: Any) -> float:
+        parsed = up_to(value)
+        if parsed == 0:
+            raise ValueError(within)
+        return parsed
+
+    return Parser(parse, "number", within)
+
+
 def whole(low: int, high: int) -> Parser[int]:
     """Make a parser of a whole number within a range, both ends included."""
 

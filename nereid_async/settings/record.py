@@ -13,6 +13,7 @@ from ..limits import (
     SQS_MESSAGE_MAX_BYTES,
     SQS_RETENTION_MAX_S,
     SQS_VISIBILITY_MAX_S,
+    TIME_LIMIT_MAX_S,
 )
 from . import parsers
 from .urls import masked
@@ -132,6 +133,23 @@ class Settings:
         parsers.whole(1, ATTEMPTS_MAX),
         5,
         "Attempts after which a task that raises an exception has failed.",
+    )
+    time_limit: float | None = _option(
+        parsers.positive(TIME_LIMIT_MAX_S),
+        None,
+        "How long an attempt of a task may take. After that its running SQL statement "
+        "is cancelled, ``TimeLimitExceeded`` is raised in it, and the attempt has "
+        "failed. It is noted when a task is deferred.",
+        unit="seconds",
+        unset="no limit",
+    )
+    time_limit_grace: float = _option(
+        parsers.number(0, TIME_LIMIT_MAX_S),
+        30.0,
+        "How long a task may take to end after it was told to, at its time limit or "
+        "by an interrupting cancel. One that has not ended then, since it waits "
+        "outside of Python, is ended with its process, which is replaced.",
+        unit="seconds",
     )
     result_ttl: float = _option(
         parsers.number(60, SQS_RETENTION_MAX_S),

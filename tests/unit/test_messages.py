@@ -49,6 +49,7 @@ MESSAGE = Message(
     for_browser=True,
     web=WebRequest(1, 2, "de", "https://shop.example.com/", 3),
     attributes={"a": {"DataType": "String", "StringValue": "b"}},
+    time_limit_s=2.5,
 )
 CODEC = MessageCodec([b"the key"], 1_048_576)
 SIGNER = Signer([b"the key"], "message")
@@ -298,6 +299,7 @@ def test_signed_but_no_message(payload: str) -> None:
         {"context": None},
         {"queue": []},
         {"visibility_timeout_s": "60"},
+        {"time_limit_s": "60"},
         {"max_attempts": None},
         {"deferred_at_s": "now"},
         {"outbox": "no"},

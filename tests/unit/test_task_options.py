@@ -64,6 +64,12 @@ def test_configure_changes_a_copy() -> None:
         ("visibility_timeout", True),
         ("max_attempts", 0),
         ("max_attempts", 1_001),
+        ("time_limit", 0),
+        ("time_limit", -1),
+        ("time_limit", float("nan")),
+        ("time_limit", float("inf")),
+        ("time_limit", True),
+        ("time_limit", "soon"),
         ("delay", -1),
         ("delay", float("nan")),
         ("delay", float("inf")),
@@ -130,7 +136,9 @@ def test_a_bad_attribute_is_named(name: Any, attribute: Any) -> None:
         bare.configure(attributes={name: attribute})
 
 
-@pytest.mark.parametrize("option", ["visibility_timeout", "max_attempts", "queue"])
+@pytest.mark.parametrize(
+    "option", ["visibility_timeout", "max_attempts", "time_limit", "queue"]
+)
 def test_the_decorator_checks_as_well(option: str) -> None:
     bad = "a b" if option == "queue" else 0
     with pytest.raises(ConfigurationError, match=option):

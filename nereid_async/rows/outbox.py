@@ -85,12 +85,10 @@ class OutboxRows(Statements):
             durable=False,
         )
 
-    def unsent(
-        self, limit: int, patience_s: float, horizon_s: float
-    ) -> list[UnsentRow]:
+    def unsent(self, limit: int, min_age_s: float, horizon_s: float) -> list[UnsentRow]:
         """Rows that should have been sent by now.
 
-        :param patience_s: how long their own process is left to send them.
+        :param min_age_s: how long their own process is left to send them.
         :param horizon_s: how far ahead of its due time a row can be sent.
         """
         due_in_s = self._seconds_between("{now}", "due_at")
@@ -103,7 +101,7 @@ class OutboxRows(Statements):
                 "WHERE state = 'pending' AND due_at <= {later} "
                 "AND deferred_at <= {later} "
                 "AND (send_at IS NULL OR send_at <= {now}) ORDER BY due_at LIMIT {p}",
-                [horizon_s, -patience_s, limit],
+                [horizon_s, -min_age_s, limit],
             )
             return [
                 UnsentRow(

@@ -1,9 +1,9 @@
-"""What runs tasks: processes, and the threads in each.
+"""Workers: a supervisor, its processes, and the threads that run tasks in them.
 
-``supervisor`` owns processes and signals. In each process ``process`` puts together
-*pollers*, which ask one receiver each for messages, the *intake*, which claims them,
-the *runner threads*, which take one message at a time through one transaction, and the
-*lease keeper*, which gives signs of life.
+``supervisor`` starts processes and handles signals. In each process ``process`` builds
+the *pollers*, which receive messages from one receiver each, the *intake*, which claims
+them, the *runner threads*, which run one task at a time in one transaction each, and
+the *lease keeper*, which sends heartbeats for all tasks in flight.
 """
 
 from __future__ import annotations

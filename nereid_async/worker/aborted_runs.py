@@ -1,7 +1,7 @@
-"""What a process was at when it was cut off: noted by it, given back by its parent.
+"""Runs that the end of their process aborts: it notes them, its parent hands them back.
 
-The parent does it when the process has ended: until then a run might go on, and on
-SQLite it might hold the file.
+The parent waits for the process to end before that. Until then a run could still
+commit, and on SQLite it could hold the lock of the file.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ from .settlement import Settlement
 logger = logging.getLogger(__name__)
 
 _SIZE = struct.Struct("I")
-#: Ids, a token, a queue and a receipt, which has 1,024 characters at most.
+#: Room for ids, a token, a queue's name and a receipt handle (1,024 characters at
+#: most, says Amazon's API reference), as JSON.
 _BYTES_A_RUN = 4_096
 
 
 @dataclass(frozen=True)
 class AbortedRun:
-    """A run that was cut off; see :class:`.job.Held`."""
+    """A run that was aborted, as the parent settles it; see :class:`.job.Held`."""
 
     name: str
     delivery: Delivery
@@ -44,20 +45,20 @@ class AbortedRun:
 
 
 class AbortedRuns:
-    """Those of the process in one slot, in memory that it shares with its parent.
+    """The aborted runs of one process, in memory that it shares with its parent.
 
-    Made before the fork.
+    Must be made before the fork.
 
-    :param threads: how many tasks it runs at a time.
+    :param threads: number of tasks that the process runs at a time.
     """
 
     def __init__(self, threads: int) -> None:
         self._memory = mmap.mmap(-1, _SIZE.size + threads * _BYTES_A_RUN)
 
     def note(self, jobs: Iterable[Job]) -> None:
-        """Note what is cut off, as the last thing before the process ends.
+        """Note the jobs that still run, as the last act before the process ends.
 
-        From a signal handler, too.
+        Safe in a signal handler.
         """
         data = json.dumps([_noted(job) for job in jobs]).encode()
         if _SIZE.size + len(data) <= len(self._memory):
@@ -65,7 +66,7 @@ class AbortedRuns:
             _SIZE.pack_into(self._memory, 0, len(data))
 
     def take(self, runtime: Runtime) -> list[AbortedRun]:
-        """What a process that has ended was at; once."""
+        """Return what a process noted before it ended, and forget it."""
         (size_bytes,) = _SIZE.unpack_from(self._memory)
         _SIZE.pack_into(self._memory, 0, 0)
         if not size_bytes:
@@ -74,29 +75,32 @@ class AbortedRuns:
         return [_read(noted, runtime) for noted in json.loads(data)]
 
 
-def give_back(
+def hand_back(
     runs: Sequence[AbortedRun], runtime: Runtime, queues: Sequence[str]
 ) -> None:
-    """Let other workers have what was cut off, at once. Never raises.
+    """Release aborted runs at once, so that other workers run them. Never raises.
 
-    It counts as no attempt: nobody could know how long it takes.
+    They do not count as attempts: the task did not fail, its worker was stopped.
+
+    :param queues: short names of the queues that the worker serves.
     """
     consumer = runtime.broker.consumer(queues)
     settlement = Settlement(runtime, consumer)
-    given_back = []
+    handed_back = []
     for number, run in enumerate(runs):
         try:
             settlement.hand_back(run)
-            given_back.append(str(run))
+            handed_back.append(str(run))
         except LeaseLost:
-            logger.info("%s has come to its end, or another worker has it", run)
+            logger.info("%s has finished, or another worker has it", run)
         except Exception as error:
             left = ", ".join(str(it) for it in runs[number:])
-            logger.warning("not given back until the lease ends: %s (%s)", left, error)
+            logger.warning("not handed back until the lease ends: %s (%s)", left, error)
             break
-    if given_back:
+    if handed_back:
         logger.warning(
-            "cut off, and given back; this was no attempt: %s", ", ".join(given_back)
+            "aborted and handed back, which counts as no attempt: %s",
+            ", ".join(handed_back),
         )
     consumer.close()
     connections.close(runtime.database)

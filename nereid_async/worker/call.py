@@ -1,7 +1,7 @@
-"""The call that a message asks for: found and read, then made.
+"""Makes the call that a message asks for: resolves the target, decodes the arguments.
 
-What fails before the call is made says that this worker's code is not the one that the
-message was written for. What fails in the call is the task's.
+An error before the call means that this worker's code does not fit the message
+(:class:`NotTaken`). An error in the call is the task's own.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from ..targets import resolve
 
 
 class NotTaken(Exception):
-    """This worker's code cannot take the message, a newer one may. Nothing of it ran.
+    """This worker's code cannot run the message, a newer worker may. Nothing ran.
 
-    :ivar error: what is missing.
+    :ivar error: what is missing here.
     """
 
     def __init__(self, error: MessageError) -> None:
@@ -31,9 +31,9 @@ class NotTaken(Exception):
 
 
 def context_of(message: Message) -> dict[str, Any]:
-    """The transaction context that the task runs with.
+    """Decode the transaction context that the task runs with.
 
-    :raises NotTaken: a value in it cannot be read here.
+    :raises NotTaken: a value in it cannot be decoded here.
     """
     with _taking():
         return {key: decode(value) for key, value in message.context.items()}
@@ -41,9 +41,9 @@ def context_of(message: Message) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Call:
-    """A callable and what it is given.
+    """A call that is ready to be made: a callable with its arguments.
 
-    :ivar options: as the task declares them, which a message cannot tell.
+    :ivar name: name of the task, for errors.
     """
 
     name: str
@@ -53,10 +53,11 @@ class Call:
 
     @property
     def options(self) -> TaskOptions:
+        """The options of the task's declaration, which has its exception classes."""
         return getattr(self.function, "task_options", None) or TaskOptions()
 
     def __call__(self) -> Any:
-        """Make the call; returns its value.
+        """Make the call and return its value.
 
         :raises NotTaken: the task takes other arguments.
         :raises BaseException: whatever the task raises.
@@ -64,7 +65,7 @@ class Call:
         try:
             return self.function(*self.args, **self.kwargs)
         except TypeError as error:
-            # Looked at now only: a call that fits costs nothing more.
+            # Checked after a failure only: a call that fits costs nothing more.
             misfit = _misfit(self.function, self.args, self.kwargs)
             if misfit is None:
                 raise
@@ -74,10 +75,11 @@ class Call:
 
 
 def find(message: Message, *, only_tasks: bool) -> Call:
-    """Find what a message asks for, and read its arguments.
+    """Resolve the target of a message and decode its arguments.
 
     :param only_tasks: whether methods without the decorator are refused.
-    :raises NotTaken: the task is not here, or an argument cannot be read here.
+    :raises NotTaken: the task does not exist here, or an argument cannot be decoded
+        here.
     """
     with _taking():
         return Call(
@@ -103,7 +105,7 @@ def _misfit(
     try:
         signature = inspect.signature(call)
     except (TypeError, ValueError):
-        # Of something that is not written in Python.
+        # Callables written in C may have no signature.
         return None
     try:
         signature.bind(*args, **kwargs)

@@ -17,27 +17,27 @@ from .process import FAILED, WorkerProcess
 
 logger = logging.getLogger(__name__)
 
-#: What the parent sends: finish, and end now. Not SIGINT, which a terminal sends to
-#: every process by itself.
+#: Signals of the parent: drain, and end now. SIGINT is not used, since a terminal sends
+#: it to every process of the group.
 FINISH, NOW = signal.SIGTERM, signal.SIGQUIT
-#: What has to wait from the fork on, until there are handlers for it.
+#: Signals that are blocked from the fork until their handlers are installed.
 HELD = {signal.SIGINT, FINISH, NOW}
 
 
 def run_child(slot: int, make: Callable[[], WorkerProcess]) -> int:
-    """Run a worker process in this one, which was forked with :data:`HELD` blocked.
+    """Run a worker process in this child, which was forked with :data:`HELD` blocked.
 
-    Never raises: an exception that left it would make another parent of the process.
+    Never raises: an exception would return into the supervisor's code in the child.
 
-    :param slot: its number, for the log.
-    :param make: makes it.
-    :returns: its exit code.
+    :param slot: number of the process, for the log.
+    :param make: makes the worker process.
+    :returns: the exit code of the child.
     """
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         process = make()
-        # Not to be ignored: what a task starts would ignore it as well.
+        # A handler, not SIG_IGN, which programs that a task starts would inherit.
         signal.signal(signal.SIGINT, lambda signum, frame: None)
         signal.signal(FINISH, lambda signum, frame: process.stop())
         signal.signal(NOW, lambda signum, frame: _end_now(process))

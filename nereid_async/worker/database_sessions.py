@@ -1,4 +1,4 @@
-"""What a worker needs of its sessions on PostgreSQL: they last, and are its own."""
+"""Checks the worker's PostgreSQL sessions: not shared by a pooler, not ended early."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from ..wakeup import readable
 
 logger = logging.getLogger(__name__)
 
-#: A notification takes milliseconds.
-_PATIENCE_S = 2.0
+#: How long to wait for a notification, which takes milliseconds.
+_NOTIFY_TIMEOUT_S = 2.0
 
 
 def check(database: str) -> None:
-    """Check the sessions of this database, and lift what would end them meanwhile.
+    """Check the sessions of this database, and lift limits that would end them.
 
-    Before anything is loaded, and in the parent of the worker's processes: they
-    connect as it is told here.
+    Must run in the parent of the worker's processes, before the pool is loaded: it
+    changes ``[database] uri``, with which the processes connect.
 
-    :raises ConfigurationError: a pooler gives them to others as well.
+    :raises ConfigurationError: a pooler shares the sessions with other clients.
     :raises DatabaseUnavailable: the database is away, or a standby.
     """
     if backend.name != "postgresql":
@@ -42,7 +42,7 @@ def check(database: str) -> None:
 
 
 def _check_ownership(database: str) -> None:
-    """Check that what one session waits for reaches it when another one tells it."""
+    """Check that a notification of one session reaches another one that listens."""
     listener = connection_pool.connect(database)
     teller = connection_pool.connect(database)
     channel = f"async_sqs_check_{secrets.token_hex(8)}"
@@ -51,10 +51,10 @@ def _check_ownership(database: str) -> None:
     try:
         if not _hears(listener):
             raise ConfigurationError(
-                "[database] uri: what a session waits for does not reach it, so it is "
-                "shared with others: by pgbouncer with pool_mode = transaction, say. A "
-                "worker would not hear of new tasks, nor know whether another one "
-                "relays. Give it a direct connection, or "
+                "[database] uri: a notification does not reach the session that "
+                "listens for it, so a pooler shares sessions between clients, such as "
+                "pgbouncer with pool_mode = transaction. A worker would miss new tasks "
+                "and could not hold advisory locks. Give it a direct connection, or "
                 "pool_mode = session; processes that only defer may stay as they are"
             )
     finally:
@@ -63,7 +63,7 @@ def _check_ownership(database: str) -> None:
 
 
 def _hears(listener: Any) -> bool:
-    deadline_s = time.monotonic() + _PATIENCE_S
+    deadline_s = time.monotonic() + _NOTIFY_TIMEOUT_S
     while not listener.notifies:
         left_s = deadline_s - time.monotonic()
         if left_s <= 0 or not readable(left_s, listener):
@@ -73,13 +73,13 @@ def _hears(listener: Any) -> bool:
 
 
 def _lift_limits(database: str) -> None:
-    """Let the server end no session of this worker that waits, or works, for long.
+    """Lift the server's time limits for the sessions of this worker.
 
-    By options of the connection: once for each session, and not once a task.
+    By options of the connection: set once a session, not once a task.
     """
     with connections.autocommit(database) as cursor:
         limits = session_limits(cursor)
-        # As they are, from wherever libpq has them.
+        # The options in force, wherever libpq has read them.
         options = str(cursor.connection.info.options or "")
     if not limits:
         return
@@ -92,14 +92,14 @@ def _lift_limits(database: str) -> None:
     config.set("database", "uri", before)
     logger.warning(
         "the server has %s, which cannot be lifted for this worker's sessions: a task "
-        "that waits for longer is interrupted. Set that to 0 for the role as which the "
-        "worker connects: ALTER ROLE ... SET ... = 0",
+        "that exceeds it is interrupted. Set it to 0 for the role that the worker "
+        "connects as: ALTER ROLE ... SET ... = 0",
         told,
     )
 
 
 def _are_lifted(database: str) -> bool:
-    # It is there where PostgreSQL is.
+    # Imported here: installations with SQLite need no psycopg2.
     import psycopg2
 
     dsn = backend.Database._connection_params(database)["dsn"]
@@ -107,14 +107,14 @@ def _are_lifted(database: str) -> bool:
         with closing(psycopg2.connect(dsn)) as connection:
             return not session_limits(connection.cursor())
     except psycopg2.OperationalError as error:
-        # A pooler may know no options.
+        # A pooler may refuse options.
         logger.info("connecting with options failed: %s", error)
         return False
 
 
 def _with_options(uri: str, options: str, lifted: dict[str, float]) -> str:
     parts = parse_uri(uri)
-    # To libpq a plus sign is no space.
+    # libpq takes a plus sign literally, parse_qsl takes it for a space.
     query = dict(parse_qsl(parts.query.replace("+", "%2B"), keep_blank_values=True))
     switches = [f"-c {name}=0" for name in lifted]
     query["options"] = " ".join([options, *switches]).strip()

@@ -1,7 +1,7 @@
-"""The row of a delivery: found by its claim, by its text, or not there at all.
+"""The row of a delivery: found by its claim, by its text, or not existing.
 
-The one place that knows the difference between tasks with a row and without; what
-settles and runs a task asks its row, whichever it is.
+The one place that distinguishes tasks with a row from tasks without. The code that runs
+and settles tasks uses a :class:`DeliveryRow` for both.
 """
 
 from __future__ import annotations
@@ -19,136 +19,143 @@ from ..runtime import Runtime
 
 logger = logging.getLogger(__name__)
 
-#: A message that waits for longer waits in its row: the relay sends it when it is due.
+#: A task with a longer delay waits in its row; the relay sends it when it is due.
 _LONGEST_IN_QUEUE_S = 1_800.0
 
 
 class DeliveryRow(Protocol):
-    """What is written of one delivery. Every method may raise DatabaseUnavailable."""
+    """Reads and writes the row of one delivery.
+
+    Every method may raise DatabaseUnavailable.
+    """
 
     #: The claim that guards what is written; None if there is none.
     claim: Claim | None
-    #: How many attempts count before this run.
+    #: Number of attempts that count before this run.
     attempts: int
-    #: Whether another worker takes the task as it was, if this one does not start it.
+    #: Whether handing back a job that has not started counts as no attempt.
     spares_attempts: bool
 
     def start_apart(self, worker: str) -> bool:
-        """Note that the run starts, before its transaction does.
+        """Mark the start of the run before its transaction, if that is the way.
 
-        :param worker: who runs it.
-        :return: whether that is done, or need not be; else :meth:`start_in` does it.
+        :param worker: name of this worker.
+        :returns: False if the caller has to call :meth:`start_in`.
         :raises LeaseLost: another run has the task.
         """
 
     def start_in(self, transaction: Any, worker: str) -> None:
-        """Note that the run starts, on the connection that its statements will use.
+        """Mark the start of the run on the connection of its transaction.
 
         :param transaction: the task's own, begun and still empty.
+        :param worker: name of this worker.
         :raises LeaseLost: another run has the task.
         """
 
     def still_held(self, lease_s: float) -> bool:
-        """Whether the task is this worker's still, though its lease may be over.
+        """Renew a lease that may be over; False if another worker may have the task.
 
-        :param lease_s: for how long it holds from now on, if it does.
+        :param lease_s: length of the new lease, in seconds.
         """
 
     def report(self, progress: Progress) -> None:
-        """Note how far a running task says it is."""
+        """Write the progress of a running task."""
 
     def finish(
         self, transaction: Any, outcome: Outcome, ttl_s: float, *, keep: bool
     ) -> None:
         """Write the outcome, as the last statement of the task's own transaction.
 
+        :param ttl_s: how long the outcome stays readable, in seconds.
         :param keep: whether the value is kept besides the state.
-        :raises LeaseLost: another run has the task: the transaction rolls back.
+        :raises LeaseLost: another run has the task; the transaction must roll back.
         """
 
     def fail(self, outcome: Outcome, ttl_s: float) -> str | None:
-        """Write a failure.
+        """Write a failure, in a transaction of its own.
 
-        :return: the token of the failure; None if no row took it.
+        :param ttl_s: how long it stays readable, in seconds.
+        :returns: the token of the failure; None if there is no row to write to.
         :raises LeaseLost: another run has the task.
         """
 
     def release(
         self, in_s: float | None, attempts: int, longest_s: float
     ) -> float | None:
-        """Let the task be taken again.
+        """Let the task be claimed again.
 
-        :param in_s: in how many seconds; None for at once, in its old place.
-        :param attempts: how many count from now on.
-        :param longest_s: for how many seconds its message can wait by itself.
-        :return: in how many seconds its message has to come again; None if the row
-            waits without it.
+        :param in_s: delay in seconds; None for at once, with its old due time.
+        :param attempts: number of attempts that count from now on.
+        :param longest_s: longest delay that the queue can give a message, in seconds.
+        :returns: delay with which the message must be released, in seconds; None if
+            the task waits in its row, and the message is to be acknowledged.
         :raises LeaseLost: another run has the task.
         """
 
     def interrupted(self) -> int | None:
-        """Count that the database cut the run short; how often, None without a row.
+        """Count an interruption of the run.
 
+        :returns: number of interruptions by now; None without a row.
         :raises LeaseLost: another run has the task.
         """
 
     def unknown_for_s(self) -> float | None:
-        """Note that this worker cannot run it; for how long no worker could.
+        """Note that this worker cannot run the task.
 
-        :return: seconds; None if no row tells.
+        :returns: for how many seconds no worker could; None without a row.
         """
 
 
 class NoRow:
-    """Of a message without a row: nothing is written of it."""
+    """The missing row of a message: nothing is written."""
 
     claim: Claim | None = None
     spares_attempts = False
 
     def __init__(self, delivery: Delivery) -> None:
-        # Each receipt counts.
+        # Without a row, each receive counts as an attempt.
         self.attempts = delivery.receive_count - 1
 
     def start_apart(self, worker: str) -> bool:
-        """Nothing has to be noted."""
+        """Do nothing: there is no start to mark."""
         return True
 
     def start_in(self, transaction: Any, worker: str) -> None:
-        """Nothing has to be noted."""
+        """Do nothing: there is no start to mark."""
 
     def still_held(self, lease_s: float) -> bool:
-        """Nobody can tell who has the message by now."""
+        """False: another worker may have received the message."""
         return False
 
     def report(self, progress: Progress) -> None:
-        """Nobody can be told."""
+        """Drop the progress."""
 
     def finish(
         self, transaction: Any, outcome: Outcome, ttl_s: float, *, keep: bool
     ) -> None:
-        """Nothing is written; see :func:`.lease.check_held` for what guards the run."""
+        """Do nothing; the lease of the message guards the run."""
 
     def fail(self, outcome: Outcome, ttl_s: float) -> str | None:
-        """No row takes it."""
+        """Return None: there is no row to write to."""
         return None
 
     def release(
         self, in_s: float | None, attempts: int, longest_s: float
     ) -> float | None:
-        """The message comes again."""
+        """Return the delay: the message is released."""
         return in_s or 0.0
 
     def interrupted(self) -> int | None:
-        """Nobody counts it."""
+        """Return None: interruptions are not counted."""
         return None
 
     def unknown_for_s(self) -> float | None:
-        """No row tells."""
+        """Return None: there is no row to tell."""
         return None
 
 
 class UnreadRow(NoRow):
-    """Of a message that this worker cannot read: its text finds its row, if any."""
+    """The row of a message that this worker cannot decode, found by the whole text."""
 
     def __init__(
         self, rows: TaskRows, unread: UnreadMessage, delivery: Delivery
@@ -158,19 +165,19 @@ class UnreadRow(NoRow):
         self._unread = unread
 
     def fail(self, outcome: Outcome, ttl_s: float) -> str | None:
-        """Write a failure in the row that has just this message."""
+        """Write a failure into the row that has exactly this message."""
         return self._rows.fail_unread(self._unread, outcome, ttl_s)
 
     def unknown_for_s(self) -> float | None:
-        """Note that this worker cannot read it."""
+        """Note that this worker cannot decode the message."""
         return self._rows.unread_for_s(self._unread)
 
 
 class ClaimedRow:
-    """Of a task that this worker has claimed.
+    """The row of a task that this worker has claimed.
 
-    :param is_message: whether workers take the row itself, so that no message is to
-        come again.
+    :param is_message: whether the row is the message (broker ``database``), so that no
+        message is to be released.
     """
 
     spares_attempts = True
@@ -183,7 +190,7 @@ class ClaimedRow:
         self.attempts = claim.attempt
 
     def start_apart(self, worker: str) -> bool:
-        """Note it on SQLite; on PostgreSQL :meth:`start_in` saves a connection."""
+        """Mark the start on SQLite; PostgreSQL does it in :meth:`start_in`."""
         if self._claim.started:
             return True
         if backend.name == "postgresql":
@@ -191,27 +198,27 @@ class ClaimedRow:
         try:
             self._rows.start(self._claim, worker)
         except DatabaseUnavailable as error:
-            # Losing the mark costs a second run at most.
+            # Without the mark, a run that is killed now counts as no attempt.
             logger.info("task %s: start not marked: %s", self._claim.id, error)
         return True
 
     def start_in(self, transaction: Any, worker: str) -> None:
-        """Note it in the same round trip as the transaction's begin."""
+        """Mark the start in the round trip that begins the transaction."""
         try:
             cursor = transaction.connection.cursor()
             self._rows.start_first(cursor, self._claim, worker)
         except backend.DatabaseOperationalError as error:
-            # A heartbeat was written at the same time: the transaction is useless.
+            # A heartbeat was written at the same time: the transaction cannot go on.
             logger.debug("task %s: start marked apart: %s", self._claim.id, error)
             transaction.connection.rollback()
             self._rows.start(self._claim, worker)
 
     def still_held(self, lease_s: float) -> bool:
-        """The row tells whether somebody was in need of it."""
+        """Renew the lease unless another worker has claimed the row meanwhile."""
         return bool(self._rows.extend([self._claim], lease_s))
 
     def report(self, progress: Progress) -> None:
-        """Note how far the task says it is."""
+        """Write the progress, guarded by the claim."""
         self._rows.report(self._claim, progress)
 
     def finish(
@@ -229,7 +236,7 @@ class ClaimedRow:
     def release(
         self, in_s: float | None, attempts: int, longest_s: float
     ) -> float | None:
-        """Let the task be taken from its row, or with its message."""
+        """Set the row to ``pending``, or to ``sent`` if its message is released."""
         delay_s = in_s or 0.0
         in_row = self._is_message or delay_s > min(longest_s, _LONGEST_IN_QUEUE_S)
         state = State.PENDING if in_row else State.SENT
@@ -237,20 +244,20 @@ class ClaimedRow:
         return None if in_row else delay_s
 
     def interrupted(self) -> int | None:
-        """Count it."""
+        """Count an interruption in the row."""
         return self._rows.interrupted(self._claim)
 
     def unknown_for_s(self) -> float | None:
-        """Note that this worker cannot run it."""
+        """Note in the row that this worker cannot run the task."""
         return self._rows.unknown_for_s(self._claim)
 
 
 def claimed_row(
     delivery: Delivery, claim: Claim | None, runtime: Runtime
 ) -> DeliveryRow:
-    """The row of a delivery that was read, as far as it was claimed.
+    """The row of a delivery that was decoded.
 
-    :param claim: None for a message without a row, and for one that is not claimed.
+    :param claim: None for a message without a row, or whose row is not claimed.
     """
     if claim is None or runtime.rows is None:
         return NoRow(delivery)
@@ -261,9 +268,9 @@ def claimed_row(
 def unread_row(
     delivery: Delivery, unread: UnreadMessage | None, runtime: Runtime
 ) -> DeliveryRow:
-    """The row of a delivery that cannot be read here.
+    """The row of a delivery that cannot be decoded here.
 
-    :param unread: what the message says of itself; None if that is nothing.
+    :param unread: the message, if it names a task's id; else None.
     """
     if unread is None or runtime.rows is None:
         return claimed_row(delivery, delivery.claim, runtime)

@@ -1,4 +1,4 @@
-"""What the pollers of a process receive becomes jobs for its threads."""
+"""Turns what the pollers of a process receive into jobs for its threads."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from .prefetch import Prefetch
 
 
 class Dispatcher:
-    """Takes in deliveries of all receivers of a process. Thread-safe.
+    """Takes the deliveries of all receivers of a process. Thread-safe.
 
     :param prefetch: hands the jobs to the threads.
-    :param keeper: holds them meanwhile.
-    :param max_tasks: jobs to take in all; 0 for any number.
+    :param keeper: extends their leases until they have ended.
+    :param max_tasks: jobs to take before the process is recycled; 0 for any number.
+    :ivar taken: number of jobs taken so far.
     """
 
     def __init__(
@@ -34,7 +35,6 @@ class Dispatcher:
         self._keeper = keeper
         self._max_tasks = max_tasks
         self._counting = threading.Lock()
-        #: How many jobs were taken.
         self.taken = 0
 
     @property
@@ -44,22 +44,28 @@ class Dispatcher:
 
     @property
     def full(self) -> bool:
-        """Whether as many jobs were taken as may be."""
+        """Whether ``max_tasks`` jobs were taken."""
         return bool(self._max_tasks) and self.taken >= self._max_tasks
 
     def room(self, timeout_s: float) -> int:
-        """How many jobs to receive now, waiting for a while; 0 for none."""
+        """How many jobs to receive now; waits for room, and returns 0 for none.
+
+        :param timeout_s: longest wait for room, in seconds.
+        """
         room = self._prefetch.room(timeout_s)
-        # Beyond the limit goes what comes while the process ends.
+        # The limit may be exceeded by messages that arrive while the process drains.
         left = self._max_tasks - self.taken
         return min(room, left) if left > 0 else room
 
     def flush(self) -> None:
-        """Send what the tasks here have deferred, so that it can be received."""
+        """Send what tasks of this process have deferred, so that it can be received."""
         self._runtime.sender.flush()
 
     def take(self, deliveries: Sequence[Delivery]) -> None:
-        """Claim what was received, and let the threads run it."""
+        """Claim what was received and pass the jobs on to the threads.
+
+        :raises DatabaseUnavailable: nothing could be claimed; all of it comes again.
+        """
         jobs = []
         at_once = self._prefetch.expect(len(deliveries))
         try:
@@ -70,4 +76,4 @@ class Dispatcher:
                 self._keeper.hold(job)
         finally:
             self._prefetch.put(jobs, len(deliveries))
-        self._prefetch.head_start()
+        self._prefetch.await_start()

@@ -1,4 +1,4 @@
-"""One message, one transaction: the run of a task, up to and with its commit."""
+"""Runs one task in one transaction, up to and including its commit."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from .lease import check_held
 
 logger = logging.getLogger(__name__)
 _throttled = ThrottledLog(logger)
-#: What only a change of the task's code ends is told less often.
+#: For warnings that only a change of the task's code ends.
 _hourly = ThrottledLog(logger, interval_s=3_600)
 
 _RETRY_PAUSE_S = 0.02
-#: Id and signature around a result on its way.
+#: Id and signature that a reply adds to its result.
 _REPLY_FRAME_BYTES = 256
 _PROGRESS_PAUSE_S = 0.25
 
@@ -45,8 +45,8 @@ _PROGRESS_PAUSE_S = 0.25
 class Execution:
     """One attempt of a job, in a transaction of its own.
 
-    :param worker: how the row names who runs it.
-    :ivar options: as the task declares them; the defaults until it has been found.
+    :param worker: name of this worker, for the row.
+    :ivar options: options of the task's declaration; the defaults until it is resolved.
     """
 
     def __init__(self, job: Job, runtime: Runtime, worker: str) -> None:
@@ -58,28 +58,28 @@ class Execution:
     def run(self) -> Outcome:
         """Run the task and commit it.
 
-        What trytond repeats in its own dispatchers is repeated here, as one attempt: a
-        database error as often as ``[database] retry`` says, a lock that the task asked
-        for by TransactionError as often.
+        As trytond's own dispatchers, it runs the task again within the same attempt, up
+        to ``[database] retry`` times: after a DatabaseOperationalError, and after a
+        TransactionError, by which a task asks for a lock.
 
-        :returns: the outcome, committed with the task's own writing.
+        :returns: the outcome, committed in the task's own transaction.
         :raises LeaseLost: another run has the task; nothing was committed.
-        :raises NotTaken: the task is not for this worker; nothing of it ran.
-        :raises Exception: whatever the task raised; nothing was committed.
+        :raises NotTaken: this worker cannot run the task; nothing of it ran.
+        :raises BaseException: whatever the task raised; nothing was committed.
         """
         extras: dict[str, Any] = {}
         started = self._job.row.start_apart(self._worker)
         for count in itertools.count():
             if count:
                 time.sleep(_RETRY_PAUSE_S * count)
-                # What has failed may have been the commit: another run has the task.
+                # The error may come from the commit, because another run has the task.
                 check_held(self._job)
             try:
-                # Left without an error, it commits.
+                # The context commits when it is left without an error.
                 with connection_pool.start_transaction(
                     self._runtime.database, self._job.message.user, **extras
                 ) as transaction:
-                    # The list belongs to the thread, and survives a rollback.
+                    # The list is thread-local and survives a rollback.
                     transaction.tasks.clear()
                     if not started:
                         self._job.row.start_in(transaction, self._worker)
@@ -101,7 +101,7 @@ class Execution:
 
     def _run(self, transaction: Any) -> Outcome:
         job, runtime, message = self._job, self._runtime, self._job.message
-        # As trytond's own queue: nobody is there to answer a warning.
+        # As in trytond's own queue: nobody can answer a warning.
         with transaction.set_context(call.context_of(message), _skip_warnings=True):
             with _web_context(message, runtime), running(_current(job)):
                 with forks.kept_inside(str(job)):
@@ -122,8 +122,8 @@ class Execution:
 
 @contextmanager
 def _commits_noticed(transaction: Any, job: Job) -> Iterator[None]:
-    """Warn if the transaction is committed by the task itself."""
-    # Each commit moves it on, and nothing else does.
+    """Warn if the task commits its transaction itself."""
+    # Only a commit changes `started_at`.
     begun_at = transaction.started_at
     try:
         yield
@@ -131,10 +131,10 @@ def _commits_noticed(transaction: Any, job: Job) -> Iterator[None]:
         if transaction.started_at != begun_at:
             _hourly.warning(
                 job.message.target.name,
-                "%s committed its transaction by itself: should it fail now, or its "
-                "worker die, what it has committed stays, and the next attempt does it "
-                "again. Defer a task of its own for what must be committed early, or "
-                "write it in Transaction().new_transaction(), and look for it first",
+                "%s committed its transaction by itself: if it fails now, or its "
+                "worker dies, what it has committed stays, and the next attempt does "
+                "it again. Defer a task of its own for what must be committed early, "
+                "or write it in Transaction().new_transaction(), and look for it first",
                 job,
             )
 
@@ -203,7 +203,7 @@ class _Reporter:
         except DatabaseUnavailable as error:
             logger.debug("progress dropped, the database is busy: %s", error)
         except Exception as error:
-            # What a task says of itself is not worth the task.
+            # A failed report must not fail the task.
             _throttled.warning(
                 "progress", "progress dropped: %s: %s", type(error).__name__, error
             )

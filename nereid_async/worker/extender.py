@@ -1,4 +1,4 @@
-"""A thread that extends, again and again, what holds the jobs of a process."""
+"""A thread that sends heartbeats: it extends the leases of the jobs of a process."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from .job import Job
 
 logger = logging.getLogger(__name__)
 
-#: A lease is extended this many times before it would end.
+#: Heartbeats per length of a lease: two may fail before it ends.
 _BEATS_A_LEASE = 3
-#: How often one is tried that fails, until the next one.
+#: Tries of a heartbeat that fails, before the next one is due.
 _TRIES_A_BEAT = 10
-#: It looks so often anyway, so as not to be woken for each job that begins.
+#: Longest sleep, so that a new job need not wake the thread unless it is due earlier.
 _LOOK_S = 5.0
 
 
 class Extender(threading.Thread):
-    """Extends one kind of lease of all jobs in hand.
+    """Extends one kind of lease for all jobs in flight.
 
-    :param received_for_s: for how long they are held at first.
-    :param extend: extends some, for so many seconds from now.
-    :param apart: tells what does not go into one call, so that what is in the way of
-        some does not keep the others.
+    :param received_for_s: length of a lease as the broker gives it, in seconds.
+    :param extend: extends the leases of jobs, by a number of seconds from now.
+    :param apart: groups jobs: those with different keys are extended by different
+        calls, so that the failure of one group does not affect the others.
     """
 
     def __init__(
@@ -52,8 +52,8 @@ class Extender(threading.Thread):
         """Begin to extend a job's lease."""
         with self._changed:
             self._jobs[job.message.id] = job
-            # It was received for as long as the settings say, not the task: one
-            # that wants a shorter hold gets it at once, for it may kill its worker.
+            # The broker gave the lease the length of the setting. A task that wants a
+            # shorter one, maybe since it can crash its worker, gets it at once.
             first_s = min(_pause_s(job), self._received_for_s / _BEATS_A_LEASE)
             if job.message.visibility_timeout_s < self._received_for_s:
                 first_s = 0
@@ -63,7 +63,7 @@ class Extender(threading.Thread):
                 self._changed.notify()
 
     def let_go(self, job: Job) -> None:
-        """Stop to extend it."""
+        """Stop extending a job's lease."""
         with self._changed:
             self._jobs.pop(job.message.id, None)
             self._due_at_s.pop(job.message.id, None)
@@ -75,7 +75,7 @@ class Extender(threading.Thread):
             self._changed.notify()
 
     def run(self) -> None:
-        """Wait for the next lease that is to be extended."""
+        """Extend each lease when it is due, until stopped."""
         while True:
             with self._changed:
                 if self._stopped:
@@ -111,12 +111,12 @@ class Extender(threading.Thread):
                 )
                 self._try_again(group)
             except BaseException:
-                # Without a keeper all that is in hand is lost.
-                logger.exception("the keeper of %s failed, and goes on", self.name)
+                # This thread must not end: all leases in flight would run out.
+                logger.exception("extending %s failed; it is tried again", self.name)
                 self._try_again(group)
 
     def _try_again(self, jobs: list[Job]) -> None:
-        """Do not wait for the next beat: what stood in the way may be gone at once."""
+        """Try again before the next heartbeat: the cause may pass within seconds."""
         now_s = time.monotonic()
         with self._changed:
             for job in jobs:

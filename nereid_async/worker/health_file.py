@@ -1,4 +1,4 @@
-"""The health file: what an orchestrator looks at to learn how a worker is."""
+"""The health file, by which an orchestrator checks a worker."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
-#: How often it is written while nothing changes: its age is part of what it tells.
+#: How often it is rewritten while nothing changes: a reader checks its age as well.
 _REFRESH_S = 5.0
 
 
 class HealthFile:
-    """One line: ``ok``, or what is wrong.
+    """A file of one line: ``ok``, or what is wrong.
 
-    It is written anew every few seconds, so one that is older than a minute means
-    that the worker is gone or hangs.
+    It is rewritten every few seconds: a file older than a minute means that the worker
+    has died or hangs.
 
-    :param path: where; None for none.
+    :param path: path of the file; None for no file.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -29,7 +29,10 @@ class HealthFile:
         self._line = ""
 
     def write(self, trouble: str = "") -> None:
-        """Tell how the worker is. Never raises: health is not worth a worker."""
+        """Write the worker's health. Never raises: a full disk must not end a worker.
+
+        :param trouble: what is wrong; empty for ``ok``.
+        """
         line = trouble or "ok"
         now_s = time.monotonic()
         if line == self._line and now_s - self._written_at_s < _REFRESH_S:
@@ -37,7 +40,8 @@ class HealthFile:
         self._line, self._written_at_s = line, now_s
         if self._path is None:
             return
-        # A name that nobody has put a link under: others may write to the folder.
+        # A random name, opened exclusively: in a folder that others may write to,
+        # nobody can have put a link there.
         part = self._path.with_name(f"{self._path.name}.{secrets.token_hex(8)}")
         try:
             with part.open("x") as file:
@@ -49,7 +53,7 @@ class HealthFile:
                 part.unlink()
 
     def remove(self) -> None:
-        """The worker has ended."""
+        """Remove the file, since the worker has ended."""
         if self._path is not None:
             with suppress(OSError):
                 self._path.unlink()

@@ -1,4 +1,4 @@
-"""Tells how the processes of a worker are: in the log, and in the health file."""
+"""Reports the health of a worker's processes in the log and in the health file."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ logger = logging.getLogger(__name__)
 
 
 class HealthMonitor:
-    """Looks at the signs of life of processes, in the process that has started them."""
+    """Watches the heartbeats of worker processes, in their parent."""
 
     def __init__(self, heartbeats: Heartbeats, options: WorkerOptions) -> None:
         self._heartbeats = heartbeats
         self._options = options
         self._health = HealthFile(options.health_file)
-        #: What was said of which slot, and when.
+        #: When which problem of which slot was logged.
         self._told_at_s: dict[tuple[str, int], float] = {}
 
     def look(self, slots: Iterable[int]) -> str:
-        """Tell how the processes in these slots are.
+        """Check the processes in these slots and report what is wrong.
 
-        :returns: what is wrong, if it has been for so long that the worker is to end.
+        :returns: what is wrong, if it has lasted so long that the worker must exit;
+            else an empty text.
         """
         stuck, busy, hopeless = "", "", ""
         for slot in slots:
@@ -41,7 +42,7 @@ class HealthMonitor:
         return hopeless
 
     def end(self) -> None:
-        """Take the health file away: the worker has ended."""
+        """Remove the health file, since the worker has ended."""
         self._health.remove()
 
     def _silence(self, slot: int, silent_s: float) -> str:

@@ -1,4 +1,4 @@
-"""Signs of life of worker processes, in memory that they share with their parent."""
+"""Heartbeats of worker processes, in memory that they share with their parent."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ import struct
 import time
 from dataclasses import dataclass
 
-#: When the process has last received, or was busy.
+#: Time of the last heartbeat.
 _BEAT = struct.Struct("d")
-#: Since when a thread is at its task, 0 for never mind, and the task's name.
+#: When a thread began its task, 0 if it has none, and the task's name.
 _THREAD = struct.Struct("d64s")
 
 
 @dataclass(frozen=True)
 class Busy:
-    """All threads of a process are at a task.
+    """The state of a process whose threads all run a task.
 
-    :ivar shortest_s: for how long none of them has begun one, in seconds.
-    :ivar longest_s: how long the one that began first has taken by now, in seconds.
-    :ivar task: the name of that one, or its beginning.
+    :ivar threads: number of threads.
+    :ivar shortest_s: time since the last of them began its task, in seconds.
+    :ivar longest_s: time since the first of them began its task, in seconds.
+    :ivar task: name of the task that began first, maybe cut.
     """
 
     threads: int
@@ -29,9 +30,10 @@ class Busy:
 
 
 class ProcessHeartbeat:
-    """The signs of life of one process, timed by a clock of the whole system.
+    """The heartbeat of one process and the tasks of its threads.
 
-    Written by the process, read by its parent.
+    Written by the process and read by its parent: the monotonic clock is the same for
+    all processes of a system.
     """
 
     def __init__(self, memory: memoryview, threads: int) -> None:
@@ -39,12 +41,12 @@ class ProcessHeartbeat:
         self._threads = threads
 
     def clear(self) -> None:
-        """Note that there are no threads any more. No sign of life."""
+        """Note that no thread runs a task, since the process has ended."""
         for thread in range(self._threads):
             self.ends(thread)
 
     def beat(self) -> None:
-        """Note a sign of life now."""
+        """Note a heartbeat now."""
         _BEAT.pack_into(self._memory, 0, time.monotonic())
 
     def begins(self, thread: int, task: str) -> None:
@@ -56,18 +58,18 @@ class ProcessHeartbeat:
         _THREAD.pack_into(self._memory, _at(thread), time.monotonic(), name)
 
     def ends(self, thread: int) -> None:
-        """Note that a thread has nothing to do."""
+        """Note that a thread has ended its task."""
         _BEAT.pack_into(self._memory, _at(thread), 0.0)
 
     @property
     def silent_for_s(self) -> float:
-        """Seconds since the last sign of life."""
+        """Seconds since the last heartbeat."""
         (at_s,) = _BEAT.unpack_from(self._memory, 0)
         return time.monotonic() - float(at_s)
 
     @property
     def busy(self) -> Busy | None:
-        """How long all threads have been busy; None if one is not."""
+        """How long all threads have been busy; None if one of them is idle."""
         now_s = time.monotonic()
         at = [_THREAD.unpack_from(self._memory, _at(i)) for i in range(self._threads)]
         first_s, name = min(at)
@@ -79,10 +81,10 @@ class ProcessHeartbeat:
 
 
 class Heartbeats:
-    """Those of all processes of a worker. Made before the fork.
+    """The heartbeats of all processes of a worker. Must be made before the fork.
 
-    :param slots: how many processes there may be at a time.
-    :param threads: how many tasks each of them runs at a time.
+    :param slots: number of processes.
+    :param threads: number of threads in each process.
     """
 
     def __init__(self, slots: int, threads: int) -> None:
@@ -95,7 +97,7 @@ class Heartbeats:
         ]
 
     def of(self, slot: int) -> ProcessHeartbeat:
-        """Those of the process in that slot."""
+        """The heartbeat of the process in a slot."""
         return self._heartbeats[slot]
 
 

@@ -1,4 +1,4 @@
-"""From what a broker hands out to jobs: read, check, claim."""
+"""Turns deliveries into jobs: decodes, checks and claims them."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ logger = logging.getLogger(__name__)
 
 
 class Intake:
-    """Turns deliveries into jobs, and sees to those that are none. Thread-safe.
+    """Turns deliveries into jobs, and settles those that cannot run. Thread-safe.
 
-    What cannot be read never runs: it is put aside, at once or, if another worker may
-    have the key or the format for it, after a while.
+    A message that cannot be decoded never runs. It goes to the dead letters: at once,
+    or after ``unknown_grace`` if another worker may have its key or know its format.
 
-    :param worker: how rows name this worker.
+    :param worker: name of this worker, for rows.
     """
 
     def __init__(self, runtime: Runtime, settlement: Settlement, worker: str) -> None:
@@ -46,11 +46,12 @@ class Intake:
         self._log = ThrottledLog(logger)
 
     def admit(self, deliveries: Sequence[Delivery], *, at_once: bool) -> list[Job]:
-        """Read and claim what has been received.
+        """Decode, check and claim what has been received.
 
-        Whatever goes wrong with one delivery leaves that one to come again.
+        An error with one delivery leaves only that one unsettled; it comes again.
 
-        :param at_once: whether a thread is free for each of them.
+        :param at_once: whether a thread is free for each delivery.
+        :returns: the jobs of this worker.
         :raises DatabaseUnavailable: nothing could be claimed; all of it comes again.
         """
         readable = []
@@ -81,11 +82,11 @@ class Intake:
 
     @contextmanager
     def _apart(self, held: Held) -> Iterator[None]:
-        """Keep what goes wrong with one delivery from the others."""
+        """Log an error with one delivery, so that the others are not affected."""
         try:
             yield
         except LeaseLost as error:
-            # Whoever has it now sees to it.
+            # The worker that has it now settles it.
             logger.info("%s: %s", held, error)
         except NereidAsyncError as error:
             self._log.warning(type(error).__name__, "%s comes again: %s", held, error)
@@ -93,7 +94,7 @@ class Intake:
             logger.exception("%s comes again: the worker failed", held)
 
     def _read(self, delivery: Delivery) -> Message | None:
-        """Read a message; None if that cannot be, and was seen to."""
+        """Decode and check a message; None if it cannot run, and was settled."""
         try:
             message = self._runtime.codec.decode(delivery.text)
             message_checks.check(message, delivery, self._runtime)
@@ -113,10 +114,10 @@ class Intake:
     def _claims(
         self, messages: Sequence[Message], at_once: bool
     ) -> tuple[dict[str, Claim], Exception | None]:
-        """Claim the rows of messages; those that have one, and that can be claimed.
+        """Claim the rows of messages, as far as they have one and are free.
 
-        :return: the claims, which stand whatever comes after them; and what kept others
-            from being made.
+        :returns: the claims by task id, which hold even if a later statement fails; and
+            the error of that statement, if one failed.
         """
         claims: dict[str, Claim] = {}
         failure: Exception | None = None
@@ -134,11 +135,12 @@ class Intake:
     def _groups(
         self, messages: Sequence[Message], at_once: bool
     ) -> Iterator[tuple[Sequence[Message], Starts | None]]:
-        """Messages that are claimed in one way.
+        """Group messages by whether their claim counts the attempt.
 
-        A claim saves the mark of the start, where an attempt that a kill takes from
-        what has not begun can be spared: a task loses one that way at most, as what
-        has been claimed before is marked when it begins.
+        Counting the attempt in the claim saves one UPDATE per task. Its cost: a worker
+        killed before the task starts uses up one attempt; accepted at most once per
+        task, and only if max_attempts >= ATTEMPTS_TO_SPARE, or if the task starts at
+        once.
         """
         spares = [it for it in messages if it.max_attempts >= ATTEMPTS_TO_SPARE]
         rest = [it for it in messages if it.max_attempts < ATTEMPTS_TO_SPARE]

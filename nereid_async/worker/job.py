@@ -1,4 +1,4 @@
-"""A message in a worker's hands."""
+"""Jobs: messages in flight, with the claims and leases that hold them."""
 
 from __future__ import annotations
 
@@ -13,79 +13,85 @@ from ..rows import Claim, UnreadMessage
 from ..runtime import Runtime
 from .delivery_row import DeliveryRow, unread_row
 
-#: Of a task that may be tried so often, one attempt may go by unused.
+#: The ``max_attempts`` from which one attempt may be counted without a run: a worker
+#: was killed between claim and start, or a message without a row was handed back.
 ATTEMPTS_TO_SPARE = 3
-
 
 _LOST = float("-inf")
 
 
 class Lease:
-    """For how long nobody else gets the task, as far as this process knows.
+    """Until when no other worker gets the task, as far as this process knows.
 
-    :ivar ends_at_s: until when it holds, by the monotonic clock.
+    :ivar ends_at_s: when the lease ends, in seconds of the monotonic clock.
     """
 
     def __init__(self) -> None:
         self.ends_at_s = float("inf")
 
     def extended(self, from_s: float, timeout_s: float) -> None:
-        """Note that it holds for ``timeout_s`` seconds from ``from_s`` on."""
+        """Note that the lease holds for ``timeout_s`` seconds from ``from_s`` on.
+
+        :param from_s: time by the monotonic clock, in seconds.
+        """
         self.ends_at_s = from_s + timeout_s
 
     def lost(self) -> bool:
-        """Note that somebody else may have the task; whether that is news."""
+        """Note that another worker may have the task.
+
+        :returns: False if that had been noted before.
+        """
         before_s, self.ends_at_s = self.ends_at_s, _LOST
         return before_s != _LOST
 
     @property
     def over(self) -> bool:
-        """Whether it was lost, or ended without having been extended in time."""
+        """Whether the lease was lost, or ended since it was not extended in time."""
         return time.monotonic() >= self.ends_at_s
 
 
 class Held(Protocol):
-    """What is to be settled: a job, or what did not become one."""
+    """What can be settled: a job, or a delivery that did not become one."""
 
     @property
     def delivery(self) -> Delivery:
-        """How it came."""
+        """The delivery by which it was received."""
 
     @property
     def row(self) -> DeliveryRow:
-        """Its row, if it has one."""
+        """Its row, which may be :class:`.delivery_row.NoRow`."""
 
     @property
     def reply_to(self) -> str | None:
-        """The task's id, where its owner waits for an outcome."""
+        """The task's id, if its outcome is kept for an owner; else None."""
 
 
 @dataclass(frozen=True)
 class Unread:
-    """A delivery that is no message, or none that this worker can read."""
+    """A delivery that this worker cannot decode, or that is no message at all."""
 
     delivery: Delivery
     runtime: Runtime = field(repr=False, compare=False)
 
     @cached_property
     def row(self) -> DeliveryRow:
-        """Its row, if it says which that is."""
+        """Its row, found by its claim or its text."""
         return unread_row(self.delivery, self.unread, self.runtime)
 
     @cached_property
     def says(self) -> Unproven:
-        """What it says of itself: all of it is read for that, so once."""
+        """What it claims to be, unverified. Parses the whole text, so only once."""
         return unproven(self.delivery.text)
 
     @property
     def unread(self) -> UnreadMessage | None:
-        """The message, if it says whose it is."""
+        """The message, if it names a task's id."""
         task_id = None if self.delivery.claim else self.says.id
         return None if task_id is None else UnreadMessage(task_id, self.delivery.text)
 
     @property
     def reply_to(self) -> None:
-        """Nobody: what was not read is not believed."""
+        """None: an unverified message does not say who gets a reply."""
         return None
 
     def __str__(self) -> str:
@@ -100,11 +106,11 @@ class Unread:
 
 @dataclass(frozen=True)
 class Job:
-    """One message to be run.
+    """A message that is to be run.
 
-    :ivar row: what is written of it.
-    :ivar lease: that of the message; with a claim, the row decides instead.
-    :ivar claim_lease: that of the claim.
+    :ivar row: its row, which may be :class:`.delivery_row.NoRow`.
+    :ivar lease: lease of the message.
+    :ivar claim_lease: lease of the claim.
     """
 
     delivery: Delivery
@@ -120,20 +126,20 @@ class Job:
 
     @property
     def claim(self) -> Claim | None:
-        """The claim on its row; None for a message without a row."""
+        """The claim of its row; None for a message without a row."""
         return self.row.claim
 
     @property
     def guard(self) -> Lease:
-        """What has to hold for the run to be this worker's."""
+        """The lease that counts: that of the claim, or without one of the message."""
         return self.lease if self.claim is None else self.claim_lease
 
     @property
     def may_be_handed_back(self) -> bool:
-        """Whether it costs little to let another worker have what has not begun here.
+        """Whether the job may be handed back, not having begun, for a small price.
 
-        Without a row each receipt is an attempt: one may go by unused, as where a claim
-        is the start.
+        With a claim it costs no attempt. Without a row each receive counts as one:
+        accepted once per task, and only if max_attempts >= ATTEMPTS_TO_SPARE.
         """
         return self.row.spares_attempts or (
             self.attempt == 1 and self.message.max_attempts >= ATTEMPTS_TO_SPARE
@@ -141,7 +147,7 @@ class Job:
 
     @property
     def reply_to(self) -> str | None:
-        """The task's id, where its owner waits for an outcome."""
+        """The task's id, if its outcome is kept for an owner; else None."""
         return self.message.id if self.message.keep_result else None
 
     def __str__(self) -> str:

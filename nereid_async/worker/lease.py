@@ -1,4 +1,4 @@
-"""Signs of life for what a worker holds, so that nobody takes it over."""
+"""Heartbeats for the tasks in flight, so that no other worker takes them over."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ logger = logging.getLogger(__name__)
 
 
 class LeaseKeeper:
-    """Extends what holds the jobs of a process: leases of rows, and messages.
+    """Extends the leases of the jobs of a process: of their rows and their messages.
 
-    Each kind has a thread of its own: a service that does not answer does not keep the
-    other one from being told.
+    Each kind has a thread of its own, so that an unreachable queue service does not
+    delay the heartbeats of rows, nor the database those of messages.
 
-    :ivar threads: to be started, and stopped.
+    :ivar threads: to be started and stopped by the process.
     """
 
     def __init__(self, runtime: Runtime, consumer: Consumer) -> None:
@@ -44,7 +44,7 @@ class LeaseKeeper:
             )
 
     def hold(self, job: Job) -> None:
-        """Begin to extend what holds a job."""
+        """Begin to extend the leases of a job."""
         job.lease.extended(job.delivery.received_at_s, self._received_for_s)
         if job.claim is not None:
             job.claim_lease.ends_at_s = job.claim.held_until_s
@@ -52,19 +52,19 @@ class LeaseKeeper:
             thread.hold(job)
 
     def let_go(self, job: Job) -> None:
-        """Stop to extend it."""
+        """Stop extending the leases of a job."""
         for thread in self.threads:
             thread.let_go(job)
 
 
 def check_held(job: Job) -> None:
-    """See that a job is still this worker's, before it starts.
+    """Check that this worker still holds a job, before it starts.
 
-    That costs nothing as long as its lease has not ended by this process's clock, which
-    goes on while the process is stopped.
+    This costs no statement unless the lease has ended by the clock of this process. The
+    clock also runs while the process is stopped (SIGSTOP).
 
-    :raises LeaseLost: another worker may have it.
-    :raises DatabaseUnavailable: that cannot be told.
+    :raises LeaseLost: another worker may have the job.
+    :raises DatabaseUnavailable: the row could not be asked.
     """
     if not job.guard.over:
         return
@@ -81,7 +81,7 @@ class _Claims:
         self._rows = rows
 
     def extend(self, jobs: list[Job], timeout_s: int) -> None:
-        """Say that the runs of these jobs live, and note what has become of them."""
+        """Extend the leases of the rows of jobs, and note which ones are lost."""
         asked_at_s = time.monotonic()
         claims = [job.claim for job in jobs if job.claim is not None]
         held = self._rows.extend(claims, timeout_s)
@@ -96,13 +96,13 @@ class _Claims:
 
 
 class _Messages:
-    """Holds messages, so that nobody else receives them."""
+    """Extends the visibility timeouts of messages."""
 
     def __init__(self, consumer: Consumer) -> None:
         self._consumer = consumer
 
     def extend(self, jobs: list[Job], timeout_s: int) -> None:
-        """Hold the messages of these jobs, and note which are not held any more."""
+        """Extend the visibility timeouts of jobs, and note which ones are lost."""
         asked_at_s = time.monotonic()
         lost = self._consumer.extend([job.delivery for job in jobs], timeout_s)
         for job in jobs:

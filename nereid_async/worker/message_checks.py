@@ -1,4 +1,4 @@
-"""What a rightly signed message may not do: it may have been copied, or kept."""
+"""Checks of a message whose signature is right, but which may be a copy or too old."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from . import message_origin
 
 
 def check(message: Message, delivery: Delivery, runtime: Runtime) -> None:
-    """Check a message against where it comes from, and what may be called.
+    """Check a message against the place where it was found, and its target.
 
-    :raises ForeignMessage: it is another database's.
-    :raises MisplacedMessage: it was put into another queue than its own.
-    :raises BadMessage: it does not run, here or at all.
+    :raises ForeignMessage: it is of another database.
+    :raises MisplacedMessage: it came by another queue than its own.
+    :raises BadMessage: it must not run.
     """
     message_origin.check(message, delivery, runtime)
     if is_private(message.target.method):
@@ -36,7 +36,7 @@ def check(message: Message, delivery: Delivery, runtime: Runtime) -> None:
 
 
 def _check_bare(message: Message, runtime: Runtime) -> None:
-    """Nothing but this keeps a message without a row from being run again."""
+    """Check the age of a message without a row: nothing else stops an old copy."""
     if runtime.rows is not None:
         raise BadMessage(
             "was deferred with outbox = no, and this worker has rows; a worker that is "

@@ -1,4 +1,4 @@
-"""Whose a message is: this database's, or that of one which shares a queue with it."""
+"""Tells the messages of this database from those of another one on the same queue."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ..rows import UnreadMessage
 from ..runtime import Runtime
 from ..texts import cut
 
-#: Of a name that nobody has proven.
+#: How much of an unverified name goes into an error's text.
 _NAME_MAX_CHARS = 100
 
 
 def check(message: Message, delivery: Delivery, runtime: Runtime) -> None:
-    """See whose a message is: what stands in a row of ours is ours.
+    """Check that a message is of this database; what stands in a row of it is.
 
-    :raises ForeignMessage: it came by a queue, and is another database's.
+    :raises ForeignMessage: it came by a queue, and is of another database.
     :raises BadMessage: it stands in a row, and names another database.
     """
     same = message.database == runtime.database
@@ -28,13 +28,16 @@ def check(message: Message, delivery: Delivery, runtime: Runtime) -> None:
         return
     theirs = Unproven(message.id, message.database, message.identity)
     error = foreign(theirs, runtime)
-    # One of ours may not know yet that the identity was renewed.
+    # A message of ours may be older than a renewed identity.
     if error is not None and not _stands_in_row(message.id, delivery.text, runtime):
         raise error
 
 
 def foreign(theirs: Unproven, runtime: Runtime) -> ForeignMessage | None:
-    """Whether what a message says of itself makes it another database's, and why."""
+    """Return why a message is of another database, by what it claims; None if not.
+
+    :param theirs: database and identity that the message names, unverified.
+    """
     own = runtime.identity.value
     same = own is None or theirs.identity in (None, own)
     if theirs.database is None or (same and theirs.database == runtime.database):

@@ -1,4 +1,4 @@
-"""What has to be noted of a task, and the database does not take it for a while."""
+"""Repeats a database call that must be made, for as long as an outage lasts."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ _throttled = ThrottledLog(logging.getLogger(__name__))
 
 T = TypeVar("T")
 
-#: Longer than a failover takes; what is left then comes again by itself.
+#: Longer than a failover takes. After that the lease ends, and the task comes again.
 _LONGEST_S = 600.0
-#: Shorter than anybody waits before he takes over what gives no sign of life.
+#: Shorter than a lease usually is: the call is made before another worker may take it.
 _PAUSE_S = 1.0
 
 
 def outlast(job: Job, call: Callable[[], T]) -> T:
-    """Make a call until the database does what it says, for as long as an outage lasts.
+    """Make a call again until the database answers, and return its value.
 
-    :raises DatabaseUnavailable: it did not for ten minutes.
+    :param job: what the call is made for, for the log.
+    :raises DatabaseUnavailable: the database did not answer for ten minutes.
     """
     deadline_s = time.monotonic() + _LONGEST_S
     while True:

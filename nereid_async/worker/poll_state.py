@@ -1,4 +1,4 @@
-"""What the pollers of a process have in common: whether to go on, and for how long."""
+"""State that the pollers of a process share: when to poll, and when to end."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from ..wakeup import Wakeup
 from .dispatch import Dispatcher
 from .options import WorkerOptions
 
-#: What waits in a queue is there within that time.
+#: A receive from a queue that is not empty is answered within that time.
 _SOON_S = 0.1
 
 
 class PollState:
     """Tells pollers when to end. Thread-safe.
 
-    :param receivers: how many there are.
-    :param may_go_on: asked before each poll, until it says no.
+    :param receivers: number of receivers of the process.
+    :param may_go_on: called before each poll, until it returns False.
+    :ivar burst: whether the process ends when no due task is left.
     :ivar wakeup: set when the process is to stop.
-    :ivar wait_s: how long a poll is to wait for messages, in seconds.
-    :ivar ending: whether the process is to end.
+    :ivar wait_s: how long a poll waits for messages, in seconds.
+    :ivar ending: whether ``may_go_on`` has returned False.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class PollState:
         self.wakeup = Wakeup()
         intervals = options.intervals
         wait_s = intervals.burst_wait_s if options.burst else intervals.poll_wait_s
-        # An idle process has to give signs of life, too.
+        # An idle process must send heartbeats, too: one after each poll.
         self.wait_s = min(wait_s, options.stuck_after_s / 2)
         self.ending = False
         self._receivers = receivers
@@ -46,17 +47,17 @@ class PollState:
         self._waiting = 0
         self._answered = threading.Condition()
         self._expected_until_s = 0.0
-        #: Who was found empty since so many jobs had been taken.
+        #: The receivers found empty when ``_empty_since`` jobs had been taken.
         self._empty: set[str] = set()
         self._empty_since = 0
 
     def goes_on(self, quiet: bool) -> bool:
-        """Whether to poll once more.
+        """Whether a poller is to poll once more.
 
-        What has just brought messages is polled for as long as others wait, and so keep
-        a process that is to end.
+        In a process that is to end, a poller goes on while its queue brings messages
+        and another poller still waits in a long poll: the process cannot end before.
 
-        :param quiet: whether the last poll has brought nothing.
+        :param quiet: whether the last poll of this poller has brought nothing.
         """
         if self.wakeup.is_set or self._is_done():
             return False
@@ -65,7 +66,7 @@ class PollState:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Note that a poller waits, in the context, for up to a long poll's time."""
+        """Note that a poller is in a long poll while the context lasts."""
         with self._lock:
             self._waiting += 1
         try:
@@ -76,10 +77,11 @@ class PollState:
 
     @contextmanager
     def expecting(self) -> Iterator[None]:
-        """Poll what has just brought messages, when no other such poll is under way.
+        """Wait until no other poller expects messages; expect some in the context.
 
-        Each would bring as many as the process has room for. One that is not answered
-        soon does not keep the others.
+        A queue that has just brought messages likely has more, and each poll asks for
+        as many as the process has room for: two at a time would bring too many. A poll
+        that is not answered within 0.1 s does not delay the others.
         """
         with self._answered:
             while (left_s := self._expected_until_s - time.monotonic()) > 0:
@@ -94,9 +96,10 @@ class PollState:
                     self._answered.notify()
 
     def found_empty(self, receiver: str, taken: int) -> None:
-        """Note that a receiver was empty while nothing ran that could have made more.
+        """Note that a receive was empty while no task ran that could have deferred.
 
-        :param taken: how many jobs had been taken when it was asked.
+        :param receiver: name of the receiver.
+        :param taken: number of jobs that had been taken before the receive.
         """
         with self._lock:
             if taken > self._empty_since:
@@ -106,7 +109,7 @@ class PollState:
                 self._empty.add(receiver)
 
     def _is_done(self) -> bool:
-        """Whether it is a burst, and nothing is left."""
+        """Whether this is a burst, and all receivers were empty since the last job."""
         with self._lock:
             return (
                 self.burst

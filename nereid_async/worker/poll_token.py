@@ -1,6 +1,6 @@
-"""Of the idle processes of a worker one polls a queue, the others wait.
+"""Lets one of a worker's idle processes poll a queue while the others wait.
 
-Each long poll is billed, however many processes wait for the same message.
+Amazon bills each long poll, however many processes wait for the same message.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ _BYTES = 8
 
 
 class PollToken:
-    """Allows one process of a worker to poll a queue; made before they fork.
+    """Allows one process of a worker to poll a queue. Must be made before the fork.
 
-    A byte in a pipe is handed from one process to the next. Beside it, in memory that
-    they share, stands who holds the token and for how long, by the system's clock: a
-    lease, which lives as long as its holder. Should two processes take over at the same
-    time, both poll once, and the one that wrote last hands on.
+    The token is a byte in a pipe: the process that reads it holds the token, and
+    releases it by writing the byte again. Shared memory has the holder's pid and the
+    end of its lease (monotonic clock), so that another process can take over from one
+    that has died. If two processes take over at the same time, both poll once, and the
+    one that wrote its pid last releases the token.
     """
 
     def __init__(self, intervals: Intervals = USUAL) -> None:
@@ -43,10 +44,12 @@ class PollToken:
         self._hand_on()
 
     def acquire(self, timeout_s: float, poll_s: float, wakeup: Wakeup) -> bool:
-        """Wait for the token; whether it came before the time was over, or the wakeup.
+        """Wait for the token.
 
-        :param poll_s: how long the poll may take.
-        :param wakeup: set when the process is to do something else.
+        :param timeout_s: longest wait for the token, in seconds.
+        :param poll_s: how long the poll may take, in seconds.
+        :param wakeup: ends the wait when it is set.
+        :returns: whether this process holds the token now.
         """
         deadline_s = time.monotonic() + timeout_s
         while True:
@@ -69,13 +72,13 @@ class PollToken:
             return False
 
     def tick(self) -> None:
-        """Say that the process lives, if it holds the token and its poll may last."""
+        """Extend the lease if this process holds the token and its poll is not late."""
         now_s, answer_by_s = time.monotonic(), self._answer_by_s
         if answer_by_s is not None and now_s < answer_by_s and self._held:
             self._lease_until_s[0] = now_s + self._lost_after_s
 
     def release(self) -> None:
-        """Let another process poll, unless one has taken over."""
+        """Release the token, unless another process has taken over."""
         self._answer_by_s = None
         if self._held:
             self._hand_on()
@@ -85,14 +88,14 @@ class PollToken:
         return self._holder[0] == os.getpid()
 
     def _hand_on(self) -> None:
-        # Whoever reads the byte has that long to write that it did.
+        # The process that reads the byte has this long to write its pid.
         self._lease_until_s[0] = time.monotonic() + self._lost_after_s
         self._holder[0] = 0
         os.write(self._write_fd, b"!")
 
 
 class Ticker(threading.Thread):
-    """Ticks for all tokens of a process, whatever its other threads wait for."""
+    """Extends the leases of a process's tokens in a thread of its own."""
 
     def __init__(self, tokens: Sequence[PollToken], tick_s: float) -> None:
         super().__init__(name="poll-token-ticker", daemon=True)
@@ -105,7 +108,7 @@ class Ticker(threading.Thread):
         self._stopping.set()
 
     def run(self) -> None:
-        """Tick until stopped."""
+        """Extend the leases once a second, until stopped."""
         while not self._stopping.wait(self._tick_s):
             for token in self._tokens:
                 token.tick()

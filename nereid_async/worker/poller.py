@@ -1,4 +1,4 @@
-"""Receives from one receiver what its process has room for."""
+"""Polls one receiver for as many messages as the process has room for."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ logger = logging.getLogger(__name__)
 class Poller:
     """Polls in the calling thread until told to stop, or in burst until all is done.
 
-    :param intake: takes what is received.
-    :param state: shared with the other pollers of the process.
-    :param beat: called after each poll that was answered, and while it is not to poll.
-    :param token: shared with other processes that poll the same; None for none.
+    :param dispatcher: takes what is received.
+    :param state: shared by the pollers of the process.
+    :param beat: called after each poll that was answered, and when the process has no
+        room or does not hold the token.
+    :param token: shared with other processes that poll the same queue; None for none.
+    :ivar went_on_at_s: when the poller last began a round, by the monotonic clock.
     """
 
     def __init__(
@@ -44,13 +46,12 @@ class Poller:
         self._log = ThrottledLog(logger)
         #: Whether the last poll brought nothing.
         self._quiet = True
-        #: How many polls have failed since the last one that was answered.
+        #: Number of polls that failed since the last answer.
         self._failures = 0
-        #: When it was last seen to go on, whatever came of it.
         self.went_on_at_s = time.monotonic()
 
     def run(self) -> None:
-        """Poll until there is a reason not to."""
+        """Poll until the state says that this poller is to end."""
         while self._state.goes_on(self._quiet):
             self.went_on_at_s = time.monotonic()
             try:
@@ -59,7 +60,7 @@ class Poller:
                 if not self._failures:
                     self._beat()
             except Exception as error:
-                # A process that does not poll is worth nothing: whatever it was, go on.
+                # The poller must not end, whatever the error is.
                 self._quiet = True
                 self._failures += 1
                 self._tell(error)
@@ -82,9 +83,9 @@ class Poller:
         return min(pause_s, self._intervals.longest_failure_pause_s)
 
     def _poll(self) -> bool:
-        """Receive, if that is to be now; whether it was."""
+        """Poll once if there is room and the token is free; whether it was done."""
         if self._state.burst:
-            # What the tasks here have deferred is to run as well.
+            # A burst also runs what its tasks have deferred.
             self._dispatcher.flush()
         taken, idle = self._dispatcher.taken, self._dispatcher.idle
         deliveries = self._receive()
@@ -94,16 +95,16 @@ class Poller:
         if deliveries:
             self._dispatcher.take(deliveries)
         elif idle:
-            # Nothing came, and nobody was running what might have made more.
+            # Nothing came, and no task was running that might have deferred more.
             self._state.found_empty(self._receiver.name, taken)
         return True
 
     def _receive(self) -> list[Delivery] | None:
-        """Receive; None if the threads are busy, or it is not this process's turn."""
+        """Receive; None if there is no room, or another process holds the token."""
         if not self._dispatcher.room(self._intervals.room_wait_s):
             return None
         if not self._quiet:
-            # More may follow, and whoever has the token need not share it out.
+            # More messages likely follow: this process polls without the token.
             with self._state.expecting():
                 return self._ask(long=self._token is None and not self._state.ending)
         if self._token is None:
@@ -118,7 +119,7 @@ class Poller:
             self._token.release()
 
     def _ask(self, long: bool) -> list[Delivery] | None:
-        # Another poller may have filled the process meanwhile.
+        # Another poller may have taken the room meanwhile.
         room, wait_s = self._dispatcher.room(0), self._state.wait_s
         if not room:
             return None

@@ -1,4 +1,4 @@
-"""The pollers of a process: one a receiver, so that no queue waits for another one."""
+"""The pollers of a process: one per receiver, so that no queue delays another one."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from .poller import Poller
 class Pollers:
     """Polls all receivers at the same time.
 
-    The first one in the thread that calls :meth:`run`, each other one in its own.
+    The first one in the thread that calls :meth:`run`, each other one in a thread of
+    its own.
 
-    :param beat: called after each poll that was answered, and while none is to be made;
-        not while one of the pollers hangs.
-    :param may_go_on: asked before each poll.
-    :param tokens: by the names of receivers; empty where each process polls.
+    :param beat: called after each poll that was answered, and while none is due; not
+        while one of the pollers hangs.
+    :param may_go_on: called before each poll; False drains the process.
+    :param tokens: by names of receivers; empty where each process polls for itself.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Pollers:
         self._errors: list[BaseException] = []
 
     def stop(self) -> None:
-        """Receive nothing more. From any thread, and from a signal handler."""
+        """Stop receiving. Safe in any thread and in a signal handler."""
         self._state.wakeup.set()
         for receiver in self._receivers:
             receiver.wake()
@@ -65,7 +66,7 @@ class Pollers:
     def run(self) -> None:
         """Poll until told to stop, or in burst until all is done.
 
-        :raises BaseException: what ended a poller that should not have.
+        :raises BaseException: the error that ended a poller before its time.
         """
         first, *others = self._pollers
         threads = [
@@ -95,6 +96,6 @@ class Pollers:
         try:
             poller.run()
         except BaseException as error:
-            # A process that does not poll all of its queues is to be replaced.
+            # A process that cannot poll all of its queues must be replaced.
             self._errors.append(error)
             self.stop()

@@ -1,4 +1,4 @@
-"""The jobs of a process: those that run, those that wait, and how many more to take."""
+"""The jobs of a process: those that run, those that wait, and the room for more."""
 
 from __future__ import annotations
 
@@ -7,53 +7,55 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from ..limits import SQS_BATCH_MAX_ENTRIES
 from .intervals import USUAL
 from .job import Job
 
-#: Jobs are received ahead that keep the threads busy for about that long: enough to
-#: receive the next ones meanwhile, too short for other processes to miss them. A thread
-#: that is at a job for longer than that does not count, until it is free again.
+#: How much work is prefetched, in seconds of all threads: long enough to receive more
+#: meanwhile, and short enough not to starve other processes. A thread whose job has
+#: run for longer than this does not count until it is free.
 _AHEAD_S = 0.5
-#: As many as one call brings, and as many to work on meanwhile.
-_AHEAD_MAX = 20
-#: Weight of the last run in the measured length; a longer one counts at once.
+#: Jobs prefetched at most: two receives of SQS.
+_AHEAD_MAX = 2 * SQS_BATCH_MAX_ENTRIES
+#: Weight of the last run in the average run time; a longer run replaces the average.
 _WEIGHT = 0.2
 
 
 class Prefetch:
     """Hands jobs from the pollers to the threads that run them. Thread-safe.
 
-    A job counts from its receipt to its end, or until it has been handed back.
+    A job counts from its receive to its end, or until it has been handed back.
 
-    :param threads: how many jobs run at a time.
-    :param clock: tells the time in seconds; for tests.
-    :param head_start_s: how long what has just come may keep the pollers waiting.
+    :param threads: number of jobs that run at a time.
+    :param clock: returns the time in seconds; for tests.
+    :param start_wait_s: see :attr:`.intervals.Intervals.start_wait_s`.
     """
 
     def __init__(
         self,
         threads: int,
         clock: Callable[[], float] = time.monotonic,
-        head_start_s: float = USUAL.head_start_s,
+        start_wait_s: float = USUAL.start_wait_s,
     ) -> None:
         self._threads = threads
         self.clock = clock
-        self._head_start_s = head_start_s
+        self._start_wait_s = start_wait_s
         lock = threading.Lock()
-        #: For those that run jobs, for those that receive them, and for whoever hands
-        #: back what waits too long.
+        # Three conditions of one lock: for runner threads, for pollers, and for the
+        # thread that hands back what waits too long.
         self._has_job = threading.Condition(lock)
         self._changed = threading.Condition(lock)
         self._waits = threading.Condition(lock)
         self._watched = False
         self._waiting: deque[Job] = deque()
-        #: When those that run have begun, by their identity.
+        #: When running jobs began, by the id() of the job.
         self._begun_s: dict[int, float] = {}
         self._closed = False
         self._jobs = 0
         #: Whether jobs have come since the last one ended.
         self._fresh = False
-        self._length_s = _AHEAD_S
+        #: Average run time, in seconds. Nothing is prefetched before it is known.
+        self._run_time_s = _AHEAD_S
 
     @property
     def empty(self) -> bool:
@@ -61,9 +63,9 @@ class Prefetch:
         return self._jobs == 0
 
     def room(self, timeout_s: float) -> int:
-        """How many jobs to receive now, waiting until a call is worth it; 0 for none.
+        """How many jobs to receive now; waits until a receive is worth its price.
 
-        Nothing is received ahead until it is known how long the tasks take.
+        :param timeout_s: longest wait, in seconds; then 0 is returned.
         """
         with self._changed:
             self._changed.wait_for(self._room, timeout_s)
@@ -78,17 +80,21 @@ class Prefetch:
         long_ago_s = self.clock() - _AHEAD_S
         long_ones = [s for s in self._begun_s.values() if s <= long_ago_s]
         threads = self._threads - len(long_ones)
-        ahead = int(threads * _AHEAD_S / self._length_s) - threads
+        ahead = int(threads * _AHEAD_S / self._run_time_s) - threads
         return min(max(ahead, 0), _AHEAD_MAX)
 
     def expect(self, number: int) -> bool:
-        """Note that messages were received; whether a thread is free for each."""
+        """Note that messages were received, and return whether each finds a thread."""
         with self._changed:
             self._jobs += number
             return self._jobs <= self._threads
 
     def put(self, jobs: Sequence[Job], expected: int) -> None:
-        """Let jobs run: what became of so many messages that were expected."""
+        """Add jobs to run.
+
+        :param expected: number of messages that they were made of, as :meth:`expect`
+            was told.
+        """
         with self._has_job:
             self._jobs += len(jobs) - expected
             self._fresh = len(jobs) > 0
@@ -97,16 +103,16 @@ class Prefetch:
             if not self._watched:
                 self._waits.notify()
 
-    def head_start(self) -> None:
-        """Let those that have just got their jobs begin, and finish if they are short.
+    def await_start(self) -> None:
+        """Wait some milliseconds for a new job to end.
 
-        Polling meanwhile would take the interpreter from them.
+        A short task then runs without competing with the poller for the interpreter.
         """
         with self._changed:
-            self._changed.wait_for(lambda: not self._fresh, self._head_start_s)
+            self._changed.wait_for(lambda: not self._fresh, self._start_wait_s)
 
     def next(self) -> Job | None:
-        """Wait for a job to run; None when there will be none any more."""
+        """Wait for a job and return it; None when closed and no job is left."""
         with self._has_job:
             while not self._waiting:
                 if self._closed:
@@ -117,21 +123,23 @@ class Prefetch:
             return job
 
     def ended(self, job: Job) -> None:
-        """Note that a job has ended which :meth:`next` gave."""
+        """Note that a job which :meth:`next` returned has ended."""
         with self._changed:
-            length_s = self.clock() - self._begun_s.pop(id(job))
+            last_s = self.clock() - self._begun_s.pop(id(job))
             self._jobs -= 1
             fresh, self._fresh = self._fresh, False
-            slowly_s = self._length_s + _WEIGHT * (length_s - self._length_s)
-            self._length_s = max(length_s, slowly_s, 1e-6)
+            average_s = self._run_time_s + _WEIGHT * (last_s - self._run_time_s)
+            self._run_time_s = max(last_s, average_s, 1e-6)
             if fresh or self._room():
                 self._changed.notify_all()
 
     def overdue(self) -> list[Job]:
-        """Wait for jobs that wait behind long ones, and take them out; none at the end.
+        """Wait for jobs that are stuck behind long ones, and remove them from here.
 
-        All threads have been at their jobs for longer than what is received ahead is to
-        wait. To be followed by :meth:`handed_back`.
+        Jobs are stuck when all threads have run theirs for longer than a prefetched job
+        should wait. The caller hands them back, then calls :meth:`handed_back`.
+
+        :returns: the jobs; an empty list when closed.
         """
         with self._waits:
             while True:
@@ -144,7 +152,7 @@ class Prefetch:
                 self._waits.wait(late_in_s)
 
     def _late_in_s(self) -> float | None:
-        """When to look again for what waits too long; None: when something waits."""
+        """Seconds until waiting jobs are overdue; None if no job waits."""
         if not any(job.may_be_handed_back for job in self._waiting):
             return None
         if len(self._begun_s) < self._threads:
@@ -157,20 +165,20 @@ class Prefetch:
         return jobs
 
     def take_back(self) -> list[Job]:
-        """Take out all jobs that nobody has begun; see :meth:`handed_back`."""
+        """Remove all waiting jobs. The caller hands them back, as :meth:`overdue`."""
         with self._changed:
             jobs = list(self._waiting)
             self._waiting.clear()
             return jobs
 
     def handed_back(self, jobs: Sequence[Job]) -> None:
-        """Note that jobs which were taken out can be received again."""
+        """Note that removed jobs have been handed back: there is room again."""
         with self._changed:
             self._jobs -= len(jobs)
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Nothing will be put any more: :meth:`next` ends when nothing is left."""
+        """Let :meth:`next` return None when no job is left, since none will come."""
         with self._has_job:
             self._closed = True
             self._has_job.notify_all()

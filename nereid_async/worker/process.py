@@ -1,4 +1,4 @@
-"""One worker process: pollers, a few runners, and the lease keeper."""
+"""One worker process: pollers, runner threads, lease keeper and maintenance."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ from .thread_alive import alive
 
 logger = logging.getLogger(__name__)
 
-#: Exit code of a process that wants to be replaced by a fresh one.
+#: Exit code of a process that is to be recycled: replaced by a new one.
 RECYCLED = 90
-#: Exit code of one that has failed.
+#: Exit code of a process that has failed.
 FAILED = 1
 
-#: How long the other threads may take for what they are at.
-_LAST_ROUND_S = 5.0
+#: How long each thread besides the runners may take to end, in seconds.
+_JOIN_TIMEOUT_S = 5.0
 
 
 class WorkerProcess:
     """Runs tasks in this process until told to stop, or in burst until none is left.
 
-    :meth:`run` polls in the calling thread; :meth:`stop` may be called from any
-    thread, and from a signal handler.
+    :meth:`run` polls in the calling thread.
 
-    :param heartbeat: where it gives signs of life.
-    :param parent_pid: who has to live for this process to go on.
-    :param tokens: by queue, shared with other processes that poll the same ones.
-    :param runs_maintenance: whether this process relays and reaps besides.
-    :param cut_runs: where it notes what the time of grace has cut off.
+    :param heartbeat: where it notes its heartbeats; None for nowhere.
+    :param parent_pid: the process drains when its parent is another one; None for the
+        present parent.
+    :param tokens: by queue, shared with other processes that poll the same queues.
+    :param runs_maintenance: whether this process also runs relay and reaper.
+    :param aborted_runs: where it notes the tasks that its end aborts.
     """
 
     def __init__(
@@ -65,17 +65,17 @@ class WorkerProcess:
         self._options = options
         self._parent_pid = parent_pid or os.getppid()
         self._aborted_runs = aborted_runs
-        # Flags, not events: a signal's handler must not wait for a lock.
+        # Flags, not events: a signal handler must not wait for a lock.
         self._stopping = False
         self._polls = True
         self._broken = False
-        #: When what still runs is cut off.
-        self._cut_at_s = float("inf")
+        #: When tasks that still run are aborted.
+        self._abort_at_s = float("inf")
         queues = options.queues_or_default(runtime.settings)
         name = f"{socket.gethostname()}:{os.getpid()}"
         heartbeat = heartbeat or Heartbeats(1, options.threads).of(0)
         prefetch = Prefetch(
-            options.threads, head_start_s=options.intervals.head_start_s
+            options.threads, start_wait_s=options.intervals.start_wait_s
         )
         self._consumer = runtime.broker.consumer(queues)
         settlement = Settlement(runtime, self._consumer)
@@ -107,16 +107,19 @@ class WorkerProcess:
         )
 
     def stop(self) -> None:
-        """Receive nothing more; what runs, finishes within the time of grace."""
+        """Drain: receive nothing more, and let running tasks finish within the grace.
+
+        Safe in any thread and in a signal handler.
+        """
         self._stopping = True
         self._begin_grace()
         if self._polls:
             self._pollers.stop()
 
     def run(self) -> int:
-        """Work. Needs the pool to be loaded, and no open transaction.
+        """Run tasks. Needs a loaded pool, and no open transaction.
 
-        :returns: 0, RECYCLED where another process is to take over, or FAILED.
+        :returns: exit code: 0, :data:`RECYCLED` or :data:`FAILED`.
         """
         connection_pool.keep(self._runtime.database, self._options.threads)
         for thread in self._threads:
@@ -128,7 +131,7 @@ class WorkerProcess:
             self._end()
         if self._broken:
             return FAILED
-        return RECYCLED if self._worn_out() and not self._stopping else 0
+        return RECYCLED if self._must_recycle() and not self._stopping else 0
 
     @property
     def _threads(self) -> list[threading.Thread]:
@@ -143,29 +146,30 @@ class WorkerProcess:
         self._look_after_threads()
         self._runner_threads.finish()
         self._wait_for_tasks()
-        self._runner_threads.give_back_waiting()
-        self._runner_threads.returner.join(_LAST_ROUND_S)
+        self._runner_threads.hand_back_waiting()
+        self._runner_threads.returner.join(_JOIN_TIMEOUT_S)
         helpers = [it for it in (*self._keeper.threads, *self._helpers) if alive(it)]
         for helper in helpers:
             helper.stop()
         for helper in helpers:
-            helper.join(_LAST_ROUND_S)
-        # A worker ends without Python's exit handlers.
+            helper.join(_JOIN_TIMEOUT_S)
+        # Worker processes end without Python's exit handlers.
         self._runtime.sender.flush()
         self._consumer.close()
         self.note_aborted_runs()
 
     def _begin_grace(self) -> None:
         self._runner_threads.close()
-        self._cut_at_s = min(self._cut_at_s, time.monotonic() + self._options.grace_s)
+        abort_at_s = time.monotonic() + self._options.grace_s
+        self._abort_at_s = min(self._abort_at_s, abort_at_s)
 
     def _wait_for_tasks(self) -> None:
-        """Let running tasks finish; once told to stop, for the time of grace only."""
+        """Let running tasks finish; once told to stop, within the shutdown grace."""
         while self._runner_threads.works:
-            if time.monotonic() >= self._cut_at_s:
+            if time.monotonic() >= self._abort_at_s:
                 for job in self._runner_threads.running:
                     logger.warning(
-                        "%s outlasts the time of grace (%g s): it is cut off",
+                        "%s outlasts the shutdown grace (%g s): it is aborted",
                         job,
                         self._options.grace_s,
                     )
@@ -173,9 +177,9 @@ class WorkerProcess:
             self._runner_threads.join(0.1)
 
     def note_aborted_runs(self) -> None:
-        """Note what still runs: the end of this process cuts it off.
+        """Note the tasks that still run, since the end of this process aborts them.
 
-        From a signal handler, too.
+        Safe in a signal handler.
         """
         if self._aborted_runs is not None:
             self._aborted_runs.note(self._runner_threads.running)
@@ -187,37 +191,37 @@ class WorkerProcess:
         if os.getppid() != self._parent_pid:
             logger.error("the supervisor has died; this process stops")
             return False
-        return not self._broken and not self._worn_out()
+        return not self._broken and not self._must_recycle()
 
     def _look_after_threads(self) -> None:
-        """Notice a thread that has ended though nobody told it to."""
+        """Drain the process if a thread has ended that was not told to."""
         dead = [thread.name for thread in self._threads if not alive(thread)]
         if not dead or self._broken:
             return
         self._broken = True
         logger.critical(
-            "thread %s has ended by itself: this process begins no task any more, and "
-            "is to be replaced",
+            "thread %s has ended by itself: this process begins no more tasks, and "
+            "will be replaced",
             ", ".join(dead),
         )
         self._begin_grace()
         self._runner_threads.let_go_of_dead()
 
-    def _worn_out(self) -> bool:
-        """Whether this process has done, or eaten, as much as it may."""
+    def _must_recycle(self) -> bool:
+        """Whether this process has reached its limit of tasks or of memory."""
         if self._dispatcher.full:
             return True
         limit_mb = self._options.max_memory_mb
         if not limit_mb or not self._dispatcher.taken:
-            # A limit below what a process starts with lets it run a task all the same.
+            # One task runs even if the limit is less than a process starts with.
             return False
-        # The peak, in kB on Linux: what a process has had it seldom gives back.
+        # The peak, in kB on Linux; a process seldom returns memory.
         peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak_kb > limit_mb * 1_024
 
 
 def _helpers(runtime: Runtime, options: WorkerOptions) -> list[Reaper | Relay]:
-    """A reaper; and a relay, where there are rows that have to be sent."""
+    """A reaper, and a relay if rows have to be sent to a queue service."""
     reaper = Reaper(runtime, options.intervals)
     if runtime.rows is None or runtime.rows_are_messages:
         return [reaper]
@@ -225,5 +229,8 @@ def _helpers(runtime: Runtime, options: WorkerOptions) -> list[Reaper | Relay]:
 
 
 def run_until_empty(runtime: Runtime, options: WorkerOptions | None = None) -> None:
-    """Run in this process, in threads, what can run now; for tests and scripts."""
+    """Run all due tasks in threads of this process; for tests and scripts.
+
+    :param options: None for a burst with one thread.
+    """
     WorkerProcess(runtime, options or WorkerOptions(burst=True)).run()

@@ -1,4 +1,4 @@
-"""What a visitor is told of a failure: what is meant for visitors, or a sentence."""
+"""Tells what the owner of a failed task may read: the error's text, or a sentence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..runtime import Runtime
 
 logger = logging.getLogger(__name__)
 
-#: Their texts are written for users.
+#: Tryton's exceptions whose texts are written for users.
 _OF_TRYTON: tuple[type[BaseException], ...] = (UserError, UserWarning)
 _SENTENCE = "async_sqs.msg_task_failed"
 
@@ -24,10 +24,10 @@ _SENTENCE = "async_sqs.msg_task_failed"
 def is_public(
     error: BaseException, classes: Iterable[type[BaseException]], names: Sequence[str]
 ) -> bool:
-    """Whether the text of an exception is for visitors.
+    """Whether the owner of the task may read the text of an exception.
 
-    :param classes: those that the task has declared.
-    :param names: of classes, with their modules, as the setting has them.
+    :param classes: public exception classes that the task has declared.
+    :param names: public exception classes of the setting, as ``module.Class``.
     """
     if isinstance(error, (*_OF_TRYTON, *classes)):
         return True
@@ -39,9 +39,9 @@ def is_public(
 def with_sentence(
     failure: Failure, message: Message | None, runtime: Runtime
 ) -> Failure:
-    """Give a failure that is not public its sentence, in the visitor's language.
+    """Add a sentence in the caller's language to a failure that is not public.
 
-    :param message: of the task; None if it could not be read.
+    :param message: the task's message; None if it could not be decoded.
     """
     if failure.public:
         return failure
@@ -52,10 +52,10 @@ def with_sentence(
         ):
             sentence = gettext(_SENTENCE, error=failure.id)
     except Exception as error:
-        # The failure itself is worth more than its translation.
+        # The failure must be told even if its translation fails.
         logger.info("the sentence of error %s is in English: %s", failure.id, error)
         return failure
-    # As it comes from a database whose module was not updated, or not activated.
+    # The key itself comes from a database whose module is not active or not updated.
     return failure if sentence == _SENTENCE else replace(failure, sentence=sentence)
 
 

@@ -1,4 +1,4 @@
-"""Whether a task that raised is tried again, and when."""
+"""Decides whether a task that raised runs again, and when."""
 
 from __future__ import annotations
 
@@ -11,25 +11,28 @@ from ..database.errors import is_passing
 from ..errors import MessageError, Retry, TransportUnavailable
 from .intervals import USUAL, Intervals
 
-#: An outage, or a failover, is one; a task that ends its own session each time has
-#: to come to an end.
+#: Interruptions of a task that do not count as attempts. An outage or a failover is
+#: one; a task that crashes its own session each time must fail at last.
 FREE_INTERRUPTIONS = 3
 
-#: What another try does not mend: a user's mistake, missing rights, a value that
-#: cannot travel.
+#: Errors that another attempt does not mend: a user's mistake, missing rights, a value
+#: that cannot be serialised.
 _PERMANENT: tuple[type[BaseException], ...] = (TrytonException, MessageError)
 
 
 @dataclass(frozen=True)
 class Again:
-    """Roll back and run it again in ``delay_s`` seconds."""
+    """The task runs again in ``delay_s`` seconds."""
 
     delay_s: float
 
 
 @dataclass(frozen=True)
 class GiveUp:
-    """It has failed for good."""
+    """The task has failed for good.
+
+    :ivar reason: why it does not run again, for the log.
+    """
 
     reason: str
 
@@ -41,14 +44,19 @@ def decide(
     retry_on: tuple[type[BaseException], ...],
     intervals: Intervals = USUAL,
 ) -> Again | GiveUp:
-    """Decide by the rules, in their order.
+    """Decide by these rules, the first that applies:
 
-    ``Retry`` and interruptions come first; then what another try does not mend fails
-    at once, unless ``retry_on`` names its class (not just a base of it such as
-    Exception); then ``retry_on``. What is no Exception counts as one,
-    but for sys.exit().
+    1. ``Retry`` and interruptions run again.
+    2. Errors that another attempt does not mend (Tryton's own exceptions, values that
+       cannot be serialised) run again only if ``retry_on`` names their class or a base
+       of that kind; ``Exception`` does not suffice.
+    3. Exceptions and ``SystemExit`` run again if ``retry_on`` names them or a base.
+    4. Other BaseExceptions count as an Exception.
 
-    :param attempt: the attempt that raised, from 1.
+    All of them only until ``max_attempts`` is reached.
+
+    :param attempt: number of the attempt that raised, from 1.
+    :param retry_on: as the task has declared it.
     """
     if isinstance(error, Retry) or is_interruption(error):
         wanted = True
@@ -60,7 +68,7 @@ def decide(
     elif isinstance(error, (Exception, SystemExit)):
         wanted = isinstance(error, retry_on)
     else:
-        # asyncio.CancelledError and its like: as good a reason as any Exception.
+        # Such as asyncio.CancelledError.
         wanted = isinstance(error, retry_on) or Exception in retry_on
     if not wanted:
         return GiveUp("not to be tried again")
@@ -72,11 +80,11 @@ def decide(
 
 
 def is_interruption(error: BaseException) -> bool:
-    """Whether not the task has failed, but what it runs on: a lost connection, say."""
+    """Whether the database or queue service failed, not the task."""
     return isinstance(error, TransportUnavailable) or is_passing(error)
 
 
 def backoff_s(attempt: int, intervals: Intervals = USUAL) -> float:
-    """A delay that doubles with every attempt, with jitter against crowds."""
+    """A delay in seconds that doubles with each attempt, up to an hour, with jitter."""
     longest_s = intervals.first_retry_s * 2.0 ** min(attempt - 1, 30)
     return min(longest_s, intervals.longest_retry_s) * random.uniform(0.5, 1.0)

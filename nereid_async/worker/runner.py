@@ -1,4 +1,4 @@
-"""Takes one message at a time through its run, and sees to what follows from it."""
+"""Runs one job at a time and settles it by its outcome."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 class Runner:
     """Runs jobs. Thread-safe.
 
-    :param name: how rows and logs name this worker.
+    :param name: name of this worker, for rows.
     """
 
     def __init__(
@@ -49,29 +49,30 @@ class Runner:
         self._log = ThrottledLog(logger)
 
     def run(self, job: Job) -> None:
-        """Run a job to its end, whatever that is. Never raises."""
+        """Run a job and settle it. Never raises."""
         try:
             self._run(job)
         except (LeaseLost, TransportError, backend.DatabaseOperationalError) as error:
-            # Its outcome is durable or nobody's; what is left comes again by itself.
-            # A lost lease is not acknowledged: whoever has it now does that.
+            # The outcome is durable, or the run was rolled back; the message comes
+            # again for the rest. After a lost lease, the worker that has the task now
+            # acknowledges it.
             self._log.warning(
                 (type(error), job.message.target.name), "%s: %s", job, error
             )
         except BaseException:
-            # Whatever it was: it is not to cost the worker a thread.
+            # The thread must go on, whatever the error is.
             logger.exception("%s: the worker failed", job)
 
     def _run(self, job: Job) -> None:
         message = job.message
-        # It has waited here, maybe for longer than it is held: in a stopped process.
+        # The job may have waited here for longer than its lease: in a stopped process.
         check_held(job)
         if job.attempt > message.max_attempts:
-            # Each of its runs ended without an outcome: they were killed.
+            # All its runs ended without an outcome: their workers were killed.
             died = Failure(
                 "WorkerDied",
                 f"no outcome after {message.max_attempts} attempt(s): the workers "
-                "were killed, or gave no sign of life in time",
+                "were killed, or sent no heartbeat in time",
             )
             logger.error("%s failed for good, error %s: %s", job, died.id, died.text)
             self._settlement.fail(job, died, None)
@@ -91,8 +92,7 @@ class Runner:
         except NotTaken as refusal:
             self._settlement.unknown(job, refusal.error)
         except BaseException as error:
-            # sys.exit() in a task, or a cancelled coroutine, ends the task, not the
-            # worker.
+            # sys.exit() in a task, or a cancelled coroutine, must not end the worker.
             without_ours(error)
             explained = self._explained(error, started_s)
             self._failed(job, explained, execution.options)
@@ -101,7 +101,7 @@ class Runner:
             self._settlement.succeed(job, outcome)
 
     def _explained(self, error: BaseException, started_s: float) -> BaseException:
-        """What the database says when it ends a run, as one error that can be read."""
+        """Turn the database's error that interrupted a run into a readable one."""
         if not is_passing(error):
             return error
         ran_s = time.monotonic() - started_s
@@ -139,7 +139,7 @@ class Runner:
         self._settlement.retry(job, decision.delay_s, error)
 
     def _tell_again(self, job: Job, delay_s: float, error: BaseException) -> None:
-        """Log another attempt; what is no mistake of the task's takes a line."""
+        """Log another attempt; with a traceback only if the task itself has failed."""
         again = f"attempt {job.attempt}; again in {delay_s:.1f} s"
         if retry.is_interruption(error):
             self._log.warning(
@@ -158,7 +158,10 @@ class Runner:
             logger.warning("%s failed, %s", job, again, exc_info=error)
 
     def _interrupted(self, job: Job, error: BaseException) -> bool:
-        """Let it run again without counting the attempt; whether it has another one."""
+        """Let an interrupted task run again without counting the attempt.
+
+        :returns: False if it has no row, or was interrupted too often: it counts.
+        """
         count = outage.outlast(job, job.row.interrupted)
         if count is None or count > retry.FREE_INTERRUPTIONS:
             return False

@@ -1,4 +1,4 @@
-"""The threads of a process that run tasks, and what each of them is at."""
+"""The threads of a process that run tasks, and the job of each of them."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ logger = logging.getLogger(__name__)
 class RunnerThreads:
     """Runs the jobs of a prefetch, each in one of its threads.
 
-    What waits for too long while all of them are busy is given back to other workers.
+    Jobs that wait for too long while all threads are busy are handed back.
 
-    :param keeper: has begun to hold what waits there.
-    :param heartbeat: where it is told what the threads are at.
-    :param name: how rows and logs name this worker.
-    :ivar threads: those that run jobs.
-    :ivar returner: the thread that gives jobs back.
+    :param keeper: extends the leases of the jobs; told when a job has ended.
+    :param heartbeat: where the task of each thread is noted.
+    :param threads: number of threads that run jobs.
+    :param name: name of this worker, for rows.
+    :ivar threads: the threads that run jobs.
+    :ivar returner: the thread that hands jobs back.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class RunnerThreads:
         self._heartbeat = heartbeat
         self._log = ThrottledLog(logger)
         self._closed = False
-        #: What each thread is at.
+        #: The job of each thread.
         self._at: list[Job | None] = [None] * options.threads
         self.threads = [
             threading.Thread(
@@ -61,56 +62,59 @@ class RunnerThreads:
             for i in range(options.threads)
         ]
         self.returner = threading.Thread(
-            target=self._give_back_overdue, name="returner", daemon=True
+            target=self._hand_back_overdue, name="returner", daemon=True
         )
 
     def close(self) -> None:
-        """Begin no task any more: what waits is given back. From a signal handler."""
+        """Begin no more tasks: those that wait are handed back.
+
+        Safe in a signal handler.
+        """
         self._closed = True
 
     def finish(self) -> None:
-        """Let the threads end when nothing waits any more."""
+        """Let the threads end when no job is left."""
         if self._closed:
-            self.give_back_waiting()
+            self.hand_back_waiting()
         self._prefetch.close()
 
     @property
     def works(self) -> bool:
-        """Whether a thread is alive."""
+        """Whether a runner thread is alive."""
         return any(alive(thread) for thread in self.threads)
 
     @property
     def running(self) -> list[Job]:
-        """What the threads are at that are alive."""
+        """The jobs of those threads that are alive."""
         pairs = zip(self.threads, self._at, strict=True)
         return [job for thread, job in pairs if job is not None and alive(thread)]
 
     def join(self, timeout_s: float) -> None:
-        """Wait for a thread to end."""
+        """Wait for one runner thread to end, up to ``timeout_s`` seconds."""
         for thread in self.threads:
             if alive(thread):
                 thread.join(timeout_s)
                 return
 
     def let_go_of_dead(self) -> None:
-        """Extend no longer what a dead thread was at: its lease runs out."""
+        """Let the leases of the jobs of dead threads run out."""
         for thread, job in zip(self.threads, self._at, strict=True):
             if job is not None and not alive(thread):
                 self._keeper.let_go(job)
 
-    def give_back_waiting(self) -> None:
-        """Let other workers have what has not begun here."""
-        self._give_back_all(self._prefetch.take_back())
+    def hand_back_waiting(self) -> None:
+        """Hand back the jobs that have not begun."""
+        self._hand_back_all(self._prefetch.take_back())
 
-    def _give_back_overdue(self) -> None:
+    def _hand_back_overdue(self) -> None:
         while jobs := self._prefetch.overdue():
-            logger.info("%d task(s) wait behind long ones: given back", len(jobs))
-            self._give_back_all(jobs)
+            logger.info("%d task(s) wait behind long ones: handed back", len(jobs))
+            self._hand_back_all(jobs)
 
-    def _give_back_all(self, jobs: Sequence[Job]) -> None:
+    def _hand_back_all(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
             self._keeper.let_go(job)
-            self._give_back(job)
+            self._hand_back(job)
         self._prefetch.handed_back(jobs)
 
     def _work(self, number: int) -> None:
@@ -120,17 +124,17 @@ class RunnerThreads:
                 job = self._prefetch.next()
                 if job is None:
                     return
-                self._see_to(number, job)
+                self._run(number, job)
             except BaseException:
-                # Whatever it was: a process without threads is worth nothing.
-                logger.critical("a runner failed, and goes on", exc_info=True)
+                # The thread must go on, whatever the error is.
+                logger.critical("a runner thread failed, and goes on", exc_info=True)
 
-    def _see_to(self, number: int, job: Job) -> None:
+    def _run(self, number: int, job: Job) -> None:
         self._at[number] = job
         self._heartbeat.begins(number, job.message.target.name)
         try:
             if self._closed:
-                self._give_back(job)
+                self._hand_back(job)
             else:
                 self._runner.run(job)
         finally:
@@ -139,17 +143,17 @@ class RunnerThreads:
             self._at[number] = None
             self._prefetch.ended(job)
 
-    def _give_back(self, job: Job) -> None:
+    def _hand_back(self, job: Job) -> None:
         try:
             self._settlement.hand_back(job)
         except NereidAsyncError as error:
-            # An outage is the same for all that is in hand.
+            # Throttled: an outage fails for all jobs in the same way.
             self._log.warning(
                 type(error).__name__,
-                "%s not given back: %s",
+                "%s not handed back: %s",
                 job,
                 error,
             )
         except Exception:
-            # The others are to be given back all the same.
-            logger.exception("%s not given back", job)
+            # The other jobs must be handed back all the same.
+            logger.exception("%s not handed back", job)

@@ -1,7 +1,7 @@
-"""What becomes of a delivery: the one place that ends it, or lets it come again.
+"""Settles deliveries: acknowledges, releases or dead-letters them, and replies.
 
-What has run is settled for as long as an outage of the database lasts: as long as
-nobody can run anything, nobody else takes the task over.
+A task that has run is settled even after an outage of the database: the call is
+repeated meanwhile, while no other worker can claim the task either.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ logger = logging.getLogger(__name__)
 
 _FIRST_DELAY_S = 2.0
 _LONGEST_DELAY_S = 300.0
-#: Its own worker waits for it.
+#: Shorter for a message of another database, whose own worker may be waiting for it.
 _LONGEST_FOREIGN_DELAY_S = 30.0
 
 
 class Settlement:
-    """Settles what one consumer has received. Thread-safe."""
+    """Settles the deliveries of one consumer. Thread-safe."""
 
     def __init__(self, runtime: Runtime, consumer: Consumer) -> None:
         self._runtime = runtime
@@ -42,9 +42,10 @@ class Settlement:
     # -- it has run ----------------------------------------------------------------
 
     def succeed(self, job: Job, outcome: Outcome) -> None:
-        """Tell the owner of a task that is committed.
+        """Reply to the owner of a task that is committed, then acknowledge.
 
-        :raises TransportError: not now; the message has to come again for it.
+        :raises TransportError: the reply could not be sent now; the message comes
+            again for it.
         """
         self._reply(job, outcome)
         self._consumer.acknowledge([job.delivery])
@@ -53,21 +54,21 @@ class Settlement:
     def retry(
         self, job: Job, delay_s: float, error: BaseException, *, counts: bool = True
     ) -> None:
-        """Let a task run again in ``delay_s`` seconds.
+        """Let a task whose attempt has failed run again in ``delay_s`` seconds.
 
-        :param error: why.
+        :param error: the error of the attempt, for the signal.
         :param counts: whether the attempt counts.
-        :raises LeaseLost: another run has it by now.
+        :raises LeaseLost: another run has the task by now.
         """
         attempts = job.attempt if counts else job.row.attempts
         outage.outlast(job, lambda: self._release(job, delay_s, attempts))
         self._emit(signals.task_retried, job, delay_s=delay_s, error=error)
 
     def fail(self, job: Job, failure: Failure, error: BaseException | None) -> None:
-        """Let a task fail for good: in its row, to its owner, to the dead letters.
+        """Fail a task: write its row, reply to its owner, dead-letter its message.
 
-        :param error: what the task has raised, if it has.
-        :raises LeaseLost: another run has it by now.
+        :param error: what the task raised, for the signal; None if its worker died.
+        :raises LeaseLost: another run has the task by now.
         """
         outage.outlast(job, lambda: self._fail(job, failure))
         self._emit(signals.task_failed, job, error=error)
@@ -75,24 +76,26 @@ class Settlement:
     # -- it has not run ------------------------------------------------------------
 
     def hand_back(self, held: Held) -> None:
-        """Let another worker have at once what has not started here.
+        """Release a job that has not started here, or was aborted, at once.
 
-        :raises LeaseLost: another run has it by now.
+        The attempt does not count.
+
+        :raises LeaseLost: another run has the task by now.
         """
         self._release(held, None, held.row.attempts)
 
     def leave(self, held: Held, delay_s: float = _FIRST_DELAY_S) -> None:
-        """Let what was not claimed come again in ``delay_s`` seconds."""
+        """Release a message that was not claimed, for ``delay_s`` seconds."""
         self._consumer.release(held.delivery, delay_s)
 
     def unknown(self, held: Held, error: MessageError) -> None:
-        """Keep what this worker cannot run, but a newer one may.
+        """Release a message that this worker cannot run, but a newer one may.
 
-        With a growing delay, and without costing an attempt; after ``unknown_grace``
-        seconds it has failed. A task that just needs the web app is kept for as long
-        as it takes.
+        With a growing delay, and without counting the attempt. After ``unknown_grace``
+        seconds it fails. A task that only needs a worker with the web app is released
+        for as long as that takes.
 
-        :raises LeaseLost: another run has it by now.
+        :raises LeaseLost: another run has the task by now.
         """
         if not isinstance(held, Job):
             self._unknown(held, error)
@@ -100,13 +103,13 @@ class Settlement:
             self._emit(signals.task_failed, held, error=error)
 
     def _unknown(self, held: Held, error: MessageError) -> bool:
-        """See :meth:`unknown`; whether it has failed."""
+        """As :meth:`unknown`; returns whether the task has failed."""
         unknown_s = _unknown_for_s(held)
         lasts = isinstance(error, WebAppNeeded)
         if unknown_s >= self._runtime.settings.unknown_grace and not lasts:
             failure = Failure.of(error, traced=False)
             text = f"{failure.message} (no worker knew it for {unknown_s:.0f} s)"
-            # Of what is not read there may be as many as somebody likes.
+            # Undecodable messages share one entry: anybody may send any number.
             task = "" if isinstance(held, Unread) else str(held)
             kind = ("never known", type(error).__name__, task)
             self._log.error(kind, "%s failed, error %s: %s", held, failure.id, text)
@@ -115,7 +118,7 @@ class Settlement:
         delay_s = _growing_s(unknown_s)
         self._log.warning(
             ("unknown", str(error)),
-            "%s given back for %.0f s: %s",
+            "%s released for %.0f s: %s",
             held,
             delay_s,
             error,
@@ -124,9 +127,9 @@ class Settlement:
         return False
 
     def dead_letter(self, held: Held, error: MessageError) -> None:
-        """Put aside what is no message of ours, or cannot be run by any worker.
+        """Dead-letter a message that no worker can run, and fail its task, if any.
 
-        :raises LeaseLost: another run has it by now.
+        :raises LeaseLost: another run has the task by now.
         """
         kind = ("no message", held.delivery.queue, type(error).__name__)
         failure = Failure.of(error, traced=False)
@@ -135,42 +138,40 @@ class Settlement:
         self._fail(held, failure)
 
     def misplaced(self, job: Job, error: MessageError) -> None:
-        """Put aside a copy that came by another queue; its task is not touched."""
+        """Dead-letter a copy that came by another queue; its task is not touched."""
         kind = ("misplaced", job.delivery.queue)
         self._log.error(kind, "a copy of %s does not run: %s", job, error)
         self._dead_letter(job, Failure.of(error, traced=False), None)
 
     def foreign(self, held: Held, error: MessageError) -> None:
-        """Give back what is another database's, to be taken by its own worker."""
+        """Release a message of another database, for that database's own worker."""
         delivery = held.delivery
-        self._log.warning(
-            ("foreign", delivery.queue), "%s is given back: %s", held, error
-        )
+        self._log.warning(("foreign", delivery.queue), "%s released: %s", held, error)
         delay_s = min(_growing_s(_age_s(held.delivery)), _LONGEST_FOREIGN_DELAY_S)
         self._consumer.release(delivery, delay_s)
 
     # -- it has run before ---------------------------------------------------------
 
     def done_before(self, held: Held, outcome: Outcome | None) -> None:
-        """End a message whose task is done; tell its owner once more.
+        """Acknowledge a message whose task is done; reply to its owner once more.
 
-        :param outcome: None where it is not kept any more.
+        :param outcome: None if it is not kept any more.
         """
         if outcome is not None:
             self._reply(held, outcome)
         self._consumer.acknowledge([held.delivery])
 
     def failed_before(self, held: Held, failure: Failure, token: str) -> None:
-        """Put a message aside whose task has failed; tell its owner once more.
+        """Dead-letter a message whose task has failed; reply to its owner once more.
 
-        :param token: that of the failure in the row.
+        :param token: token of the failure in the row.
         """
         self._reply(held, Outcome(failure=failure))
-        # Maybe a second time: a dead letter too many is better than none.
+        # Maybe for the second time: two dead letters are better than none.
         self._dead_letter(held, failure, token)
 
     def drop(self, held: Held) -> None:
-        """End a message that means nothing any more."""
+        """Acknowledge a message whose row is gone."""
         self._consumer.acknowledge([held.delivery])
 
     # -- parts ---------------------------------------------------------------------
@@ -187,9 +188,10 @@ class Settlement:
         signals.emit(signal, self._runtime.database, message=job.message, **facts)
 
     def _release(self, held: Held, in_s: float | None, attempts: int) -> None:
-        """Let it be taken again; ``attempts`` count from now on.
+        """Let a task be claimed again.
 
-        :param in_s: None for at once, in its old place.
+        :param in_s: delay in seconds; None for at once, with its old due time.
+        :param attempts: number of attempts that count from now on.
         """
         longest_s = self._consumer.release_max_s(held.delivery)
         delay_s = held.row.release(in_s, attempts, longest_s)
@@ -215,9 +217,9 @@ class Settlement:
         except TransportError as error:
             if error.passes:
                 raise
-            # Denied, or it does not fit. Another delivery would not mend it, and
-            # without a row would run the task again. With a row the owner is answered
-            # from there.
+            # Access denied, or too large: another delivery would not mend it, and
+            # without a row it would run the task again. With a row the owner reads the
+            # outcome from there.
             self._log.error(
                 ("reply", type(error).__name__),
                 "task %s: the reply was not sent%s: %s",
@@ -227,10 +229,13 @@ class Settlement:
             )
 
     def _dead_letter(self, held: Held, failure: Failure, token: str | None) -> None:
-        """Put it aside; where that cannot be done, its row tells, or it is kept.
+        """Move a message to the dead letters.
 
-        :param token: that of the failure in the row; None if it is in none.
-        :raises TransportUnavailable: not now; it comes again.
+        If that is refused, a failure in the row suffices; without one the message is
+        released and comes again.
+
+        :param token: token of the failure in the row; None if no row has it.
+        :raises TransportUnavailable: not possible now; the message comes again.
         """
         try:
             self._consumer.dead_letter(held.delivery, failure.text, token)
@@ -238,7 +243,7 @@ class Settlement:
         except TransportError as error:
             if error.passes:
                 raise
-            unburied = error
+            refusal = error
         queue = held.delivery.queue
         if token is not None:
             self._log.error(
@@ -247,7 +252,7 @@ class Settlement:
                 "its row: %s",
                 held,
                 queue,
-                unburied,
+                refusal,
             )
             self._consumer.acknowledge([held.delivery])
             return
@@ -257,23 +262,23 @@ class Settlement:
             "%s cannot be put among the dead letters of queue %s, and is kept: %s",
             held,
             queue,
-            unburied,
+            refusal,
         )
         self._consumer.release(held.delivery, delay_s)
 
 
 def _growing_s(waited_s: float) -> float:
-    """The longer a message has been waiting already, the longer it may wait."""
+    """A delay in seconds that grows with the time a message has waited already."""
     return min(max(waited_s / 2, _FIRST_DELAY_S), _LONGEST_DELAY_S)
 
 
 def _unknown_for_s(held: Held) -> float:
-    """For how long no worker could run it, as its row or its receipts tell."""
+    """Seconds for which no worker could run it, by its row or its first receive."""
     unknown_s = held.row.unknown_for_s()
     return _age_s(held.delivery) if unknown_s is None else unknown_s
 
 
 def _age_s(delivery: Delivery) -> float:
-    """How long ago it was first received, by whomever."""
+    """Seconds since the first receive by any worker."""
     first_s = delivery.first_received_s
     return 0.0 if first_s is None else max(0.0, time.time() - first_s)

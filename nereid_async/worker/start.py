@@ -1,4 +1,4 @@
-"""The start of a worker: look at what it is to work on, load the pool, fork."""
+"""Starts a worker: checks database and queues, loads the pool, runs the supervisor."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ logger = logging.getLogger(__name__)
 
 
 def work(runtime: Runtime, options: WorkerOptions) -> int:
-    """Run a worker until it is told to stop, or in burst until nothing is left.
+    """Run a worker until it is told to stop, or in burst until no due task is left.
 
-    :returns: exit code: 0 if all processes ended as they should.
-    :raises ConfigurationError: the database lacks the module, its sessions are not
-        the worker's own, a queue's name is none or it is another database's, or the
-        options and trytond.conf do not go together.
-    :raises DatabaseUnavailable: the database is away, or a standby.
+    :returns: exit code: 0 if all processes ended well, else 1.
+    :raises ConfigurationError: the module is not active in the database, a pooler
+        shares its sessions, a queue's name is invalid, a queue belongs to another
+        database, or options and trytond.conf do not fit.
+    :raises DatabaseUnavailable: the database is unreachable, or a standby.
     """
     for queue in options.queues:
         checked_queue(queue)
     database_sessions.check(runtime.database)
     with _shared_with_children():
         runtime.load_pool()
-        _look_at_queues(runtime, options)
+        _check_queues(runtime, options)
     start_checks.check(runtime, options)
-    # No connection outlives a fork.
+    # Connections must not be shared by a fork.
     Cache.drop(runtime.database)
     connections.close(runtime.database)
     return Supervisor(runtime, options).run()
@@ -44,11 +44,11 @@ def work(runtime: Runtime, options: WorkerOptions) -> int:
 
 @contextmanager
 def _shared_with_children() -> Iterator[None]:
-    """Let the memory that is filled here be shared with the processes that fork.
+    """Keep the memory allocated in the context shared with the forked processes.
 
-    As Python's documentation of :func:`gc.freeze` has it: what a collection frees
-    leaves holes, which each process would fill for itself, and a collection writes to
-    the objects it looks at. Those of the processes get shorter by it, too.
+    As advised in Python's documentation of :func:`gc.freeze`: without collections
+    before the fork there are no freed pages, which each process would fill and so copy;
+    and frozen objects are not touched by later collections, which get faster, too.
     """
     gc.disable()
     try:
@@ -58,11 +58,11 @@ def _shared_with_children() -> Iterator[None]:
         gc.enable()
 
 
-def _look_at_queues(runtime: Runtime, options: WorkerOptions) -> None:
+def _check_queues(runtime: Runtime, options: WorkerOptions) -> None:
     queues = options.queues_or_default(runtime.settings)
     try:
         for text in runtime.broker.warnings(queues):
             logger.warning("%s", text)
         runtime.broker.prepare(queues)
     except TransportError as error:
-        logger.warning("the queues cannot be looked at: %s", error)
+        logger.warning("the queues cannot be checked: %s", error)

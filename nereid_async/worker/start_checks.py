@@ -1,4 +1,4 @@
-"""What is looked at before a worker starts, for it would hurt its tasks later."""
+"""Checks before a worker forks, of settings that would make its tasks fail later."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from .options import WorkerOptions
 
 logger = logging.getLogger(__name__)
 
-#: What trytond takes if nothing is said.
+#: trytond's default of ``[database] maxconn``.
 _MAXCONN = 64
-#: Pages of memory that this process has, as Linux tells.
+#: Where Linux reports the memory of this process, in pages.
 _STATM = Path("/proc/self/statm")
 
 
 def check(runtime: Runtime, options: WorkerOptions) -> None:
-    """Check what this worker is to do; after the pool is loaded, before it forks.
+    """Check connections and memory, after the pool is loaded and before the fork.
 
-    :raises ConfigurationError: it would not do it.
+    :raises ConfigurationError: ``maxconn`` is less than a process needs.
     """
     if backend.name == "postgresql":
         _check_connections(runtime, options)
@@ -32,11 +32,11 @@ def check(runtime: Runtime, options: WorkerOptions) -> None:
 
 
 def connections_needed(runtime: Runtime, options: WorkerOptions) -> int:
-    """How many connections a process may use at a time, when it comes to the worst."""
+    """Connections that a process uses at a time, at most."""
     if runtime.rows is None:
-        # One transaction a task, and the reaper is alone by one.
+        # One transaction per task, and the reaper's advisory lock.
         return options.threads + 1
-    # A task's transaction, and what is written beside it: progress, a failure.
+    # Per task its transaction, and one for progress or a failure.
     tasks = 2 * options.threads
     keeper, returner, reaper = 1, 1, 2
     if runtime.rows_are_messages:
@@ -64,14 +64,14 @@ def _warn_of_memory(max_memory_mb: int) -> None:
     if max_memory_mb and has_mb > max_memory_mb:
         logger.warning(
             "--max-memory %d is less than the %d MB that a process has before it has "
-            "run a task: each is replaced as soon as it has run one; set it well above",
+            "run a task: each is replaced after its first task; set it well above",
             max_memory_mb,
             has_mb,
         )
 
 
 def _resident_mb() -> int:
-    """The memory that a process has which forks now; 0 where it cannot be told."""
+    """Resident memory of this process in MB; 0 where the system does not tell."""
     try:
         _, resident_pages, *_ = _STATM.read_text().split()
     except OSError:

@@ -1,4 +1,4 @@
-"""The parent of a worker's processes: starts them, and sees to them."""
+"""The parent of a worker's processes: starts, watches and replaces them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from types import FrameType
 
 from ..runtime import Runtime
 from ..wakeup import Handler, on_signals
-from .aborted_runs import AbortedRuns, give_back
+from .aborted_runs import AbortedRuns, hand_back
 from .child import FINISH, HELD, NOW, run_child
 from .health_monitor import HealthMonitor
 from .heartbeats import Heartbeats
@@ -22,22 +22,23 @@ from .process import RECYCLED, WorkerProcess
 
 logger = logging.getLogger(__name__)
 
-#: What asks a worker to stop.
+#: Signals that stop a worker.
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-#: A process that lived this long has not failed at its start.
+#: A process that lived this long is not counted as failing at its start.
 _HEALTHY_AFTER_S = 60.0
 _LONGEST_PAUSE_S = 30.0
-#: How often the parent looks at its children's signs of life.
+#: How often the parent checks the heartbeats of its children.
 _LOOK_S = 1.0
-#: What a process that is to end gets beyond the time it was given.
-_LAST_MERCY_S = 5.0
+#: How long a process that should have ended may take, before it gets a SIGKILL.
+_KILL_DELAY_S = 5.0
 
 
 @dataclass(frozen=True)
 class _Child:
     """A worker process, as its parent sees it.
 
-    :ivar slot: where its signs of life are.
+    :ivar slot: number of its heartbeat, and of its aborted runs.
+    :ivar started_at_s: when it was forked, by the monotonic clock.
     """
 
     pid: int
@@ -46,15 +47,15 @@ class _Child:
 
 
 class Supervisor:
-    """Starts processes, hands signals on, replaces what has died.
+    """Starts processes, passes signals on, and replaces processes that have died.
 
-    The pool is loaded, and nothing connected.
+    Needs a loaded pool, and no open connections.
     """
 
     def __init__(self, runtime: Runtime, options: WorkerOptions) -> None:
         self._runtime = runtime
         self._options = options
-        # Noted before the fork: a child may be late to ask who its parent is.
+        # Noted before the fork: by the time a child asks, its parent may have died.
         self._pid = os.getpid()
         self._heartbeats = Heartbeats(options.processes, options.threads)
         shares = options.processes > 1 and not options.burst
@@ -67,7 +68,7 @@ class Supervisor:
         ]
         self._watch = HealthMonitor(self._heartbeats, options)
         self._children: dict[int, _Child] = {}
-        #: Slots whose process is to be started, and when.
+        #: When the process of a slot is to be started, by the monotonic clock.
         self._due_at_s: dict[int, float] = dict.fromkeys(range(options.processes), 0.0)
         self._asked_to_stop = 0
         self._failures = 0
@@ -75,12 +76,12 @@ class Supervisor:
         self._code = 0
 
     def run(self) -> int:
-        """Supervise until the last process has ended."""
+        """Supervise until the last process has ended; return the worker's exit code."""
         for slot in self._due_at_s:
             self._heartbeats.of(slot).beat()
         handlers: dict[signal.Signals, Handler]
         handlers = dict.fromkeys(_STOP_SIGNALS, self._on_signal)
-        # Without a handler the end of a child would not end the wait.
+        # With a handler, the end of a child ends the wait.
         handlers[signal.SIGCHLD] = lambda signum, frame: None
         with on_signals(handlers) as it:
             while True:
@@ -110,7 +111,7 @@ class Supervisor:
             self._children[pid] = _Child(pid, slot, time.monotonic())
             logger.info("worker process %d started: pid %d", slot, pid)
         except OSError as error:
-            # Too many processes, or no memory for one: there may be soon.
+            # Too many processes, or too little memory: tried again.
             logger.error("worker process %d cannot be started: %s", slot, error)
             self._due_at_s[slot] = time.monotonic() + self._pause_s(0)
         finally:
@@ -123,7 +124,7 @@ class Supervisor:
             self._heartbeats.of(slot),
             self._pid,
             self._tokens,
-            # One relay and one reaper work at a time, whoever else has some.
+            # One relay and one reaper per worker; of all workers, one works at a time.
             runs_maintenance=slot == 0,
             aborted_runs=self._aborted_runs[slot],
         )
@@ -131,8 +132,8 @@ class Supervisor:
     def _on_signal(self, signum: int, frame: FrameType | None) -> None:
         self._asked_to_stop += 1
         if self._asked_to_stop > 1:
-            # One that hangs outside of Python does not hear of it.
-            self._kill_at_s = min(self._kill_at_s, time.monotonic() + _LAST_MERCY_S)
+            # A process that hangs in C code does not run its signal handlers.
+            self._kill_at_s = min(self._kill_at_s, time.monotonic() + _KILL_DELAY_S)
         self._tell_all(FINISH if self._asked_to_stop == 1 else NOW)
 
     def _tell_all(self, signum: signal.Signals) -> None:
@@ -141,9 +142,9 @@ class Supervisor:
                 os.kill(pid, signum)
 
     def _look(self) -> None:
-        """See whether processes give signs of life; give up if one never does.
+        """Check the heartbeats; exit if a process has sent none for too long.
 
-        One that dies again and again before it has received gives none either.
+        This includes slots whose processes die again and again before they receive.
         """
         slots = [child.slot for child in self._children.values()]
         trouble = self._watch.look((*slots, *self._due_at_s))
@@ -153,16 +154,16 @@ class Supervisor:
             self._tell_all(signal.SIGKILL)
 
     def _give_up(self, trouble: str) -> None:
-        logger.critical("%s: this worker ends, and should be started anew", trouble)
+        logger.critical("%s: this worker exits, and should be restarted", trouble)
         self._code = 1
         self._asked_to_stop = 1
-        self._kill_at_s = time.monotonic() + self._options.grace_s + _LAST_MERCY_S
+        self._kill_at_s = time.monotonic() + self._options.grace_s + _KILL_DELAY_S
         self._tell_all(FINISH)
 
     # -- ends ----------------------------------------------------------------------
 
     def _reap_children(self) -> None:
-        """See to the processes that have ended."""
+        """Wait for the processes that have ended, and replace them if need be."""
         while self._children:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
@@ -174,7 +175,7 @@ class Supervisor:
     def _ended(self, child: _Child, exit_code: int) -> None:
         self._heartbeats.of(child.slot).clear()
         if aborted_runs := self._aborted_runs[child.slot].take(self._runtime):
-            give_back(aborted_runs, self._runtime, self._queues)
+            hand_back(aborted_runs, self._runtime, self._queues)
         who = f"worker process {child.slot} (pid {child.pid})"
         if exit_code == RECYCLED:
             self._due_at_s[child.slot] = 0.0
@@ -185,10 +186,13 @@ class Supervisor:
                 lived_s = time.monotonic() - child.started_at_s
                 self._due_at_s[child.slot] = time.monotonic() + self._pause_s(lived_s)
         elif not self._options.burst and not self._asked_to_stop:
-            logger.warning("%s was told to end by somebody else: replaced", who)
+            logger.warning("%s was stopped by somebody else: replaced", who)
             self._due_at_s[child.slot] = 0.0
 
     def _pause_s(self, lived_s: float) -> float:
-        """How long to wait with another process for one that has died."""
+        """How long to wait before replacing a process that lived ``lived_s`` seconds.
+
+        Doubles with each failure in a row, up to 30 seconds.
+        """
         self._failures = 1 if lived_s > _HEALTHY_AFTER_S else self._failures + 1
         return min(2.0 ** (self._failures - 1), _LONGEST_PAUSE_S)

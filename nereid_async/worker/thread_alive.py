@@ -10,9 +10,10 @@ _THREADS = "/proc/self/task"
 
 
 def alive(thread: threading.Thread) -> bool:
-    """Whether a thread that was started has not ended, however it may have ended.
+    """Whether a thread that was started still runs.
 
-    One that C code ends (``pthread_exit``) is alive for Python for ever.
+    Asks Linux as well: for Python a thread that C code has ended (``pthread_exit``)
+    stays alive for ever.
     """
     if not thread.is_alive():
         return False

@@ -1,4 +1,4 @@
-"""Tracebacks as the author of a task reads them."""
+"""Removes the worker's own frames from the traceback of a task."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ _OURS = __name__.partition(".")[0] + "."
 
 
 def without_ours(error: BaseException) -> None:
-    """Let the traceback of an exception begin where the task's code does.
+    """Let the traceback of an exception begin with the task's code.
 
-    One that never leaves our own code stays as it is.
+    A traceback of our own frames only stays as it is.
     """
     frames = error.__traceback__
     while frames is not None:

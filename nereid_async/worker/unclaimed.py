@@ -1,4 +1,4 @@
-"""What becomes of a delivery that nobody can run now: its row says."""
+"""Settles deliveries that could not be claimed, by the state of their rows."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .settlement import Settlement
 
 logger = logging.getLogger(__name__)
 
-#: What may be taken just now comes again soon, not at once for ever.
+#: Shortest delay of a release, so that a message does not come again in a tight loop.
 _SOONEST_S = 1.0
 
 
 class Unclaimed:
-    """Looks into the rows of what cannot be claimed. Thread-safe."""
+    """Settles what cannot be claimed. Thread-safe."""
 
     def __init__(self, runtime: Runtime, settlement: Settlement) -> None:
         self._runtime = runtime
@@ -29,7 +29,10 @@ class Unclaimed:
         self._log = ThrottledLog(logger)
 
     def moved_back(self, job: Job) -> None:
-        """Let a task that has failed run again, if this is its dead letter."""
+        """Requeue a failed task if this is its dead letter, which was redriven.
+
+        The task runs again; its old reply is withdrawn.
+        """
         rows, token = self._runtime.rows, job.delivery.dead_letter
         if rows is None or token is None or not rows.retry_dead(job.message.id, token):
             return
@@ -39,7 +42,7 @@ class Unclaimed:
                 self._runtime.results.withdraw(job.reply_to)
 
     def not_claimed(self, job: Job, rows: TaskRows) -> None:
-        """See to a message that was read, and whose row cannot be claimed."""
+        """Settle a message whose row cannot be claimed: gone, finished or in flight."""
         status = rows.status(job.message.id)
         if status is None:
             self._tell(job, "has no row any more: it does not run")
@@ -50,7 +53,7 @@ class Unclaimed:
             self._leave(job, job.message.id, rows)
 
     def unread(self, unread: Unread, error: MessageError) -> None:
-        """See to a message that another worker may be able to read."""
+        """Settle a message that another worker may be able to decode."""
         rows, message = self._runtime.rows, unread.unread
         state = None
         if rows is not None and message is not None:
@@ -69,24 +72,24 @@ class Unclaimed:
         if state is None and unread.delivery.claim is None:
             foreign = message_origin.foreign(unread.says, self._runtime)
         if foreign is not None:
-            # Signed with a key of its own, as it should be.
+            # Signed with the key of that database.
             self._settlement.foreign(unread, foreign)
         else:
             self._settlement.unknown(unread, error)
 
     def _leave(self, held: Held, task_id: str, rows: TaskRows) -> None:
-        """Let a message come again when its task may be taken.
+        """Release a message until its task can be claimed.
 
-        If another worker has it, that is when it would be if that one had died.
+        If another worker has the task, that is the end of its lease.
         """
         free_in_s = rows.free_in_s(task_id) or 0
         self._settlement.leave(held, max(free_in_s, _SOONEST_S))
 
     def _over(self, held: Held, task_id: str, rows: TaskRows) -> None:
-        """See to a message whose task has finished before.
+        """Settle a message whose task has finished before.
 
-        It was delivered twice, or moved back from the dead letters, or the worker died
-        before it could acknowledge.
+        It was delivered twice, was redriven from the dead letters, or its worker died
+        before the acknowledgement.
         """
         status = rows.status(task_id)
         outcome = None if status is None else status.outcome
@@ -103,11 +106,11 @@ class Unclaimed:
         )
         failure = None if outcome is None else outcome.failure
         if failure is None:
-            failure = Failure("TaskFailed", "the time to tell how is over")
+            failure = Failure("TaskFailed", "its error is not kept any more")
         self._settlement.failed_before(held, failure, token)
 
     def _tell(self, held: Held, what: str) -> None:
-        """Say why it does not run."""
+        """Log why a message does not run."""
         moved = held.delivery.dead_letter is not None
         self._log.warning(
             (moved, what),

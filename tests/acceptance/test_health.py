@@ -67,7 +67,7 @@ class TestWithoutSqs:
         worker = commands.worker(*WATCHED, "--give-up-after", "4")
         assert worker.wait(60) == 1, worker.output
         assert "AccessDenied" in worker.output
-        assert "should be started anew" in worker.output
+        assert "should be restarted" in worker.output
 
 
 @pytest.mark.parametrize("broker_settings", ["database"], indirect=True)

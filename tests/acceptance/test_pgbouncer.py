@@ -31,7 +31,7 @@ def test_a_worker_refuses_to_share_its_sessions(commands: Commands, port: int) -
         commands.connect_to(uri)
         worker = commands.worker()
         assert worker.wait(60) == 1
-    assert "[database] uri: what a session waits for does not reach it" in worker.output
+    assert "[database] uri: a notification does not reach the session" in worker.output
     assert "pool_mode = session" in worker.output
     assert "Traceback" not in worker.output
 

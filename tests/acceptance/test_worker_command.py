@@ -77,7 +77,7 @@ def test_a_signal_lets_the_running_task_finish(
 
 
 class TestCutOff:
-    """A task that outlasts the time of grace, or meets a second signal."""
+    """A task that outlasts the shutdown grace, or meets a second signal."""
 
     @pytest.fixture
     def go(self, script: Script, commands: Commands, tmp_path: Path) -> Path:
@@ -118,10 +118,10 @@ class TestCutOff:
         rescuer.wait_until(lambda: states(database) == ["done"], "done")
         assert labels(database) == ["waited"]
         name = "(tests.rough_tasks:write_and_wait)"
-        (line,) = (it for it in worker.output.splitlines() if "given back" in it)
-        assert "this was no attempt" in line
+        (line,) = (it for it in worker.output.splitlines() if "handed back" in it)
+        assert "counts as no attempt" in line
         assert name in line
-        assert (f"{name} outlasts the time of grace" in worker.output) is not second
+        assert (f"{name} outlasts the shutdown grace" in worker.output) is not second
 
     def test_one_that_ends_within_the_grace_is_not(
         self, commands: Commands, database: str, go: Path, tmp_path: Path
@@ -436,7 +436,7 @@ def test_a_process_that_somebody_else_ends_is_replaced(
     # As a watchdog over memory does. Its handlers may not be there yet.
     worker.wait_until(lambda: threads_of(child) > 2, "it works")
     os.kill(child, signal.SIGTERM)
-    worker.wait_for_output("was told to end by somebody else")
+    worker.wait_for_output("was stopped by somebody else")
     with script.transaction():
         script.record.write_entry.defer("after it")
     wait_for_label(worker, database, "after it")

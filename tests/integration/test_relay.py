@@ -29,9 +29,9 @@ def relay(database: str) -> Relay:
     return Relay(runtime, runtime.rows)
 
 
-def sent(database: str, patience_s: float) -> int:
+def sent(database: str, min_age_s: float) -> int:
     """How many messages the relay sends now."""
-    return len(relay(database).send_round(patience_s).confirmed)
+    return len(relay(database).send_round(min_age_s).confirmed)
 
 
 def _outage(tryton_conf: ConfWriter) -> None:
@@ -170,12 +170,12 @@ class _Stumbling(Relay):
 
     went_on: threading.Event
 
-    def send_round(self, patience_s: float) -> SendReport:
+    def send_round(self, min_age_s: float) -> SendReport:
         if not hasattr(self, "went_on"):
             self.went_on = threading.Event()
             raise KeyError("unforeseen")
         self.went_on.set()
-        return super().send_round(patience_s)
+        return super().send_round(min_age_s)
 
 
 def test_a_relay_goes_on_after_what_nobody_thought_of(

@@ -194,9 +194,7 @@ def test_where_the_depth_may_not_be_asked_it_is_said_and_the_interval_holds(
     assert resender.look(INTERVAL_S) == 0
     end_runs(database)
     assert resender.look(INTERVAL_S) == 1
-    said = [
-        it.message for it in caplog.records if "depth cannot be asked" in it.message
-    ]
+    said = [it.message for it in caplog.records if "depth cannot be read" in it.message]
     assert len(said) == 1
     assert "GetQueueAttributes" in said[0] or "get_queue_attributes" in said[0]
 

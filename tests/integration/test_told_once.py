@@ -56,10 +56,10 @@ def test_a_database_that_is_away(
     (row_leases,) = keeper.threads
     for job in jobs:
         row_leases.extend_now([job])
-    runners.give_back_waiting()
+    runners.hand_back_waiting()
     lines = [record.getMessage() for record in caplog.records]
     assert len([line for line in lines if "not extended" in line]) == 1
-    assert len([line for line in lines if "not given back" in line]) == 1
+    assert len([line for line in lines if "not handed back" in line]) == 1
     server.start()
     consumer.close()
 

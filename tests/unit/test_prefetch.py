@@ -137,10 +137,10 @@ def test_who_waits_for_room_is_woken() -> None:
     assert found == [1]
 
 
-def test_a_job_has_a_head_start_until_one_ends() -> None:
-    prefetch = Prefetch(1, Clock(), head_start_s=60)
+def test_a_poller_waits_until_a_new_job_has_ended() -> None:
+    prefetch = Prefetch(1, Clock(), start_wait_s=60)
     take(prefetch, 1)
-    waiting = threading.Thread(target=prefetch.head_start)
+    waiting = threading.Thread(target=prefetch.await_start)
     waiting.start()
     run(prefetch, 0.001)
     waiting.join(10)
@@ -148,7 +148,7 @@ def test_a_job_has_a_head_start_until_one_ends() -> None:
     # Nothing has come since: it does not wait for as long as it may.
     take(prefetch, 0)
     began_s = time.monotonic()
-    prefetch.head_start()
+    prefetch.await_start()
     assert time.monotonic() - began_s < 30
 
 

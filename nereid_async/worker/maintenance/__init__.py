@@ -1,3 +1,3 @@
-"""What one process of a worker does besides: sends what waits, removes what is old."""
+"""Maintenance, in one process of a worker: relay, resending and reaper."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Removes what has outlived its time: rows, results, forgotten reply queues."""
+"""The reaper: removes expired rows and results, and forgotten reply queues."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _ROWS_A_STATEMENT = 1_000
 
 
 def reap(runtime: Runtime) -> int:
-    """Remove all there is to remove now; returns how much that was.
+    """Remove all that has expired, and return the number of rows and queues removed.
 
-    :raises TransportError: the queue service cannot be reached.
+    :raises TransportError: database or queue service are unreachable.
     """
     reaped = 0
     if runtime.rows is not None:
@@ -32,7 +32,7 @@ def reap(runtime: Runtime) -> int:
 
 
 class Reaper(threading.Thread):
-    """Reaps now and then: one process at a time, of all that serve the database."""
+    """Reaps every ten minutes; an advisory lock lets one reaper per database work."""
 
     def __init__(self, runtime: Runtime, intervals: Intervals = USUAL) -> None:
         super().__init__(name="reaper", daemon=True)
@@ -41,11 +41,11 @@ class Reaper(threading.Thread):
         self._stopping = threading.Event()
 
     def stop(self) -> None:
-        """End the thread after what it is at."""
+        """End the thread after the round it is in."""
         self._stopping.set()
 
     def run(self) -> None:
-        """Go round until stopped; processes do not go all at once."""
+        """Reap until stopped, with jitter, so that workers do not reap all at once."""
         while not self._stopping.wait(self._pause_s * random.uniform(0.5, 1.5)):
             try:
                 with connections.try_lock(self._runtime.database, "reaper") as locked:

@@ -1,4 +1,7 @@
-"""Sends what was committed but not sent: its process died, or the service was down."""
+"""The relay: sends messages that were committed but not sent.
+
+Their process died after the commit, or the queue service was unreachable.
+"""
 
 from __future__ import annotations
 
@@ -24,22 +27,22 @@ from .resending import Resender
 
 logger = logging.getLogger(__name__)
 
-#: Rows younger than this are being sent by their own process.
-_PATIENCE_S = 10.0
+#: Younger rows are left to the process that deferred them, which is sending them.
+_MIN_AGE_S = 10.0
 _ROWS_A_ROUND = 100
-#: How often it looks for messages that are lost.
+#: How often the relay looks for lost messages.
 _LOOK_PAUSE_S = 30.0
-#: For how long it sends before it sees to the rest of its work.
+#: How long the relay sends before it does its other work.
 _SEND_FOR_S = 30.0
-#: What is still refused then fails, so that an administrator sees it.
+#: A row that is still refused after a day fails, so that an administrator sees it.
 _GIVE_UP_AFTER_S = 86_400.0
 
 
 class Relay(threading.Thread):
-    """Looks for unsent rows every few seconds, in one thread a process.
+    """Sends unsent rows every few seconds, in a thread of one process per worker.
 
-    Of all relays of a database one looks at a time. Should two send the same row
-    after all, the second delivery has no effect.
+    An advisory lock lets one relay per database work at a time. If two send the same
+    row all the same, the second delivery has no effect.
     """
 
     def __init__(
@@ -59,7 +62,7 @@ class Relay(threading.Thread):
         self._stopping.set()
 
     def run(self) -> None:
-        """Go round until stopped."""
+        """Work in rounds until stopped."""
         while not self._stopping.is_set():
             self._guarded(self._go_round_if_locked)
             self._stopping.wait(self._pause_s)
@@ -70,7 +73,7 @@ class Relay(threading.Thread):
                 self.go_round()
 
     def go_round(self) -> None:
-        """Do what there is to do now; a step that fails does not hold up the others."""
+        """Send, end leases, look for lost messages; an error skips one step only."""
         self._guarded(self._send_all)
         self._guarded(self._rows.end_leases)
         self._guarded(self._look_for_lost)
@@ -82,15 +85,15 @@ class Relay(threading.Thread):
             kind = type(error).__name__
             self._log.warning(kind, "relay: %s; the rows wait", error)
         except BaseException:
-            # Without a relay nothing that was left over is ever sent.
+            # The thread must go on: nobody else sends these rows.
             logger.exception("the relay failed, and goes on; the rows wait")
 
     def _send_all(self) -> None:
-        """Send until nothing is left that could be sent now, and tell what was not."""
+        """Send until no due row is left, and log per queue what could not be sent."""
         refused: dict[tuple[str, type], tuple[TransportError, int]] = {}
         more, until_s = True, time.monotonic() + _SEND_FOR_S
         while more and time.monotonic() < until_s and not self._stopping.is_set():
-            report = self.send_round(_PATIENCE_S)
+            report = self.send_round(_MIN_AGE_S)
             more = len(report.confirmed) + len(report.unsent) == _ROWS_A_ROUND
             for queue, error, messages in report.reasons():
                 more = more and not error.of_service
@@ -101,26 +104,25 @@ class Relay(threading.Thread):
                 (queue, kind), "queue %r: %d task(s) wait: %s", queue, number, error
             )
 
-    def send_round(self, patience_s: float) -> SendReport:
-        """Send rows that have been unsent for that long, some at a time."""
+    def send_round(self, min_age_s: float) -> SendReport:
+        """Send up to 100 rows that have been unsent for ``min_age_s`` seconds."""
         horizon_s = self._runtime.broker.max_delay_s or 0
-        unsent = self._rows.unsent(_ROWS_A_ROUND, patience_s, horizon_s)
+        unsent = self._rows.unsent(_ROWS_A_ROUND, min_age_s, horizon_s)
         report = self._send(unsent)
         self._rows.mark_sent(report.confirmed)
         by_id = {row.id: row for row in unsent}
         again = {by_id[id].queue for id in report.confirmed if by_id[id].refused}
         if again:
             self._rows.send_soon(sorted(again))
-        self._see_to_refused([(by_id[it.id], error) for it, error in report.unsent])
+        self._handle_refused([(by_id[it.id], error) for it, error in report.unsent])
         return report
 
-    def _see_to_refused(
+    def _handle_refused(
         self, refused: Iterable[tuple[UnsentRow, TransportError]]
     ) -> None:
-        """Set rows back; those that were long enough fail.
+        """Delay rows that the service has refused; fail those refused for a day.
 
-        If the service did not answer, nothing was said of the rows: they go as soon
-        as it does.
+        If the service did not answer, the rows are not delayed.
         """
         set_back: list[str] = []
         for row, error in refused:
@@ -137,7 +139,7 @@ class Relay(threading.Thread):
         failure = Failure(
             type(error).__name__,
             f"queue {row.queue!r} does not take the task",
-            # For administrators: it names queues, accounts and rights.
+            # The traceback is for administrators: this names queues and accounts.
             str(error),
         )
         failure = with_sentence(failure, message, self._runtime)
@@ -155,7 +157,7 @@ class Relay(threading.Thread):
             )
 
     def _look_for_lost(self) -> None:
-        """Find lost messages, not at every round: each look at a queue is a call."""
+        """Look for lost messages, but not each round: it costs a call per queue."""
         if time.monotonic() >= self._look_at_s:
             self._look_at_s = time.monotonic() + _LOOK_PAUSE_S
             self.resender.look(self._runtime.settings.resend_after)
@@ -172,15 +174,15 @@ class Relay(threading.Thread):
         try:
             attributes = self._runtime.codec.decode(row.text).sqs_attributes
             if attributes is not None:
-                # An earlier release did not look at them when they were given.
+                # Earlier releases did not check them at the deferral.
                 check_attributes(attributes)
         except (MessageError, ConfigurationError) as error:
-            # Sent as it is: the worker puts aside what cannot be read.
+            # Sent all the same: the worker dead-letters what it cannot decode.
             logger.error("relay: row of task %s: %s", row.id, error)
             attributes = None
         return OutgoingMessage(row.id, row.queue, row.text, row.due_in_s, attributes)
 
 
 def _is_hopeless(row: UnsentRow, error: TransportError) -> bool:
-    """Whether a row has been refused, not just unanswered, for too long."""
+    """Whether the service has refused a row, not just failed to answer, for a day."""
     return row.refused and row.late_s > _GIVE_UP_AFTER_S and not error.passes

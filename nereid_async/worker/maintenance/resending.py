@@ -1,4 +1,4 @@
-"""Finds messages that are lost, and lets their tasks be sent again."""
+"""Finds tasks whose messages are lost, and sends them again."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from ...throttled_log import ThrottledLog
 
 logger = logging.getLogger(__name__)
 
-#: More than the row's lease a message does not stay hidden, by much.
+#: How long after the end of its row's lease a message may still be hidden.
 _LEASE_OVER_S = 15.0
 _ROWS_A_CALL = 100
-#: More are seen to at the next look, when the queue's depth tells of these.
+#: Further rows wait for the next look, when these count in the queue's depth.
 _ROWS_A_QUEUE = 1_000
 
 
 class Resender:
-    """Compares what queues hold with what rows say was sent.
+    """Compares the depths of queues with the number of rows that were sent.
 
-    What still waits in its queue is not lost, however long it has been waiting. So no
-    more is sent again than is missing there, the oldest first, and nothing twice
-    within an interval. (A message sent in vain has no effect, but costs a call.)
+    A message that still waits in its queue is not lost, however old it is. So only as
+    many rows are sent again as messages are missing from the queue, the oldest first,
+    and none twice within an interval. (A message sent in vain has no effect, but costs
+    a call.)
 
     :param send: sends the messages of rows.
     """
@@ -43,10 +44,10 @@ class Resender:
         self._log = ThrottledLog(logger, TOLD_EVERY_S)
 
     def look(self, interval_s: float) -> int:
-        """Look once at each queue; returns how many tasks are sent again.
+        """Check each queue once, and return the number of tasks sent again.
 
-        :param interval_s: for how long a message may wait before it is looked for.
-        :raises TransportError: the service, or the database, does not answer.
+        :param interval_s: how long a message may wait before it may count as lost.
+        :raises TransportError: queue service or database are unreachable.
         """
         again = 0
         for queue in self._rows.forgotten_queues(interval_s, _LEASE_OVER_S):
@@ -56,13 +57,13 @@ class Resender:
                 if error.of_service:
                     raise
                 kind = queue, type(error)
-                self._log.warning(kind, "queue %r is not looked at: %s", queue, error)
+                self._log.warning(kind, "queue %r is not checked: %s", queue, error)
         return again
 
     def _look_at(self, queue: str, interval_s: float) -> int:
         lease_over_s = _LEASE_OVER_S
         try:
-            # The depth first: what is sent in between is not taken for lost.
+            # The depth first: a message sent in between must not count as lost.
             waiting = self._broker.backlog(queue)
             missing = min(self._rows.awaited(queue) - waiting, _ROWS_A_QUEUE)
         except AccessDenied as error:
@@ -70,7 +71,7 @@ class Resender:
                 raise
             self._log.warning(
                 ("depth", queue),
-                "queue %r: its depth cannot be asked, so what was sent %.0f s ago and "
+                "queue %r: its depth cannot be read, so what was sent %.0f s ago and "
                 "has not run is sent again, whether it waits there or not: %s",
                 queue,
                 interval_s,

@@ -1,10 +1,10 @@
 """The row protocol: every statement on ``async_task`` and ``async_run``.
 
-``async_task`` is the outbox, the guard that makes effects single, and the result
-store; ``async_run`` holds what changes while a task runs. A claim writes a fresh
-token; only the run that holds it can finish, and it does so in its own transaction,
-with the last statement before the commit. So however often a message is delivered,
-one run commits. All times are UTC by the database's own clock.
+``async_task`` is the outbox, the guard that lets each task take effect once, and the
+result store; ``async_run`` holds what changes while a task runs. A claim writes a new
+token. Only the run with that token can finish, by the last statement of its own
+transaction, so only one run commits, however often a message is delivered. All times
+are UTC by the database's clock.
 """
 
 from __future__ import annotations
@@ -43,6 +43,6 @@ class TaskRows(
 ):
     """The rows of one database. Thread-safe; survives a fork.
 
-    :param database: the database's name.
-    :param outcomes: how outcomes are kept; in plain text by default.
+    :param database: name of the database.
+    :param outcomes: encodes outcomes; None for no encryption.
     """

@@ -1,4 +1,4 @@
-"""The poller's statements: taking tasks, so that one worker has each."""
+"""Statements of pollers: claims, which give each task to one worker."""
 
 from __future__ import annotations
 
@@ -17,26 +17,30 @@ from . import due
 from .records import Claim, Starts
 from .statements import Statements, params
 
-#: How many leases are ended at a time.
+#: Leases ended by one statement, at most.
 _LEASES_A_STATEMENT = 10_000
 
 
 class ClaimRows(Statements):
-    """Claims tasks; a claim is committed before its task starts.
+    """Claims tasks. A claim is committed before its task starts.
 
-    It need not be durable before the task is: a crash that loses a claim ends the run,
-    and the task can be taken anew.
+    The commit need not be durable: a crash of the server that loses a claim also ends
+    the run's session, and the task can be claimed again.
 
-    What is chosen is materialised: PostgreSQL may evaluate a plain subquery once for
-    each row, and with SKIP LOCKED that takes more rows each time, beyond its limit.
+    The chosen rows are a MATERIALIZED expression. PostgreSQL may evaluate a plain
+    subquery once per row, and with SKIP LOCKED each evaluation chooses other rows, so
+    that more are claimed than the limit allows.
     """
 
     def claim_due(
         self, queues: Sequence[str], limit: int, lease_s: float, web: bool
     ) -> list[Claim]:
-        """Take due rows for one run each, the oldest of each queue first.
+        """Claim due rows, the oldest of each queue first.
 
-        :param web: whether tasks that need the web app are taken, too.
+        :param queues: short names of the queues.
+        :param limit: number of rows to claim, at most.
+        :param lease_s: length of the lease, in seconds.
+        :param web: whether to claim tasks that need the web app, too.
         """
         expressions, parameters = due.chosen(queues, limit, web)
         return self._take(
@@ -49,13 +53,14 @@ class ClaimRows(Statements):
         lease_s: float,
         starts: Starts | None = None,
     ) -> dict[str, Claim]:
-        """Take the tasks of messages that were received; those that can be taken.
+        """Claim the tasks of received messages, as far as they are free.
 
-        A task can be taken when it is due and nobody runs it, or if its run's lease
-        is over.
+        A task is free when it is due and not running, or if the lease of its run is
+        over.
 
-        :param starts: which of the claims are the mark of the start as well, and save
-            it.
+        :param lease_s: length of the lease, in seconds.
+        :param starts: which claims count the attempt at once; None for none.
+        :returns: the claims by task id.
         """
         claims = self._take_ids(ids, lease_s, starts)
         rest = [uuid for uuid in ids if uuid not in claims]
@@ -65,7 +70,7 @@ class ClaimRows(Statements):
                 if freed:
                     claims |= self._take_ids(freed, lease_s, starts)
             except DatabaseUnavailable:
-                # What has been taken has to be run.
+                # The claims that were made have to be run.
                 if not claims:
                     raise
         return claims
@@ -91,10 +96,10 @@ class ClaimRows(Statements):
         lease_s: float,
         starts: Starts | None = None,
     ) -> list[Claim]:
-        """Take rows and open a run for each.
+        """Claim rows: set their state and token, and write a run for each.
 
         :param chosen: common table expressions that the condition refers to, or none.
-        :param parameters: of ``chosen``, or of the condition if there is none.
+        :param parameters: parameters of ``chosen``, or without it of the condition.
         """
         opening = _Opening(secrets.token_hex(16), lease_s, starts)
         take = (
@@ -136,19 +141,19 @@ class ClaimRows(Statements):
             ]
 
     def free_expired(self) -> int:
-        """Let tasks wait again whose worker gave no sign of life; returns how many.
+        """Release tasks whose lease is over; return their number.
 
-        Their attempts stay counted, and they have their old place in their queues.
+        Their attempts stay counted, and they keep their due time.
         """
         return len(self._free("", [], State.PENDING))
 
     def _free(self, condition: str, ids: Sequence[str], state: State) -> list[str]:
-        """End runs whose lease is over; returns the ids of their tasks.
+        """End runs whose lease is over; return the ids of their tasks.
 
-        Nothing that such a run writes later has an effect, not its heartbeat either.
+        A later write of such a run has no effect, nor has its heartbeat.
 
-        :param condition: on which of them, with its ids.
-        :param state: that of a task which waits.
+        :param condition: further SQL condition, with the parameters ``ids``.
+        :param state: state of the released tasks.
         """
         with connections.transaction(self.database, durable=False) as cursor:
             self.execute(
@@ -156,7 +161,7 @@ class ClaimRows(Statements):
                 "WITH over AS MATERIALIZED (SELECT r.id FROM async_run r "
                 "JOIN async_task t ON t.uuid = r.uuid AND t.state = 'running' "
                 f"WHERE r.lease_until < {{now}} {condition}"
-                # Both rows: one that is about to finish is left alone.
+                # Locks both rows, so that a run about to finish is skipped.
                 "LIMIT {p} {skip_locked}) "
                 "UPDATE async_run SET lease_until = NULL, token = '' "
                 "WHERE id IN (SELECT id FROM over) RETURNING uuid",
@@ -176,7 +181,7 @@ class ClaimRows(Statements):
             return freed
 
     def next_due_s(self, queues: Sequence[str], web: bool) -> float | None:
-        """Seconds until a pending row falls due; None if there is none."""
+        """Seconds until the next pending row is due; None if there is none."""
         seconds = self._seconds_between("{now}", "due_at")
         with connections.autocommit(self.database) as cursor:
             self.execute(
@@ -190,7 +195,7 @@ class ClaimRows(Statements):
 
 @dataclass(frozen=True)
 class _Opening:
-    """How runs are opened: claimed, or claimed and started."""
+    """How the runs of new claims are written: claimed, or claimed and started."""
 
     token: str
     lease_s: float
@@ -199,21 +204,23 @@ class _Opening:
 
     @property
     def values(self) -> str:
-        """What follows the task's id in a row of :meth:`insert`."""
+        """The SQL values that follow the task's id in a row of :meth:`insert`."""
         if self.starts is None:
             return "{p}, {later}, {now}, 0, NULL, NULL"
         return "{p}, {later}, {now}, 1, {p}, {now}"
 
     @property
     def parameters(self) -> list[Any]:
-        """Those of :attr:`values`."""
+        """The parameters of :attr:`values`."""
         worker = [] if self.starts is None else [self.starts.worker]
         return [self.token, self.lease_s, *worker]
 
     def insert(self, rows: str) -> str:
-        """The statement, for rows of ids and :attr:`values`; returns attempts.
+        """The statement that writes runs and returns their attempts.
 
-        There is a run already if the task has been given back.
+        It updates the run of a task that was released before.
+
+        :param rows: SQL rows of task ids and :attr:`values`.
         """
         changes = (
             "token = excluded.token, lease_until = excluded.lease_until, "
@@ -236,9 +243,9 @@ class _Opening:
     def claim(
         self, uuid: str, queue: str, text: str, attempt: int, started: bool
     ) -> Claim:
-        """The claim on a row that was taken.
+        """Make the record of a claim.
 
-        :param attempt: how many runs were started, this one included if it is.
+        :param attempt: number of started runs, including this one if it is started.
         """
         before = attempt - 1 if started else attempt
         until_s = self.asked_at_s + self.lease_s

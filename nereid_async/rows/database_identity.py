@@ -1,4 +1,4 @@
-"""What tells a database from another one of the same name, such as its copy."""
+"""The identity of a database, which tells it from its copy of the same name."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .identity import IdentityRows, Renewal
 
 logger = logging.getLogger(__name__)
 
-#: The tag of a queue with the identity of the database that made it.
+#: Name of the tag of a queue that has the identity of the database that made it.
 IDENTITY_TAG = "nereid_async.database"
 
 
 class DatabaseIdentity:
-    """The identity of one database, read once a process. Thread-safe.
+    """The identity of one database, read once per process. Thread-safe.
 
-    :ivar database: the database's name.
+    :ivar database: name of the database.
     """
 
     def __init__(self, database: str) -> None:
@@ -31,7 +31,7 @@ class DatabaseIdentity:
     def value(self) -> str | None:
         """A uuid; None if it cannot be read now, or the database has none.
 
-        A task without one runs as well: this is no reason to fail.
+        A message without an identity runs as well, so nothing fails here.
         """
         if not self._read:
             try:
@@ -42,10 +42,11 @@ class DatabaseIdentity:
         return self._value
 
     def renew(self, codec: MessageCodec, *, drop_waiting: bool) -> Renewal:
-        """Give the database another one: it is a copy.
+        """Give the database a new identity, since it is a copy.
 
-        :param drop_waiting: whether the copy forgets the tasks that had not run.
-        :raises DatabaseUnavailable: the database does not do it now.
+        :param codec: decodes the messages in rows and signs them again.
+        :param drop_waiting: whether to delete the tasks that have not run.
+        :raises DatabaseUnavailable: the database is unreachable.
         """
 
         def change(text: str, identity: str) -> str | None:
@@ -62,6 +63,6 @@ class DatabaseIdentity:
 
 
 def identity_tags(identity: DatabaseIdentity | None) -> dict[str, str]:
-    """The tags of a queue that is made for a database."""
+    """The tags of a queue that a database creates."""
     value = None if identity is None else identity.value
     return {} if value is None else {IDENTITY_TAG: value}

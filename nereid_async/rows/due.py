@@ -1,7 +1,7 @@
-"""What is due in several queues: each is read by itself, as far as it is needed.
+"""SQL that chooses due rows of several queues, each by a subquery of its own.
 
-A condition on several queues at once would have all their due rows read and sorted,
-however few of them are taken.
+One condition for several queues would read and sort all their due rows, however few
+are claimed.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import Any
 
 
 def chosen(queues: Sequence[str], limit: int, web: bool) -> tuple[list[str], list[Any]]:
-    """Common table expressions, the last of which, ``due``, has the ids; parameters.
+    """Common table expressions, the last of which is ``due`` with the ids; parameters.
 
-    The oldest of each queue come first, so that none waits for the end of another one.
+    The oldest rows of each queue come first, so that no queue waits for another one.
 
-    :param web: whether tasks that need the web app are chosen, too.
+    :param web: whether to choose tasks that need the web app, too.
     """
     first = (
         f"SELECT id, due_at FROM async_task WHERE {_of_queue(web)} "
@@ -38,7 +38,7 @@ def chosen(queues: Sequence[str], limit: int, web: bool) -> tuple[list[str], lis
 
 
 def first_due(queues: Sequence[str], web: bool) -> str:
-    """A select of when the first row is due; its parameters are the queues."""
+    """A SELECT of the earliest due time; its parameters are the queues."""
     firsts = " UNION ALL ".join(
         [f"SELECT min(due_at) AS due_at FROM async_task WHERE {_of_queue(web)}"]
         * len(queues)
@@ -47,5 +47,5 @@ def first_due(queues: Sequence[str], web: bool) -> str:
 
 
 def _of_queue(web: bool) -> str:
-    # Each form is the condition of an index.
+    # Each form matches the condition of a partial index.
     return "state = 'pending' AND queue = {p}" + ("" if web else " AND NOT web")

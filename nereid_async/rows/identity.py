@@ -1,4 +1,4 @@
-"""The statements on ``async_identity``, whose row tells a database from its copy."""
+"""Statements on ``async_identity``, whose row tells a database from its copy."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .statements import Statements, params
 
 @dataclass(frozen=True)
 class Renewal:
-    """What became of the tasks that had not run when an identity was renewed.
+    """Numbers of the tasks that had not run when an identity was renewed.
 
-    :ivar kept: how many are this database's own now.
-    :ivar dropped: how many were removed.
-    :ivar unreadable: how many stay as they are: their key is not known here.
+    :ivar kept: tasks that have the new identity now.
+    :ivar dropped: tasks that were deleted.
+    :ivar unreadable: tasks left unchanged, since their signing key is unknown here.
     """
 
     kept: int = 0
@@ -26,12 +26,12 @@ class Renewal:
 
 
 class IdentityRows(Statements):
-    """Reads, makes and renews the identity of one database."""
+    """Reads, creates and renews the identity of one database."""
 
     def identity(self) -> str | None:
-        """The identity, which is made if there is none.
+        """Read the identity; create it if there is none.
 
-        :return: None if the database has no table for it: the module is not activated,
+        :returns: None if the database has no table for it: the module is not activated,
             or not updated.
         """
         try:
@@ -49,7 +49,7 @@ class IdentityRows(Statements):
         return str(row[0])
 
     def make_identity(self, cursor: connections.Cursor) -> None:
-        """Make one, unless there is one already."""
+        """Create an identity unless there is one."""
         self.execute(
             cursor,
             "INSERT INTO async_identity (id, uuid, create_date) "
@@ -60,13 +60,13 @@ class IdentityRows(Statements):
     def renew_identity(
         self, change: Callable[[str, str], str | None], *, drop_waiting: bool
     ) -> Renewal:
-        """Give the database another identity, and its tasks that have not run with it.
+        """Give the database a new identity, and with it the tasks that have not run.
 
-        Nobody may be working on them.
+        No worker may be running.
 
-        :param change: makes of a message, and the new identity, the one that bears it;
-            None if it cannot be read.
-        :param drop_waiting: whether to remove what waits or was running.
+        :param change: takes a message and the new identity, and returns the message
+            with it; None if the message cannot be decoded.
+        :param drop_waiting: whether to delete tasks that wait or were running.
         """
         new = str(uuid.uuid4())
         with connections.transaction(self.database) as cursor:
@@ -75,7 +75,7 @@ class IdentityRows(Statements):
                 cursor, "UPDATE async_identity SET uuid = {p} WHERE id = 1", [new]
             )
             dropped = self._drop_waiting(cursor) if drop_waiting else 0
-            # What has failed may be retried.
+            # Failed tasks, too: they may be retried.
             cursor.execute("SELECT uuid, message FROM async_task WHERE state <> 'done'")
             kept = unreadable = 0
             for task_id, text in cursor.fetchall():
@@ -101,7 +101,10 @@ class IdentityRows(Statements):
         return len(dropped)
 
     def _take_as_own(self, cursor: connections.Cursor, task_id: str, text: str) -> int:
-        """Let a task wait as if it had not been sent; whether it has not failed."""
+        """Write the new message and reset the task to ``pending``; failed ones stay.
+
+        :returns: 1 for a task that waits, 0 for a failed one.
+        """
         self.execute(
             cursor,
             "UPDATE async_task SET message = {p}, send_at = NULL, token = "

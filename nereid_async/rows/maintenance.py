@@ -1,4 +1,4 @@
-"""Maintenance: what has outlived its time is removed, and tables are looked at."""
+"""Statements of maintenance: removal of what has expired, and a look at the tables."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from ..database import connections
 from ..database.errors import is_missing_table
 from .statements import Statements, params
 
-#: How many leases are ended at a time.
+#: Leases ended by one statement, at most.
 _LEASES_A_STATEMENT = 10_000
 
 
 class MaintenanceRows(Statements):
-    """Removes rows, results and leases that are over."""
+    """Removes expired rows, results and leases."""
 
     def reap(self, row_ttl_s: float, limit: int) -> int:
-        """Remove old rows, and results whose time is over; returns how many.
+        """Remove expired rows and results; return their number.
 
-        :param row_ttl_s: how long rows of finished tasks are kept.
-        :param limit: most rows touched by each statement.
+        :param row_ttl_s: how long rows of finished tasks are kept, in seconds.
+        :param limit: rows changed by each statement, at most.
         """
         with connections.transaction(self.database) as cursor:
             self.execute(
@@ -47,10 +47,10 @@ class MaintenanceRows(Statements):
             return len(gone) + len(cursor.fetchall())
 
     def end_leases(self, limit: int = _LEASES_A_STATEMENT) -> int:
-        """Let go of leases that are over since their task is; returns how many.
+        """Remove the leases of finished tasks that are over; return their number.
 
-        A finishing run must not touch what its own heartbeat writes: its lease runs
-        out by itself, and would stand in the way of those that look for dead workers.
+        A finishing run leaves its lease: it must not write the row that its heartbeat
+        writes. Such leases would slow down the search for those of dead workers.
         """
         with connections.transaction(self.database, durable=False) as cursor:
             self.execute(
@@ -65,10 +65,7 @@ class MaintenanceRows(Statements):
             return len(cursor.fetchall())
 
     def columns(self, table: str) -> set[str]:
-        """The names of the columns that a table of ours has; one read of no row.
-
-        None of them if there is no such table.
-        """
+        """The names of the columns of a table; an empty set if there is no table."""
         try:
             with connections.autocommit(self.database) as cursor:
                 cursor.execute(f'SELECT * FROM "{table}" LIMIT 0')

@@ -1,4 +1,4 @@
-"""The outbox: rows are written with what defers them, then sent, and marked as sent."""
+"""The outbox: rows written with the caller's transaction, and marked once sent."""
 
 from __future__ import annotations
 
@@ -15,27 +15,29 @@ from ..texts import storable
 from .records import Row, UnsentRow
 from .statements import CHANNEL, Statements, params
 
-#: SQLite takes 32,766 parameters a statement.
+#: SQLite takes 32,766 parameters a statement (its "Limits" page); a row has 7.
 _ROWS_A_STATEMENT = 1_000
 #: Since when a row could have been sent.
 _READY_AT = "{greatest}(due_at, deferred_at)"
-#: A row that is refused waits for half its age, within these bounds.
+#: A row that the service has refused waits for half its age, within these bounds.
 _PAUSE_MIN_S, _PAUSE_MAX_S = 10, 3_600
 
 
 class OutboxRows(Statements):
-    """Writes rows, and notes what was sent, and what was not.
+    """Writes rows, and notes which ones were sent and which ones were refused.
 
-    ``send_at`` is when the relay looks at a row again: at a pending one that the queue
-    service has refused, or at a sent one that was sent again. NULL is any time.
+    ``send_at`` is when the relay may look at a row again: a pending row that the queue
+    service has refused, or a sent row that was sent again. NULL means any time.
     """
 
     def insert(
         self, cursor: connections.Cursor, rows: Sequence[Row], notify: bool
     ) -> None:
-        """Write rows through the cursor of the caller's transaction: one statement.
+        """Write rows through the cursor of the caller's transaction.
 
-        :param notify: wake the workers of this database at the commit.
+        One statement per 1,000 rows.
+
+        :param notify: whether to wake the workers of this database at the commit.
         """
         for start in range(0, len(rows), _ROWS_A_STATEMENT):
             self._insert(cursor, rows[start : start + _ROWS_A_STATEMENT], notify)
@@ -68,15 +70,15 @@ class OutboxRows(Statements):
         self.execute(cursor, statement, parameters)
 
     def insert_apart(self, rows: Sequence[Row], notify: bool) -> None:
-        """Write rows in a transaction of their own."""
+        """Write rows in a transaction of their own; see :meth:`insert`."""
         with connections.transaction(self.database) as cursor:
             self.insert(cursor, rows, notify)
 
     def mark_sent(self, ids: Sequence[str]) -> None:
         """Note that the queue service has confirmed these messages.
 
-        But not of a row that waits for longer than a message can: it has run since,
-        and been put off.
+        A row that is due later than a message can wait is left alone: it has run since,
+        and was released with a long delay.
         """
         self._change_pending(
             ids,
@@ -86,10 +88,12 @@ class OutboxRows(Statements):
         )
 
     def unsent(self, limit: int, min_age_s: float, horizon_s: float) -> list[UnsentRow]:
-        """Rows that should have been sent by now.
+        """Rows that should have been sent by now, the oldest first.
 
-        :param min_age_s: how long their own process is left to send them.
-        :param horizon_s: how far ahead of its due time a row can be sent.
+        :param limit: number of rows, at most.
+        :param min_age_s: how long the process that deferred a row is left to send it,
+            in seconds.
+        :param horizon_s: how long before its due time a row can be sent, in seconds.
         """
         due_in_s = self._seconds_between("{now}", "due_at")
         late_s = self._seconds_between(_READY_AT, "{now}")
@@ -111,7 +115,7 @@ class OutboxRows(Statements):
             ]
 
     def set_back(self, ids: Sequence[str]) -> None:
-        """Note that the queue service refuses these; older ones wait longer."""
+        """Delay rows that the queue service refuses; older ones wait longer."""
         half_age_s = f"0.5 * ({self._seconds_between(_READY_AT, '{now}')})"
         pause_s = (
             f"{{least}}({{greatest}}({half_age_s}, {_PAUSE_MIN_S}), {_PAUSE_MAX_S})"
@@ -119,7 +123,7 @@ class OutboxRows(Statements):
         self._change_pending(ids, f"send_at = {self._after(pause_s)}")
 
     def send_soon(self, queues: Sequence[str]) -> None:
-        """Let what was set back go now: its queues take messages again."""
+        """End the delays of rows whose queues take messages again."""
         with connections.autocommit(self.database) as cursor:
             self.execute(
                 cursor,
@@ -131,7 +135,10 @@ class OutboxRows(Statements):
     def fail_unsent(
         self, ids: Sequence[str], failure: Failure, ttl_s: float
     ) -> list[str]:
-        """Give up what was never sent; returns the ids of those that had not run."""
+        """Fail rows that cannot be sent; return the ids of those that had not run.
+
+        :param ttl_s: how long the failure stays readable, in seconds.
+        """
         return self._change_pending(
             ids,
             "state = 'failed', send_at = NULL, error = {p}, finished_at = {now}, "
@@ -140,12 +147,15 @@ class OutboxRows(Statements):
         )
 
     def take_back_sent(self, limit: int) -> int:
-        """Let tasks run from their rows whose messages nobody receives any more.
+        """Let sent tasks run from their rows, since nobody receives their messages.
 
-        :returns: how many.
+        For a change of the broker from ``sqs`` to ``database``.
+
+        :param limit: number of rows, at most.
+        :returns: number of rows changed.
         """
         with connections.autocommit(self.database) as cursor:
-            # Mostly there is none, and looking takes no lock.
+            # Usually there is none, and this look takes no lock.
             statement = "SELECT 1 FROM async_task WHERE state = 'sent' LIMIT 1"
             self.execute(cursor, statement, [])
             if cursor.fetchone() is None:
@@ -173,9 +183,9 @@ class OutboxRows(Statements):
         horizon_s: float = DELAY_MAX_S,
         durable: bool = True,
     ) -> list[str]:
-        """Change rows that nobody has yet; returns their ids.
+        """Change pending rows; return the ids of those that were changed.
 
-        :param horizon_s: in how many seconds they are due at the latest.
+        :param horizon_s: latest due time of a row to change, in seconds from now.
         """
         if not ids:
             return []

@@ -1,4 +1,4 @@
-"""What rows are outside of the database."""
+"""Records of rows and claims, as Python has them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..messages.message import Message
 
 @dataclass(frozen=True)
 class Row:
-    """A row to be written: the message and its signed text."""
+    """A row to be written: a message and its signed text."""
 
     message: Message
     text: str
@@ -19,8 +19,8 @@ class Row:
 class UnsentRow:
     """A committed row whose message is to be sent.
 
-    :ivar due_in_s: seconds until it is due, 0 if it is.
-    :ivar late_s: for how many seconds it could have been sent.
+    :ivar due_in_s: seconds until it is due, 0 if it is due.
+    :ivar late_s: seconds since it could have been sent.
     :ivar refused: whether the queue service has refused it before.
     """
 
@@ -34,13 +34,13 @@ class UnsentRow:
 
 @dataclass(frozen=True)
 class Claim:
-    """A task taken for one run.
+    """A task claimed for one run.
 
-    :ivar token: guards the finish.
-    :ivar attempt: how many runs were started before.
-    :ivar started: whether the run counts as started already.
-    :ivar held_until_s: until when nobody takes it over, even if no sign of life is
-        given: by this process's monotonic clock, and rather too early.
+    :ivar token: guards every write of the run.
+    :ivar attempt: number of attempts counted before this run.
+    :ivar started: whether the claim has counted the attempt of this run already.
+    :ivar held_until_s: end of the lease without a heartbeat, by the monotonic clock of
+        this process; early rather than late.
     """
 
     id: str
@@ -54,10 +54,12 @@ class Claim:
 
 @dataclass(frozen=True)
 class Starts:
-    """Which claims are the mark of a start as well: of tasks that have not run yet.
+    """Which claims count the attempt at once: those of tasks that have not run yet.
 
-    :ivar worker: who starts them.
-    :ivar again: whether those of tasks that have run before are, too.
+    It saves an UPDATE per task, see :class:`.worker.intake.Intake`.
+
+    :ivar worker: name of the worker that starts them.
+    :ivar again: whether claims of tasks that have run before count it, too.
     """
 
     worker: str

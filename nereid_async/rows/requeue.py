@@ -1,4 +1,4 @@
-"""The administrator's statements: what has failed runs again, as if it were new."""
+"""Statements of administrators: failed tasks run again, as if they were new."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from .statements import Statements, params
 
 
 class RequeueRows(Statements):
-    """Sets failed tasks back.
+    """Requeues failed tasks.
 
-    The token of a failed row is that of the run that failed, and its dead letter bears
-    it: so one dead letter lets a task run once, however often it is delivered.
+    A failed row keeps the token of the run that failed, and its dead letter has it as
+    well. So one dead letter requeues a task once, however often it is delivered.
     """
 
     def retry_failed(self, ids: Sequence[str]) -> list[str]:
-        """Let failed tasks run again; returns their ids."""
+        """Requeue failed tasks; return the ids of those that had failed."""
         return self._again(State.PENDING, f"uuid IN ({params(ids)})", ids)
 
     def retry_dead(self, task_id: str, token: str, text: str | None = None) -> bool:
-        """Let a failed task run again whose dead letter has been received.
+        """Requeue a failed task whose dead letter was received.
 
-        :param token: as the dead letter bears it.
-        :param text: the message, where nothing else proves that it is the row's own.
-        :return: whether it does: it has failed, and not again since.
+        :param token: token in the dead letter.
+        :param text: the message, if it was not decoded: it must equal that of the row.
+        :returns: False if the task has not failed, or has failed again since.
         """
         condition, parameters = "uuid = {p} AND token = {p}", [task_id, token]
         if text is not None:
@@ -35,9 +35,9 @@ class RequeueRows(Statements):
         return bool(self._again(State.SENT, condition, parameters))
 
     def token_of_failed(self, task_id: str) -> str | None:
-        """What the dead letter of a failed task bears; None if it has not failed.
+        """The token in the dead letter of a failed task; None if it has not failed.
 
-        Empty where it never ran: such a letter does not bring it back.
+        Empty for a task that never ran: its dead letter does not requeue it.
         """
         with connections.autocommit(self.database) as cursor:
             self.execute(

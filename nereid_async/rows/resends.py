@@ -1,4 +1,4 @@
-"""The relay's statements on what was sent: messages that are lost are sent again."""
+"""Statements of the relay that find tasks whose messages are lost."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..database import connections
 from .records import UnsentRow
 from .statements import Statements, params
 
-#: Sent that long ago, and neither run nor sent again since.
+#: Condition of rows sent long ago that have neither run nor been sent again since.
 _FORGOTTEN = (
     "state = 'sent' AND due_at < {later} AND (send_at IS NULL OR send_at <= {now})"
 )
@@ -20,13 +20,14 @@ _ENDED_RUNS = (
 
 
 class ResendRows(Statements):
-    """Tells what a queue should hold, and what of it may be lost."""
+    """Tells how many messages a queue should hold, and which ones may be lost."""
 
     def forgotten_queues(self, age_s: float, lease_over_s: float) -> list[str]:
-        """Queues of which something may be lost.
+        """Short names of the queues that may have lost a message.
 
-        :param age_s: for how long a message that was sent may wait there.
-        :param lease_over_s: how long after the end of a lease its message is back.
+        :param age_s: how long a sent message may wait before it may count as lost.
+        :param lease_over_s: seconds after the end of a lease in which its message
+            becomes visible again.
         """
         with connections.autocommit(self.database) as cursor:
             self.execute(
@@ -38,7 +39,7 @@ class ResendRows(Statements):
             return sorted(queue for (queue,) in cursor.fetchall())
 
     def awaited(self, queue: str) -> int:
-        """How many messages should be waiting in a queue now."""
+        """Number of messages that should be waiting in a queue now."""
         with connections.autocommit(self.database) as cursor:
             self.execute(
                 cursor,
@@ -51,7 +52,7 @@ class ResendRows(Statements):
             return int(number)
 
     def forgotten(self, queue: str, limit: int, age_s: float) -> list[UnsentRow]:
-        """Rows of a queue whose message was sent that long ago, oldest first."""
+        """Rows of a queue that were sent ``age_s`` seconds ago, the oldest first."""
         with connections.autocommit(self.database) as cursor:
             self.execute(
                 cursor,
@@ -62,7 +63,7 @@ class ResendRows(Statements):
             return [UnsentRow(*row) for row in cursor.fetchall()]
 
     def mark_resent(self, ids: Sequence[str], interval_s: float) -> None:
-        """Note that these were sent again: not once more within the interval."""
+        """Note that rows were sent again, and are not to be within ``interval_s``."""
         if not ids:
             return
         with connections.autocommit(self.database) as cursor:
@@ -75,7 +76,7 @@ class ResendRows(Statements):
             )
 
     def mark_unsent(self, ids: Sequence[str]) -> None:
-        """Note that the queue that had these messages does not exist any more."""
+        """Set rows to ``pending`` whose queue does not exist any more."""
         if not ids:
             return
         with connections.autocommit(self.database) as cursor:
@@ -87,9 +88,11 @@ class ResendRows(Statements):
             )
 
     def reopen(self, queue: str, limit: int, lease_over_s: float) -> int:
-        """Let tasks be sent whose runs ended that long ago; returns how many.
+        """Set tasks to ``pending`` whose lease ended ``lease_over_s`` seconds ago.
 
-        As a take-over does, it ends the claim of a worker that is alive all the same.
+        If their worker lives all the same, its claim is void.
+
+        :returns: number of tasks.
         """
         with connections.transaction(self.database) as cursor:
             self.execute(

@@ -1,4 +1,4 @@
-"""The runner's statements: from the start of an attempt to its end."""
+"""Statements of runners: from the start of an attempt to its end."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .statements import Statements
 
 
 class RunRows(Statements):
-    """Marks, extends and ends runs; all but starts are guarded by the claim."""
+    """Marks, extends and ends runs, guarded by the token of the claim."""
 
     def start(self, claim: Claim, worker: str) -> None:
-        """Count an attempt; what a kill undoes afterwards, this survives.
+        """Count an attempt, in a transaction that survives a killed worker.
 
         :raises LeaseLost: another run has the task by now.
         """
-        # Its own task has not begun: what holds a SQLite file will let go of it.
+        # Waits for a locked SQLite file: the task itself has no transaction yet.
         with connections.autocommit(self.database) as cursor:
             self._start(cursor, claim, worker, "")
             if cursor.rowcount != 1:
@@ -31,17 +31,17 @@ class RunRows(Statements):
     def start_first(
         self, cursor: connections.Cursor, claim: Claim, worker: str
     ) -> None:
-        """Count an attempt through a transaction of PostgreSQL that is still empty.
+        """Count an attempt as the first statement of a PostgreSQL transaction.
 
-        That transaction is committed, and one like it begun, in the same round trip.
+        The same round trip commits it and begins a new transaction (COMMIT AND CHAIN).
         """
         self._start(cursor, claim, worker, "; COMMIT AND CHAIN")
 
     def _start(
         self, cursor: connections.Cursor, claim: Claim, worker: str, then: str
     ) -> None:
-        # Nothing that is indexed changes: on PostgreSQL the new version of the row
-        # stays on its page (a "heap-only tuple").
+        # No indexed column changes, so that PostgreSQL keeps the new version of the
+        # row on its page (a "heap-only tuple").
         self.execute(
             cursor,
             "UPDATE async_run SET attempt = {p}, worker = {p}, started_at = {now}, "
@@ -52,7 +52,10 @@ class RunRows(Statements):
         )
 
     def extend(self, claims: Iterable[Claim], lease_s: float) -> set[str]:
-        """Give a sign of life; returns the ids whose claim still holds."""
+        """Extend leases by ``lease_s`` seconds from now (the heartbeat).
+
+        :returns: ids of the tasks whose claims still hold.
+        """
         held = {claim.id: claim.token for claim in claims}
         if not held:
             return set()
@@ -71,7 +74,7 @@ class RunRows(Statements):
             return {uuid for (uuid,) in cursor.fetchall()}
 
     def report(self, claim: Claim, progress: Progress) -> None:
-        """Note how far a running task says it is."""
+        """Write the progress of a running task."""
         with connections.autocommit(self.database, wait=False) as cursor:
             self.execute(
                 cursor,
@@ -98,8 +101,9 @@ class RunRows(Statements):
     ) -> None:
         """Write the outcome through the cursor of the task's own transaction.
 
+        :param ttl_s: how long the outcome stays readable, in seconds.
         :param keep: whether the value is kept besides the state.
-        :raises LeaseLost: another run has the task by now; roll back.
+        :raises LeaseLost: another run has the task by now; the caller must roll back.
         """
         failure = outcome.failure
         self.execute(
@@ -123,8 +127,9 @@ class RunRows(Statements):
             )
 
     def finish_apart(self, claim: Claim, outcome: Outcome, ttl_s: float) -> None:
-        """Write the outcome of a task that failed, in a transaction of its own.
+        """Write the outcome of a failed task in a transaction of its own.
 
+        :param ttl_s: how long the outcome stays readable, in seconds.
         :raises LeaseLost: another run has the task by now.
         """
         with connections.transaction(self.database) as cursor:
@@ -133,10 +138,11 @@ class RunRows(Statements):
     def release(
         self, claim: Claim, state: State, delay_s: float | None, attempts: int
     ) -> None:
-        """Let the task run again in ``delay_s`` seconds.
+        """Let the task be claimed again.
 
-        :param delay_s: None for at once, with the place in its queue that it has had.
-        :param attempts: how many attempts count from now on.
+        :param state: its state from now on: ``pending`` or ``sent``.
+        :param delay_s: delay in seconds; None for at once, with its old due time.
+        :param attempts: number of attempts that count from now on.
         :raises LeaseLost: another run has the task by now.
         """
         due = "" if delay_s is None else ", due_at = {later}"
@@ -151,7 +157,7 @@ class RunRows(Statements):
             )
             if cursor.rowcount != 1:
                 raise LeaseLost(f"task {claim.id}: another worker has it")
-            # What has made an attempt was known: that nobody did begins anew.
+            # A task that made an attempt is known: `unknown_since` starts over.
             known = "unknown_since = NULL, " if attempts > claim.attempt else ""
             self.execute(
                 cursor,
@@ -160,11 +166,11 @@ class RunRows(Statements):
                 [attempts, claim.id],
             )
             if state is State.PENDING:
-                # Those that wait for the next due row have not seen this one.
+                # Workers that wait for the next due row do not know this one.
                 self._wake_workers(cursor)
 
     def interrupted(self, claim: Claim) -> int:
-        """Count that the database cut the run short; how often it has by now.
+        """Count an interruption of the run; return their number.
 
         :raises LeaseLost: another run has the task by now.
         """
@@ -182,7 +188,7 @@ class RunRows(Statements):
         return int(row[0])
 
     def free_in_s(self, task_id: str) -> float | None:
-        """Seconds until a task may be taken: it is due, or its run's lease is over.
+        """Seconds until a task can be claimed: until it is due, or its lease is over.
 
         None if it has finished.
         """
@@ -201,7 +207,10 @@ class RunRows(Statements):
         return None if row is None else max(0.0, float(row[0] or 0))
 
     def unknown_for_s(self, claim: Claim) -> float:
-        """Note that this worker does not know the task; for how long none has."""
+        """Note that this worker cannot run the task.
+
+        :returns: for how many seconds no worker could.
+        """
         seconds = self._seconds_between("unknown_since", "{now}")
         with connections.transaction(self.database) as cursor:
             self.execute(

@@ -1,4 +1,4 @@
-"""How statements are written for either database, and run."""
+"""Writes statements for PostgreSQL or SQLite, and executes them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _Dialect:
 
 _DIALECTS = {
     "postgresql": _Dialect(
-        # Not clock_timestamp(): that is volatile, and no index is searched for it.
+        # Not clock_timestamp(), which is volatile: no index would be used.
         placeholder="%s",
         now="(statement_timestamp() AT TIME ZONE 'UTC')",
         later="(statement_timestamp() AT TIME ZONE 'UTC' + %s * INTERVAL '1 second')",
@@ -38,7 +38,7 @@ _DIALECTS = {
         greatest="GREATEST",
         least="LEAST",
         skip_locked="FOR UPDATE SKIP LOCKED",
-        # With what follows it makes one transaction.
+        # It forms one transaction with the statement that follows.
         not_durable=f"{connections.NOT_DURABLE}; ",
     ),
     "sqlite": _Dialect(
@@ -73,8 +73,8 @@ def _written(statement: str, dialect: _Dialect, durable: bool) -> str:
 class Statements:
     """Statements on the rows of one database. Thread-safe; survives a fork.
 
-    :param database: the database's name.
-    :param outcomes: how they are kept; in plain text by default.
+    :param database: name of the database.
+    :param outcomes: encodes outcomes; None for no encryption.
     """
 
     def __init__(self, database: str, outcomes: OutcomeCodec | None = None) -> None:
@@ -90,19 +90,23 @@ class Statements:
         *,
         durable: bool = True,
     ) -> None:
-        """Run a statement.
+        """Execute a statement.
 
-        :param durable: as of ``transaction``; for a statement by itself only.
+        :param durable: False saves the wait for the disk; for a statement that is a
+            transaction by itself. See :func:`.database.connections.transaction`.
         """
         cursor.execute(_written(statement, self._dialect, durable), list(parameters))
 
     def _wake_workers(self, cursor: connections.Cursor) -> None:
-        """Let the workers look for due rows at the commit; SQLite's look anyway."""
+        """Notify workers of new due rows at the commit; on SQLite they poll anyway."""
         if backend.name == "postgresql":
             cursor.execute(f'NOTIFY "{CHANNEL}"')
 
     def _after(self, seconds: str) -> str:
-        """So many seconds from now, where the number is an expression."""
+        """SQL for a time in the future.
+
+        :param seconds: SQL expression for the number of seconds from now.
+        """
         return self._dialect.after.format(seconds)
 
     def _seconds_between(self, earlier: str, later: str) -> str:
@@ -112,5 +116,5 @@ class Statements:
 
 
 def params(values: Iterable[Any]) -> str:
-    """As many params as there are values."""
+    """A list of as many placeholders as there are values, for an IN condition."""
     return ", ".join("{p}" for _ in values)

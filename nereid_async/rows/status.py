@@ -1,4 +1,4 @@
-"""What rows tell: where a task stands, and how many there are."""
+"""Statements that read the status of tasks and count them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .statements import Statements
 _throttled = ThrottledLog(logging.getLogger(__name__))
 
 
-class _Standing(NamedTuple):
-    """What a row says of its task."""
+class _StatusRow(NamedTuple):
+    """A row as :meth:`StatusRows.status` reads it."""
 
     state: str
     result: str | None
@@ -38,10 +38,10 @@ class _Standing(NamedTuple):
 
 
 class StatusRows(Statements):
-    """Tells where tasks stand."""
+    """Reads the status of tasks."""
 
     def status(self, task_id: str) -> Status | None:
-        """Tell where a task stands; one read."""
+        """Read the status of a task, by one statement; None if it has no row."""
         with connections.autocommit(self.database) as cursor:
             self.execute(
                 cursor,
@@ -53,9 +53,9 @@ class StatusRows(Statements):
                 [task_id],
             )
             row = cursor.fetchone()
-        return None if row is None else self._status(task_id, _Standing(*row))
+        return None if row is None else self._status(task_id, _StatusRow(*row))
 
-    def _status(self, task_id: str, row: _Standing) -> Status:
+    def _status(self, task_id: str, row: _StatusRow) -> Status:
         if not row.where.finished:
             return Status(row.where, row.progress)
         if row.gone:
@@ -67,7 +67,7 @@ class StatusRows(Statements):
             _throttled.error(kind, "result of task %s: %s", task_id, error)
             return Status(row.where, gone=True)
 
-    def _outcome(self, task_id: str, row: _Standing) -> Outcome:
+    def _outcome(self, task_id: str, row: _StatusRow) -> Outcome:
         if row.error is not None:
             failure = Failure.from_json(loads(row.error), row.traceback or "")
             return Outcome(failure=failure)
@@ -76,7 +76,7 @@ class StatusRows(Statements):
         return self._outcomes.from_json(task_id, loads(row.result))
 
     def acknowledge(self, task_id: str) -> None:
-        """Note that the owner has the outcome, and drop it."""
+        """Note that the owner has the outcome, and delete its value."""
         with connections.autocommit(self.database) as cursor:
             self.execute(
                 cursor,
@@ -86,14 +86,14 @@ class StatusRows(Statements):
             )
 
     def count_by_state(self) -> dict[str, int]:
-        """How many rows there are in each state."""
+        """Number of rows in each state, by the state's name."""
         with connections.autocommit(self.database) as cursor:
             cursor.execute("SELECT state, count(*) FROM async_task GROUP BY state")
             counts = dict(cursor.fetchall())
         return {state.value: int(counts.get(state.value, 0)) for state in State}
 
     def count_due_by_queue(self) -> dict[str, int]:
-        """How many rows of each queue wait for a worker, by the queues' short names."""
+        """Number of due rows that wait for a worker, by the queue's short name."""
         with connections.autocommit(self.database) as cursor:
             self.execute(
                 cursor,

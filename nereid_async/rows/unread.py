@@ -1,7 +1,7 @@
-"""The rows of messages that this worker cannot read, by comparing them whole.
+"""Statements on the rows of messages that this worker cannot decode.
 
-What such a message says of itself is not proven, its id included: it finds the row, and
-that it is the row's own message is told by its text, byte for byte.
+Such a message is not verified, nor is the id in it. The id finds the row, and the whole
+text must equal the row's message.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from .statements import Statements
 
 @dataclass(frozen=True)
 class UnreadMessage:
-    """A message that cannot be read here, and may have a row.
+    """A message that cannot be decoded here, and may have a row.
 
-    :ivar id: the task's id, as the message says.
-    :ivar text: all of it.
+    :ivar id: the task's id in the message, unverified.
+    :ivar text: the whole message.
     """
 
     id: str
@@ -28,10 +28,10 @@ class UnreadMessage:
 
 
 class UnreadRows(Statements):
-    """Tells where the task of an unread message stands, and fails it."""
+    """Reads the state of the task of an undecodable message, and fails it."""
 
     def state_of_unread(self, message: UnreadMessage) -> State | None:
-        """Where the task stands; None if no row has just this message."""
+        """The state of the task; None if no row has exactly this message."""
         with connections.autocommit(self.database) as cursor:
             self.execute(
                 cursor,
@@ -42,9 +42,10 @@ class UnreadRows(Statements):
         return None if row is None else State(row[0])
 
     def unread_for_s(self, message: UnreadMessage) -> float | None:
-        """Note that this worker cannot read it; for how long none could.
+        """Note that this worker cannot decode the message.
 
-        :return: seconds; None if it is the message of no row that waits.
+        :returns: for how many seconds no worker could; None if it is not the message of
+            a waiting row.
         """
         seconds = self._seconds_between("unknown_since", "{now}")
         with connections.autocommit(self.database) as cursor:
@@ -64,9 +65,10 @@ class UnreadRows(Statements):
     def fail_unread(
         self, message: UnreadMessage, outcome: Outcome, ttl_s: float
     ) -> str | None:
-        """Let a task fail that nobody has.
+        """Fail a waiting task.
 
-        :return: the token of its failure; None if no row with this message failed.
+        :param ttl_s: how long the failure stays readable, in seconds.
+        :returns: the token of its failure; None if no waiting row has this message.
         """
         assert outcome.failure is not None
         token = secrets.token_hex(16)

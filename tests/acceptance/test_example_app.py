@@ -16,6 +16,7 @@ import requests
 from tests.databases import PROJECT
 from tests.fixtures.shop import demo
 from tests.helpers import wait_until
+from tests.marks import ONE_DATABASE, ONE_SHOP
 from tests.processes import Process, free_port, listens
 
 
@@ -59,6 +60,8 @@ def visitor(shop: int) -> Visitor:
     return Visitor(shop)
 
 
+@ONE_DATABASE
+@ONE_SHOP
 def test_the_page_has_its_forms(visitor: Visitor) -> None:
     answer = visitor.get("/", headers={"Accept": "text/html"})
     assert answer.status_code == 200
@@ -81,6 +84,8 @@ def test_a_mail_arrives_while_the_page_answers_at_once(visitor: Visitor) -> None
     assert "Ada" in mail["subject"] + mail["body"]
 
 
+@ONE_DATABASE
+@ONE_SHOP
 def test_a_browser_without_scripts_is_sent_back_to_the_page(visitor: Visitor) -> None:
     visitor.session.headers["Accept"] = "text/html"
     answer = visitor.post(
@@ -89,6 +94,8 @@ def test_a_browser_without_scripts_is_sent_back_to_the_page(visitor: Visitor) ->
     assert answer.status_code == 303
 
 
+@ONE_DATABASE
+@ONE_SHOP
 def test_bad_input_is_answered_kindly(visitor: Visitor) -> None:
     answer = visitor.post("/contact", name="", email="not an address", message="")
     assert answer.status_code == 400
@@ -153,12 +160,16 @@ def test_tasks_are_counted_by_state(visitor: Visitor) -> None:
     wait_until(lambda: visitor.get("/stats").json()["done"] == before["done"] + 1, 30)
 
 
+@ONE_DATABASE
+@ONE_SHOP
 def test_csrf_protection_is_on(visitor: Visitor, shop: int) -> None:
     for path in ("/contact", "/report", "/fail"):
         answer = requests.post(f"http://127.0.0.1:{shop}{path}", timeout=30)
         assert answer.status_code == 400
 
 
+@ONE_DATABASE
+@ONE_SHOP
 def test_sessions_are_private_files(visitor: Visitor, data: Path) -> None:
     visitor.token()
     sessions = list(data.rglob("*.session"))
@@ -191,6 +202,7 @@ def environment(path: Path) -> bytes:
         return b""
 
 
+@ONE_SHOP
 @pytest.mark.backends("sqlite")
 def test_a_taken_port_is_said(data: Path, shop: int) -> None:
     command = [sys.executable, "-m", "example_app.demo", "--port", str(shop)]

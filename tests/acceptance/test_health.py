@@ -11,6 +11,7 @@ import pytest
 from tests.acceptance.conftest import Commands
 from tests.fixtures.scripts import Script
 from tests.fixtures.services import sqs_settings
+from tests.marks import ONE_DATABASE
 from tests.processes import Process
 from tests.proxy import Proxy
 
@@ -46,6 +47,7 @@ class TestWithoutSqs:
     def broker_settings(self, proxy: Proxy) -> dict[str, str]:
         return sqs_settings(proxy.url)
 
+    @ONE_DATABASE
     def test_it_says_so_until_it_is_back(
         self, commands: Commands, proxy: Proxy, health: Path
     ) -> None:
@@ -60,6 +62,7 @@ class TestWithoutSqs:
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(30) == 0, worker.output
 
+    @ONE_DATABASE
     def test_it_ends_with_an_error_when_that_lasts(
         self, commands: Commands, proxy: Proxy
     ) -> None:

@@ -18,6 +18,7 @@ from tests.databases import PROJECT
 from tests.fixtures.apps import AppFactory
 from tests.fixtures.services import app_config, sqs_client, sqs_settings
 from tests.helpers import Browser, wait_until
+from tests.marks import ONE_DATABASE
 from tests.proxy import Call, Proxy
 
 POLICIES = PROJECT / "docs" / "iam"
@@ -105,6 +106,7 @@ def needs(proxy: Proxy) -> Callable[[], set[Need]]:
     return take
 
 
+@ONE_DATABASE
 def test_web_and_worker(
     app_factory: AppFactory,
     broker_settings: dict[str, str],
@@ -133,6 +135,7 @@ def test_web_and_worker(
     Policy("web.json", base=base).check(web | needs())
 
 
+@ONE_DATABASE
 def test_reaper(
     app_factory: AppFactory,
     broker_settings: dict[str, str],
@@ -150,6 +153,7 @@ def test_reaper(
     Policy("reaper.json", base=base).check(needs())
 
 
+@ONE_DATABASE
 def test_who_creates_queues(
     app_factory: AppFactory,
     broker_settings: dict[str, str],

@@ -18,6 +18,7 @@ from tests.fixtures.apps import AppFactory
 from tests.fixtures.scripts import Script
 from tests.fixtures.services import app_config
 from tests.helpers import Browser, labels, query, states, wait_until
+from tests.marks import ONE_BROKER, ONE_DATABASE, once
 from tests.processes import Process, free_port
 from tests.proxy import Proxy
 
@@ -174,6 +175,7 @@ def test_processes_and_threads_work_side_by_side(
     assert len(lines(started)) == 4
 
 
+@ONE_BROKER
 def test_how_many_run_at_a_time_unless_told(
     script: Script, commands: Commands, database: str, tmp_path: Path
 ) -> None:
@@ -190,6 +192,7 @@ def test_how_many_run_at_a_time_unless_told(
     worker.wait_until(lambda: states(database) == ["done"] * 3, "done")
 
 
+@ONE_DATABASE
 def test_the_first_process_runs_maintenance_for_all(
     commands: Commands, broker_settings: dict[str, str]
 ) -> None:
@@ -297,6 +300,7 @@ def test_web_tasks_without_the_app_are_left_with_a_warning(
     commands.run(commands.flask("worker", "--burst"))
 
 
+@once
 def test_mail_through_the_command(
     script: Script, commands: Commands, smtp_server: Any
 ) -> None:
@@ -311,6 +315,7 @@ def test_mail_through_the_command(
 # What is wrong is said, and ends it.
 
 
+@ONE_BROKER
 def test_a_database_that_is_not_there(commands: Commands) -> None:
     commands.database = "no_such_database"
     worker = commands.worker("--burst")
@@ -319,12 +324,14 @@ def test_a_database_that_is_not_there(commands: Commands) -> None:
     assert "Traceback" not in worker.output
 
 
+@once
 def test_no_database_at_all(commands: Commands) -> None:
     worker = commands.start("nereid-async", "worker", "-c", commands.conf)
     assert worker.wait(30) != 0
     assert "-d" in worker.output
 
 
+@once
 def test_a_wrong_setting(commands: Commands) -> None:
     text = commands.conf.read_text()
     text = text.replace("[async_sqs]\n", "[async_sqs]\nbrokr = sqs\n")
@@ -352,6 +359,7 @@ def test_a_wrong_setting_of_an_app_that_flask_loads(
     assert "Traceback" not in flask.output
 
 
+@once
 def test_a_missing_key(commands: Commands) -> None:
     lines = commands.conf.read_text().splitlines()
     kept = [line for line in lines if not line.startswith("signing_key")]
@@ -362,6 +370,7 @@ def test_a_missing_key(commands: Commands) -> None:
     assert "Traceback" not in worker.output
 
 
+@once
 def test_a_bad_queue_name(commands: Commands) -> None:
     worker = commands.worker("--burst", "--queue", "a queue")
     assert worker.wait(30) != 0
@@ -369,6 +378,7 @@ def test_a_bad_queue_name(commands: Commands) -> None:
     assert "Traceback" not in worker.output
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize("broker_settings", ["sqs"], indirect=True)
 def test_an_unreachable_sqs_is_said(
     commands: Commands, broker_settings: dict[str, str]
@@ -400,6 +410,7 @@ def test_queues_of_another_account_that_cannot_be_seen(
     assert proxy.count("CreateQueue") == 0
 
 
+@once
 def test_help_and_version(commands: Commands) -> None:
     text = commands.run(commands.start("nereid-async", "--help"))
     assert "worker" in text

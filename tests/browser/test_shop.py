@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.fixtures.chromium import NewContext, picture
 from tests.helpers import wait_until
+from tests.marks import ONE_SHOP
 
 pytestmark = pytest.mark.backends("sqlite")
 
@@ -47,6 +48,7 @@ def test_contact(page: Page) -> None:
     picture(page, "contact")
 
 
+@ONE_SHOP
 def test_contact_with_mistakes(page: Page) -> None:
     page.get_by_label("Your name").fill("Ada")
     page.get_by_label("E-mail address").fill("ada@example")
@@ -180,6 +182,7 @@ def test_offline_and_back(page: Page) -> None:
     see_report(page)
 
 
+@ONE_SHOP
 def test_by_keyboard(page: Page) -> None:
     page.keyboard.press("Tab")
     expect(page.get_by_text("Skip to the content")).to_be_focused()
@@ -193,6 +196,7 @@ def test_by_keyboard(page: Page) -> None:
     see_report(page)
 
 
+@ONE_SHOP
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", ["/", "/mailbox", "/stats"])
 def test_accessible(new_context: NewContext, path: str, scheme: str) -> None:
@@ -212,6 +216,7 @@ def check_with_axe(page: Page) -> None:
     assert results.violations_count == 0, results.generate_report()
 
 
+@ONE_SHOP
 def test_on_a_phone(new_context: NewContext) -> None:
     page = new_context(viewport={"width": 390, "height": 844}).new_page()
     page.goto("/")

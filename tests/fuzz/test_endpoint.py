@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.helpers import Browser, burst
+from tests.marks import ONE_DATABASE
 
 #: What a visitor may be told: never a result, never an error of ours.
 REFUSALS = {301, 308, 400, 404, 405, 410}
@@ -26,6 +27,7 @@ def task(client: Browser, app: Any) -> dict[str, Any]:
     return made
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize("broker_settings", ["database"], indirect=True)
 def test_paths(app: Any, client: Browser, task: dict[str, Any]) -> None:
     id = task["id"]
@@ -52,6 +54,7 @@ def test_paths(app: Any, client: Browser, task: dict[str, Any]) -> None:
     check()
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize("broker_settings", ["database"], indirect=True)
 def test_queries(client: Browser, task: dict[str, Any]) -> None:
     """They change nothing: the owner is answered."""
@@ -70,6 +73,7 @@ def test_queries(client: Browser, task: dict[str, Any]) -> None:
     check()
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize("broker_settings", ["database"], indirect=True)
 def test_cookies(
     app: Any, task: dict[str, Any], hostile: Callable[[bool], None]

@@ -15,6 +15,7 @@ from trytond.transaction import Transaction
 
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.helpers import query
+from tests.marks import ONE_DATABASE
 
 KEY = base64.urlsafe_b64encode(b"a key of 32 bytes, for the tests").decode()
 OTHER_KEY = base64.urlsafe_b64encode(b"the key after the rotation of it").decode()
@@ -31,6 +32,7 @@ def calls(name: str) -> dict[str, Callable[[], Any]]:
     }
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("call", ["read", "create", "write", "delete"])
 def test_a_plain_user_may_do_nothing(database: str, name: str, call: str) -> None:
@@ -41,6 +43,7 @@ def test_a_plain_user_may_do_nothing(database: str, name: str, call: str) -> Non
             calls(name)[call]()
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize("name", MODELS)
 def test_an_administrator_reads_and_does_no_more(database: str, name: str) -> None:
     with Transaction().start(database, 1, context={"_check_access": True}):
@@ -50,6 +53,7 @@ def test_an_administrator_reads_and_does_no_more(database: str, name: str) -> No
                 calls(name)[call]()
 
 
+@ONE_DATABASE
 def test_deferring_is_no_rpc(database: str) -> None:
     """``async.async`` names methods: it must not be callable from outside."""
     with Transaction().start(database, 1):
@@ -57,6 +61,7 @@ def test_deferring_is_no_rpc(database: str) -> None:
             assert "defer" not in Pool().get(name).__rpc__
 
 
+@ONE_DATABASE
 def test_an_administrator_sees_it_in_the_client(database: str) -> None:
     with Transaction().start(database, 1, context={"_check_access": True}):
         Task = Pool().get("async.task")
@@ -89,6 +94,7 @@ class TestArgumentsAndResults:
         ((id,),) = query(script.database, "SELECT id FROM async_task")
         return int(id)
 
+    @ONE_DATABASE
     @pytest.mark.parametrize("name", DATA)
     def test_an_administrator_does_not_see_them(
         self, script: Script, task: int, name: str
@@ -115,6 +121,7 @@ class TestArgumentsAndResults:
             with pytest.raises(AccessError):
                 Pool().get("async.task").search([(name, "like", "%4242%")])
 
+    @ONE_DATABASE
     def test_a_member_sees_them(self, script: Script, task: int) -> None:
         with script.transaction():
             pool = Pool()
@@ -136,6 +143,7 @@ class TestArgumentsAndResults:
                     [pool.get("res.user")(1)], {"groups": [("remove", [group])]}
                 )
 
+    @ONE_DATABASE
     def test_what_cannot_be_read_is_told(
         self, script: Script, tryton_conf: ConfWriter
     ) -> None:
@@ -148,6 +156,7 @@ class TestArgumentsAndResults:
                 assert "encryption_key" in text
 
 
+@ONE_DATABASE
 def test_lists_have_no_column_that_clients_cannot_show(database: str) -> None:
     """They have none for a ``Timestamp``, and hang if they are to show one."""
     with Transaction().start(database, 1):

@@ -20,12 +20,14 @@ from nereid_async.errors import (
 from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.helpers import query
+from tests.marks import ONE_DATABASE, once
 
 
 def model() -> Any:
     return Pool().get("async_test.record")
 
 
+@once
 def test_id_and_url(script: Script) -> None:
     with script.transaction():
         result = model().echo.defer(1)
@@ -61,6 +63,7 @@ def test_before_it_has_run(script: Script) -> None:
         assert 0.4 < time.monotonic() - started < 5
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize("value", [None, 0, "", [], False, "x", (1, 2)], ids=repr)
 def test_the_value_is_kept_in_the_handle(script: Script, value: Any) -> None:
     with script.transaction():

@@ -23,6 +23,7 @@ from tests.fixtures.apps import SECRET_KEY, AppFactory
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import app_config, sqs_client, sqs_settings
 from tests.helpers import Browser, burst, labels, states, wait_until
+from tests.marks import ONE_DATABASE
 from tests.proxy import Call, Proxy, Refusal
 
 #: How AWS says that it cannot just now.
@@ -63,6 +64,7 @@ def create_queues(settings: dict[str, str], database: str) -> None:
 # Passing errors.
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize(("code", "status"), PASSING)
 def test_a_request_goes_on_and_its_task_runs_later(
     script: Script,
@@ -82,6 +84,7 @@ def test_a_request_goes_on_and_its_task_runs_later(
     assert labels(database) == ["commit"]
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize(("code", "status"), PASSING)
 def test_a_worker_goes_on_receiving(
     script: Script, proxy: Proxy, database: str, code: str, status: int
@@ -102,6 +105,7 @@ def test_a_worker_goes_on_receiving(
     assert labels(database) == ["x"]
 
 
+@ONE_DATABASE
 def test_an_outage_costs_a_few_requests_one_timeout_and_the_others_nothing(
     app_factory: AppFactory, proxy: Proxy
 ) -> None:
@@ -129,6 +133,7 @@ def test_an_outage_costs_a_few_requests_one_timeout_and_the_others_nothing(
 # Credentials.
 
 
+@ONE_DATABASE
 def test_renewed_credentials_are_read(
     proxy: Proxy,
     tmp_path: Path,
@@ -161,6 +166,7 @@ def test_renewed_credentials_are_read(
     assert [call.access_key for call in proxy.made] == ["OLD", "NEW"]
 
 
+@ONE_DATABASE
 def test_no_credentials_at_all_says_where_to_set_them(
     proxy: Proxy,
     tryton_conf: ConfWriter,
@@ -183,6 +189,7 @@ def test_no_credentials_at_all_says_where_to_set_them(
 # Queues.
 
 
+@ONE_DATABASE
 def test_a_missing_queue_is_created(
     script: Script, proxy: Proxy, database: str
 ) -> None:
@@ -193,6 +200,7 @@ def test_a_missing_queue_is_created(
     assert labels(database) == ["x"]
 
 
+@ONE_DATABASE
 def test_a_missing_queue_that_is_not_to_be_created_is_named(
     script: Script,
     proxy: Proxy,
@@ -213,6 +221,7 @@ def test_a_missing_queue_that_is_not_to_be_created_is_named(
     assert labels(database) == ["x"]
 
 
+@ONE_DATABASE
 def test_denied_to_create_queues(script: Script, proxy: Proxy, database: str) -> None:
     proxy.refuse("AccessDenied", 403, only="CreateQueue")
     with script.transaction():
@@ -242,6 +251,7 @@ def test_denied_to_create_reply_queues_the_answer_is_in_the_row(
     assert proxy.count("DeleteMessageBatch") == 1, received
 
 
+@ONE_DATABASE
 def test_queues_of_operations_need_no_create_list_or_tag(
     app_factory: AppFactory,
     proxy: Proxy,
@@ -267,6 +277,7 @@ def test_queues_of_operations_need_no_create_list_or_tag(
     assert not [name for name in made if name.startswith(("Create", "List", "Tag"))]
 
 
+@ONE_DATABASE
 def test_reply_queues_cannot_be_made_by_operations(app_factory: AppFactory) -> None:
     with pytest.raises(ConfigurationError, match="results = database"):
         app_factory(ASYNC_BROKER="sqs", ASYNC_SQS_CREATE_QUEUES=False)

@@ -12,6 +12,7 @@ from trytond.pool import Pool
 from tests import plain_tasks
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.helpers import labels, query
+from tests.marks import ONE_DATABASE, once
 
 
 def model() -> Any:
@@ -107,12 +108,14 @@ def imports(tryton_conf: ConfWriter) -> None:
     tryton_conf(imports="tests.plain_tasks")
 
 
+@once
 @pytest.mark.parametrize("kind", CALLS)
 def test_kinds_of_calls(script: Script, kind: str) -> None:
     defer, expected = CALLS[kind]
     assert script.value_of(defer) == expected
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize(
     "method", ["above", "below", "static_above", "static_below", "overridden_below"]
 )
@@ -137,17 +140,20 @@ INSTANCE_CALLS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+@once
 @pytest.mark.parametrize("kind", INSTANCE_CALLS)
 def test_instance_methods(script: Script, database: str, kind: str) -> None:
     assert script.value_of(lambda: INSTANCE_CALLS[kind](saved())) == "after"
     assert query(database, "SELECT name FROM async_test_record") == [("after",)]
 
 
+@once
 def test_an_overridden_instance_method(script: Script) -> None:
     value = script.value_of(lambda: saved("me").overridden_instance.defer("x"))
     assert value == ["me", "x", "base", "override"]
 
 
+@once
 def test_a_direct_call_runs_here_and_now(script: Script, database: str) -> None:
     with script.transaction():
         assert model().above(2) == ["async_test.record", 2]
@@ -159,6 +165,7 @@ def test_a_direct_call_runs_here_and_now(script: Script, database: str) -> None:
     assert query(database, "SELECT count(*) FROM async_task") == [(0,)]
 
 
+@once
 def test_methods_without_the_decorator(script: Script, database: str) -> None:
     with script.transaction():
         Pool().get("async.async").defer(
@@ -168,6 +175,7 @@ def test_methods_without_the_decorator(script: Script, database: str) -> None:
     assert labels(database) == ["old api"]
 
 
+@once
 def test_only_decorated_ones_if_told_so(
     script: Script, tryton_conf: ConfWriter, database: str
 ) -> None:
@@ -200,6 +208,7 @@ def test_records_arrive_as_they_are_in_the_database(script: Script) -> None:
     assert script.value_of(defer) == Decimal("3.15")
 
 
+@once
 def test_a_record_travels_both_ways(script: Script) -> None:
     with script.transaction():
         record = saved()

@@ -23,6 +23,7 @@ from tests.fixtures.apps import SECRET_KEY, AppFactory
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import sqs_settings
 from tests.helpers import Browser, labels, states
+from tests.marks import ONE_DATABASE, once
 
 
 def model() -> Any:
@@ -41,6 +42,7 @@ def nothing_left(script: Script, database: str) -> Callable[[], None]:
     return check
 
 
+@once
 def test_without_a_transaction(script: Script, nothing_left: Any) -> None:
     with pytest.raises(NoTransaction, match="Transaction"):
         script.record.write_entry.defer("x")
@@ -49,6 +51,7 @@ def test_without_a_transaction(script: Script, nothing_left: Any) -> None:
     nothing_left()
 
 
+@once
 def test_after_the_transaction(script: Script, nothing_left: Any) -> None:
     with script.transaction():
         Record = model()
@@ -67,6 +70,7 @@ UNSAVED: dict[str, tuple[Callable[[], Any], str]] = {
 }
 
 
+@once
 @pytest.mark.parametrize("kind", UNSAVED)
 def test_an_unsaved_record_is_named(
     script: Script, nothing_left: Any, kind: str
@@ -81,6 +85,7 @@ def test_an_unsaved_record_is_named(
     nothing_left()
 
 
+@once
 @pytest.mark.parametrize(
     "value",
     [object(), {1}, lambda: None, math, 10**5_000, MultiDict([("size", "S")])],
@@ -97,6 +102,7 @@ def test_what_cannot_travel_is_named(
     nothing_left()
 
 
+@once
 def test_too_large_names_the_argument(script: Script, nothing_left: Any) -> None:
     with script.transaction():
         with pytest.raises(MessageTooLarge) as caught:
@@ -112,6 +118,7 @@ def test_just_below_the_limit_travels(script: Script) -> None:
     assert value == "x" * size
 
 
+@once
 def test_a_context_value_that_cannot_travel_is_named(
     script: Script, nothing_left: Any
 ) -> None:
@@ -121,6 +128,7 @@ def test_a_context_value_that_cannot_travel_is_named(
     nothing_left()
 
 
+@once
 def test_private_context_is_left_at_home(script: Script, database: str) -> None:
     with script.transaction(_private=object()):
         model().write_entry.defer("sent")
@@ -128,6 +136,7 @@ def test_private_context_is_left_at_home(script: Script, database: str) -> None:
     assert labels(database) == ["sent"]
 
 
+@once
 def test_arguments_that_do_not_fit(script: Script, nothing_left: Any) -> None:
     with script.transaction():
         calls: tuple[Callable[[], Any], ...] = (
@@ -142,6 +151,7 @@ def test_arguments_that_do_not_fit(script: Script, nothing_left: Any) -> None:
     nothing_left()
 
 
+@once
 def test_unknown_and_bad_options_are_named(script: Script, nothing_left: Any) -> None:
     with script.transaction():
         with pytest.raises(ConfigurationError, match="dealy"):
@@ -153,6 +163,7 @@ def test_unknown_and_bad_options_are_named(script: Script, nothing_left: Any) ->
     nothing_left()
 
 
+@once
 def test_the_old_api_names_what_is_missing(script: Script, nothing_left: Any) -> None:
     with script.transaction():
         Async = Pool().get("async.async")
@@ -177,6 +188,7 @@ def test_an_error_takes_nothing_else_with_it(script: Script, database: str) -> N
     assert sorted(labels(database)) == ["after", "before"]
 
 
+@ONE_DATABASE
 def test_a_long_delay_on_bare_sqs(
     database: str, tryton_conf: ConfWriter, ministack: str
 ) -> None:
@@ -190,6 +202,7 @@ def test_a_long_delay_on_bare_sqs(
         transaction.rollback()
 
 
+@ONE_DATABASE
 def test_a_task_that_can_be_cancelled_needs_a_row(
     database: str, tryton_conf: ConfWriter, ministack: str
 ) -> None:
@@ -200,6 +213,7 @@ def test_a_task_that_can_be_cancelled_needs_a_row(
         transaction.rollback()
 
 
+@ONE_DATABASE
 def test_an_error_in_a_view_is_an_error_of_that_view(
     app_factory: AppFactory, database: str
 ) -> None:

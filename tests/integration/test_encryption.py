@@ -13,6 +13,7 @@ from tests.fixtures.apps import AppFactory
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, app_config, sqs_settings
 from tests.helpers import Browser, burst, query, run_until, states
+from tests.marks import ONE_DATABASE
 
 Hostile = Callable[[bool], None]
 
@@ -77,6 +78,7 @@ class TestKeys:
     def broker_settings(self) -> dict[str, str]:
         return {"broker": "database"}
 
+    @ONE_DATABASE
     def test_python_gets_the_value(
         self, script: Script, tryton_conf: ConfWriter
     ) -> None:
@@ -84,6 +86,7 @@ class TestKeys:
         value = {"card": SECRET, "none": None}
         assert script.value_of(lambda: script.record.echo.defer(value)) == value
 
+    @ONE_DATABASE
     def test_after_a_rotation(self, script: Script, tryton_conf: ConfWriter) -> None:
         tryton_conf(encryption_key=KEY)
         with script.transaction():
@@ -97,6 +100,7 @@ class TestKeys:
             for handle, value in ((done, "done"), (waiting, "waiting")):
                 assert AsyncResult(handle.id).get(10) == value
 
+    @ONE_DATABASE
     def test_what_was_deferred_before_there_was_a_key(
         self, script: Script, tryton_conf: ConfWriter
     ) -> None:
@@ -107,6 +111,7 @@ class TestKeys:
         with script.transaction():
             assert AsyncResult(result.id).get(10) == "plain"
 
+    @ONE_DATABASE
     @pytest.mark.parametrize("key", [None, NEW_KEY], ids=["none", "another"])
     def test_a_worker_without_the_key_leaves_it_to_one_that_has_it(
         self,
@@ -125,6 +130,7 @@ class TestKeys:
         tryton_conf(encryption_key=KEY)
         run_until(script, lambda: states(script.database) == ["done"])
 
+    @ONE_DATABASE
     def test_a_result_whose_key_is_gone(
         self, app_factory: AppFactory, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -138,6 +144,7 @@ class TestKeys:
             assert after.get(task["url"]).status_code == 410
         assert "encryption_key" in caplog.text
 
+    @ONE_DATABASE
     def test_a_result_copied_into_another_row_is_not_told(
         self, app_factory: AppFactory, database: str, hostile: Hostile
     ) -> None:

@@ -12,6 +12,7 @@ import pytest
 from nereid_async import AsyncResult
 from tests.fixtures.apps import AppFactory
 from tests.helpers import Browser, query
+from tests.marks import ONE_DATABASE, once
 
 Burst = Callable[[], None]
 
@@ -86,6 +87,7 @@ def test_an_ignored_result_is_null(client: Browser, burst: Burst) -> None:
     assert answer.json["result"] is None
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize("value", [None, 0, False, "", [], {}, "<b>&\u2028"])
 def test_plain_values(client: Browser, burst: Burst, value: Any) -> None:
     task = client.defer("echo", value)
@@ -179,6 +181,7 @@ def test_deleting_what_is_anothers_is_unknown_too(
     assert client.get(task["url"]).json["result"] == "mine"
 
 
+@once
 def test_an_anonymous_visitor_still_reads_it_after_login(
     client: Browser, burst: Burst
 ) -> None:
@@ -190,6 +193,7 @@ def test_an_anonymous_visitor_still_reads_it_after_login(
     assert client.get(task["url"]).status_code == 200
 
 
+@once
 def test_what_a_user_asked_for_is_gone_with_the_login(
     client: Browser, burst: Burst
 ) -> None:
@@ -206,6 +210,7 @@ def test_what_a_user_asked_for_is_gone_with_the_login(
     assert client.get(task["url"]).status_code == 200
 
 
+@once
 def test_the_same_user_in_another_browser_has_not_asked(
     client: Browser, app: Any, burst: Burst
 ) -> None:
@@ -317,6 +322,7 @@ def test_head_is_get_without_a_body(client: Browser, burst: Burst) -> None:
         burst()
 
 
+@once
 def test_options_and_other_methods(client: Browser) -> None:
     task = client.defer("echo", "x")
     answer = client.client.options(task["url"])
@@ -328,6 +334,7 @@ def test_options_and_other_methods(client: Browser) -> None:
     assert client.send("PUT", task["url"]).status_code == 405
 
 
+@once
 def test_waiting_is_bounded(app_factory: AppFactory, burst: Burst) -> None:
     import time
 
@@ -338,6 +345,7 @@ def test_waiting_is_bounded(app_factory: AppFactory, burst: Burst) -> None:
     assert 0.8 < time.monotonic() - started < 5
 
 
+@once
 def test_waiting_is_off_by_default(client: Browser) -> None:
     import time
 
@@ -348,6 +356,7 @@ def test_waiting_is_off_by_default(client: Browser) -> None:
     assert time.monotonic() - started < 2
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize("wait", ["", "x", "-1", "nan", "inf", "1e999"])
 def test_a_bad_wait_is_no_error(app_factory: AppFactory, wait: str) -> None:
     browser = Browser(app_factory(ASYNC_POLL_MAX_WAIT=0.2, ASYNC_POLL_MAX_HELD=1))
@@ -373,6 +382,7 @@ def test_a_wait_ends_when_the_task_does(app_factory: AppFactory, burst: Any) -> 
     assert time.monotonic() - started < 15
 
 
+@once
 def test_no_locale_and_no_csrf_token_is_needed_to_read(
     client: Browser, burst: Burst
 ) -> None:
@@ -382,6 +392,7 @@ def test_no_locale_and_no_csrf_token_is_needed_to_read(
     assert client.client.get(task["url"]).status_code == 200
 
 
+@once
 def test_reading_sets_no_cookie(client: Browser, app: Any, burst: Burst) -> None:
     task = client.defer("echo", "x")
     burst()
@@ -389,6 +400,7 @@ def test_reading_sets_no_cookie(client: Browser, app: Any, burst: Burst) -> None
     assert "Set-Cookie" not in Browser(app).get(task["url"]).headers
 
 
+@once
 def test_the_script_is_served(client: Browser) -> None:
     answer = client.get("/async/client.js")
     assert answer.status_code == 200
@@ -396,6 +408,7 @@ def test_the_script_is_served(client: Browser) -> None:
     assert "asyncResult" in answer.text
 
 
+@ONE_DATABASE
 def test_an_unreachable_store_is_503(app_factory: AppFactory, proxy: Any) -> None:
     from tests.fixtures.services import app_config, sqs_settings
     from tests.helpers import burst as run
@@ -412,6 +425,7 @@ def test_an_unreachable_store_is_503(app_factory: AppFactory, proxy: Any) -> Non
     check_common(answer, "application/problem+json")
 
 
+@once
 def test_decimals_dates_and_records_are_plain_for_browsers(
     client: Browser, burst: Burst, database: str
 ) -> None:

@@ -14,6 +14,7 @@ from nereid_async.errors import TaskFailed
 from tests.fixtures.apps import AppFactory
 from tests.fixtures.scripts import Script
 from tests.helpers import Browser, burst, query
+from tests.marks import ONE_DATABASE
 
 Hostile = Callable[[bool], None]
 
@@ -44,6 +45,7 @@ def failed(browser: Browser, app: Any, task: str, *args: Any, **order: Any) -> A
     return answer
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize("keep", [True, False])
 def test_details_are_not_for_the_browser(
     client: Browser,
@@ -69,6 +71,7 @@ def test_details_are_not_for_the_browser(
     assert told[1] in line.message and line.levelno == logging.ERROR
 
 
+@ONE_DATABASE
 @database_only
 def test_python_gets_all_of_it(script: Script) -> None:
     with script.transaction():
@@ -83,6 +86,7 @@ def test_python_gets_all_of_it(script: Script) -> None:
     assert caught.value.error_id == json.loads(row)["id"]
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize(
     "kind", ["UserError", "UserWarning", "RequiredValidationError"]
 )
@@ -94,6 +98,7 @@ def test_what_tryton_tells_its_users_is_told(
     assert error == {"type": kind, "message": "Grüße: no stock left"}
 
 
+@ONE_DATABASE
 @database_only
 def test_what_the_task_declares_public_is_told(client: Browser, app: Any) -> None:
     for kind in ("Refusal", "SpecialRefusal"):
@@ -103,6 +108,7 @@ def test_what_the_task_declares_public_is_told(client: Browser, app: Any) -> Non
     assert error["type"] == "TaskFailed"
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize(
     ("name", "public"),
     [
@@ -123,6 +129,7 @@ def test_what_the_setting_declares_public_is_told(
     assert ("no such colour" in error["message"]) == public
 
 
+@ONE_DATABASE
 @database_only
 def test_the_sentence_is_in_the_visitors_language(client: Browser, app: Any) -> None:
     made = client.defer("fail", DETAILS, locale="de")

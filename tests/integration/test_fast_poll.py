@@ -14,6 +14,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from nereid_async import NereidAsync
 from tests.fixtures.apps import AppFactory
 from tests.helpers import Browser, query
+from tests.marks import ONE_DATABASE, once
 
 Burst = Callable[[], None]
 
@@ -64,6 +65,7 @@ def both(app: Any, client: Browser) -> BothRoutes:
     return BothRoutes(app, client)
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize(
     "task", ["pending", "done", "failed", "acknowledged", "expired", "gone"]
@@ -115,6 +117,7 @@ def test_the_same_no_for_a_stranger_and_for_what_is_unknown(
     assert dispatched.count == before + 2
 
 
+@once
 @pytest.mark.parametrize(
     "path",
     [
@@ -139,6 +142,7 @@ def test_other_spellings_go_the_normal_way(
     assert not fast[0].startswith("2")
 
 
+@once
 def test_a_host_that_is_not_known_goes_the_normal_way(
     app: Any, client: Browser, dispatched: Dispatched
 ) -> None:
@@ -151,6 +155,7 @@ def test_a_host_that_is_not_known_goes_the_normal_way(
     assert dispatched.count == before + 1
 
 
+@once
 def test_posts_and_deletes_go_the_normal_way(
     app: Any, client: Browser, burst: Burst, dispatched: Dispatched
 ) -> None:
@@ -163,6 +168,7 @@ def test_posts_and_deletes_go_the_normal_way(
     assert dispatched.count == before + 3
 
 
+@ONE_DATABASE
 def test_a_store_that_needs_the_app_goes_the_normal_way(
     app_factory: AppFactory,
 ) -> None:
@@ -196,6 +202,7 @@ def one_way(app: Any, way: str) -> Any:
     return app
 
 
+@ONE_DATABASE
 def test_a_setting_turns_it_off(app_factory: AppFactory) -> None:
     """Maintenance: before_request handlers are heard before polls as well."""
     app = app_factory(ASYNC_FAST_POLL="no")
@@ -209,6 +216,7 @@ def test_a_setting_turns_it_off(app_factory: AppFactory) -> None:
 HEADERS = {"Content-Security-Policy": "default-src 'none'", "X-Shop": "a b"}
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize(
     "given", [HEADERS, "\n".join(f"{name}: {it}" for name, it in HEADERS.items())]
 )
@@ -224,6 +232,7 @@ def test_headers(app_factory: AppFactory, way: str, given: Any) -> None:
     assert client.get("/async/client.js").headers["X-Content-Type-Options"] == "nosniff"
 
 
+@ONE_DATABASE
 def test_a_hook_may_refuse(app_factory: AppFactory, way: str) -> None:
     extension = NereidAsync()
     asked = []
@@ -252,6 +261,7 @@ def test_a_hook_may_refuse(app_factory: AppFactory, way: str) -> None:
     assert client.client.head(task["url"]).status_code == 429
 
 
+@ONE_DATABASE
 def test_a_hook_that_returns_something_else_is_told_so(
     app_factory: AppFactory, way: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -268,6 +278,7 @@ def test_a_hook_that_returns_something_else_is_told_so(
     assert "before_poll: closed returned no Response: ('closed', 503)" in caplog.text
 
 
+@ONE_DATABASE
 def test_what_a_hook_raises_is_handled_as_a_views(
     app_factory: AppFactory, way: str
 ) -> None:
@@ -295,6 +306,7 @@ def test_what_a_hook_raises_is_handled_as_a_views(
     assert (answer.status_code, answer.text) == (418, "the hook's")
 
 
+@ONE_DATABASE
 def test_an_error_of_its_own_is_logged_and_signalled_as_a_views(
     app_factory: AppFactory, way: str, caplog: pytest.LogCaptureFixture
 ) -> None:

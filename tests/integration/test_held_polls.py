@@ -11,6 +11,7 @@ import pytest
 
 from tests.fixtures.apps import AppFactory
 from tests.helpers import Browser, burst, query, wait_until
+from tests.marks import ONE_DATABASE
 from tests.site import VISITORS
 
 ADA, _ = VISITORS
@@ -22,6 +23,7 @@ def holding(app_factory: AppFactory) -> Any:
     return app_factory(ASYNC_POLL_MAX_WAIT=20, ASYNC_POLL_MAX_HELD=2)
 
 
+@ONE_DATABASE
 def test_a_held_poll_ends_with_the_task(holding: Any) -> None:
     client = Browser(holding)
     task = client.defer("echo", "x")
@@ -56,6 +58,7 @@ def test_a_held_poll_holds_no_connection_and_no_transaction(holding: Any) -> Non
     poll.join()
 
 
+@ONE_DATABASE
 def test_the_normal_way_is_never_held(holding: Any) -> None:
     client = Browser(holding)
     task = client.defer("echo", "x")
@@ -109,6 +112,7 @@ def held_poll_of_ada(app: Any) -> tuple[Browser, dict[str, Any], Polls]:
     return client, task, polls
 
 
+@ONE_DATABASE
 def test_of_many_only_some_are_held(holding: Any) -> None:
     client = Browser(holding)
     task = client.defer("echo", "x")
@@ -130,6 +134,7 @@ def test_of_many_only_some_are_held(holding: Any) -> None:
     assert [answer.status_code for answer in polls.end()] == [200, 200]
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize("threads", [True, False])
 def test_without_a_setting_it_depends_on_the_server(
     app_factory: AppFactory, threads: bool
@@ -160,6 +165,7 @@ def open_again(database: str) -> Iterator[None]:
     query(database, "UPDATE nereid_website SET active = %s", True)
 
 
+@ONE_DATABASE
 @pytest.mark.usefixtures("open_again")
 @pytest.mark.parametrize("end", [logged_out, closed])
 def test_it_ends_when_its_visitor_may_read_no_more(
@@ -177,6 +183,7 @@ def test_it_ends_when_its_visitor_may_read_no_more(
     ]
 
 
+@ONE_DATABASE
 def test_it_hands_out_nothing_after_a_logout(holding: Any) -> None:
     """Not even what has ended since it last looked at who asks."""
     client, _, polls = held_poll_of_ada(holding)
@@ -190,6 +197,7 @@ def test_it_hands_out_nothing_after_a_logout(holding: Any) -> None:
     assert answer.status_code == 404
 
 
+@ONE_DATABASE
 def test_a_host_that_only_nereid_can_tell_by_now_is_no_end(holding: Any) -> None:
     """What Nereid has found counts for a while, which may end while a poll is held."""
     holding.wsgi_app.parts.hosts.fresh_s = 0.5

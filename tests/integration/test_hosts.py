@@ -13,6 +13,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from nereid_async.web.hosts import Hosts, Sites, active_websites
 from tests.fixtures.apps import AppFactory
 from tests.helpers import Browser, query, wait_until
+from tests.marks import ONE_DATABASE
 
 
 @pytest.fixture
@@ -38,6 +39,7 @@ def rename(database: str, website: int) -> Iterator[None]:
     )
 
 
+@ONE_DATABASE
 def test_a_name_that_was_seen(hosts: Hosts, website: int) -> None:
     assert hosts.website("a.example.com") is None
     hosts.learn("a.example.com", website)
@@ -45,12 +47,14 @@ def test_a_name_that_was_seen(hosts: Hosts, website: int) -> None:
     assert hosts.website("b.example.com") is None
 
 
+@ONE_DATABASE
 def test_no_host_is_not_guessed(hosts: Hosts, website: int) -> None:
     for nothing in (None, ""):
         hosts.learn(nothing, website)
         assert hosts.website(nothing) is None
 
 
+@ONE_DATABASE
 def test_names_are_as_long_as_names_are(hosts: Hosts, website: int) -> None:
     longest = "a" * 255 + ":65535"
     hosts.learn(longest, website)
@@ -59,6 +63,7 @@ def test_names_are_as_long_as_names_are(hosts: Hosts, website: int) -> None:
     assert hosts.website(longest + "0") is None
 
 
+@ONE_DATABASE
 def test_a_flood_takes_no_more_than_its_room(database: str, website: int) -> None:
     most = 1_000
     hosts = Hosts(database, most)
@@ -74,6 +79,7 @@ def test_a_flood_takes_no_more_than_its_room(database: str, website: int) -> Non
     assert hosts.website("first.example.com") is None
 
 
+@ONE_DATABASE
 def test_it_is_forgotten_after_a_while(
     hosts: Hosts, website: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,6 +100,7 @@ def test_a_change_of_the_websites_is_seen_within_a_second_or_two(
     wait_until(lambda: hosts.website("a.example.com") is None, 2)
 
 
+@ONE_DATABASE
 def test_one_look_a_second_does_for_all(
     database: str, website: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,6 +119,7 @@ def test_one_look_a_second_does_for_all(
     assert len(looks) == 1
 
 
+@ONE_DATABASE
 def test_all_who_ask_first_at_the_same_time_are_told(
     database: str, website: int
 ) -> None:
@@ -139,6 +147,7 @@ def test_all_who_ask_first_at_the_same_time_are_told(
     assert told == [website] * 2
 
 
+@ONE_DATABASE
 def test_a_request_without_host_goes_the_normal_way(app_factory: AppFactory) -> None:
     app = app_factory()
     client = Browser(app)

@@ -11,6 +11,7 @@ from nereid_async.messages.serialization import dumps, loads
 from nereid_async.messages.signing import Signer
 from tests.fixtures.apps import SECRET_KEY, AppFactory
 from tests.helpers import Browser, burst, labels, query
+from tests.marks import ONE_DATABASE
 
 Hostile = Callable[[bool], None]
 
@@ -18,6 +19,7 @@ Hostile = Callable[[bool], None]
 BINARY_KEY = b"\x01 \x02\n\x03\t0123456789abcdef"
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize("broker_settings", ["database"], indirect=True)
 def test_no_piece_of_a_binary_key_signs(
     app_factory: AppFactory,
@@ -43,6 +45,7 @@ def test_no_piece_of_a_binary_key_signs(
     assert labels(database) == ["right"]
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize("done_before", [True, False])
 def test_after_a_rotation_of_the_secret_key_as_flask_does_it(
     app: Any,

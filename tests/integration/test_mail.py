@@ -9,6 +9,7 @@ from trytond.pool import Pool
 
 from tests.fixtures.scripts import Script
 from tests.helpers import states, wait_until
+from tests.marks import once
 from tests.processes import free_port
 from tests.servers import Mailbox
 
@@ -18,6 +19,7 @@ def defer_mail() -> Any:
     return Record.send_mail.defer("ada@example.com", "Hello", "World")
 
 
+@once
 def test_a_mail_arrives_once_and_only_after_the_task(
     script: Script, smtp: Mailbox
 ) -> None:
@@ -31,6 +33,7 @@ def test_a_mail_arrives_once_and_only_after_the_task(
     assert mail.get_content().strip() == "World"
 
 
+@once
 def test_a_server_that_is_down_is_tried_again(
     script: Script, database: str, smtp: Mailbox
 ) -> None:

@@ -15,6 +15,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from tests.fixtures.apps import SECRET_KEY, AppFactory
 from tests.fixtures.scripts import Script
 from tests.helpers import Browser, burst
+from tests.marks import once
 
 Hostile = Callable[[bool], None]
 
@@ -65,6 +66,7 @@ def test_the_asker_gets_in(door: Door, client: Browser, task: dict[str, Any]) ->
 # Other browsers.
 
 
+@once
 @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "POST", "PUT", "PATCH"])
 def test_another_browser(
     door: Door,
@@ -101,6 +103,7 @@ def test_another_browser(
         hostile(door.opens(task["url"], cookies=cookies, method=method))
 
 
+@once
 def test_options_say_nothing_about_what_is_there(
     app: Any, task: dict[str, Any], hostile: Hostile
 ) -> None:
@@ -111,6 +114,7 @@ def test_options_say_nothing_about_what_is_there(
     hostile(there.data != not_there.data)
 
 
+@once
 def test_a_page_of_another_origin(
     app: Any, client: Browser, task: dict[str, Any], hostile: Hostile
 ) -> None:
@@ -133,6 +137,7 @@ def test_a_page_of_another_origin(
 # Guessed and misspelled ids.
 
 
+@once
 def test_every_other_id_at_a_distance_of_one_bit(
     door: Door, client: Browser, task: dict[str, Any], hostile: Hostile
 ) -> None:
@@ -144,6 +149,7 @@ def test_every_other_id_at_a_distance_of_one_bit(
         hostile(door.opens(f"/async/result/{other}", cookies=cookies))
 
 
+@once
 def test_guesses(door: Door, client: Browser, hostile: Hostile) -> None:
     client.defer("echo", "x")
     cookies = client.cookies
@@ -177,6 +183,7 @@ SPELLINGS = [
 ]
 
 
+@once
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_other_spellings(
     door: Door,
@@ -200,6 +207,7 @@ def test_other_spellings(
 # Sessions.
 
 
+@once
 @pytest.mark.parametrize("has_deferred", [False, True])
 def test_a_session_id_that_was_planted(
     door: Door, app: Any, hostile: Hostile, has_deferred: bool
@@ -218,6 +226,7 @@ def test_a_session_id_that_was_planted(
     hostile(door.opens(task["url"], cookies=planted))
 
 
+@once
 def test_a_session_id_that_was_planted_before_the_login(
     door: Door, app: Any, hostile: Hostile
 ) -> None:
@@ -235,6 +244,7 @@ def test_a_session_id_that_was_planted_before_the_login(
     hostile(door.opens(task["url"], cookies=attacker.cookies))
 
 
+@once
 def test_a_login_keeps_what_was_asked_for_before(app: Any) -> None:
     visitor = Browser(app)
     task = visitor.defer("echo", SECRET)
@@ -243,6 +253,7 @@ def test_a_login_keeps_what_was_asked_for_before(app: Any) -> None:
     assert visitor.get(task["url"]).json["result"] == SECRET
 
 
+@once
 def test_two_tabs_share_what_they_asked_for(app: Any, client: Browser) -> None:
     first = client.defer("echo", "one")
     second = client.defer("echo", "two")
@@ -251,6 +262,7 @@ def test_two_tabs_share_what_they_asked_for(app: Any, client: Browser) -> None:
     assert client.get(second["url"]).json["result"] == "two"
 
 
+@once
 def test_after_the_logout(door: Door, app: Any, hostile: Hostile) -> None:
     visitor = Browser(app)
     visitor.log_in("ada@example.com")
@@ -260,6 +272,7 @@ def test_after_the_logout(door: Door, app: Any, hostile: Hostile) -> None:
     hostile(door.opens(task["url"], cookies=visitor.cookies))
 
 
+@once
 def test_another_user_on_the_same_browser(
     door: Door, app: Any, hostile: Hostile
 ) -> None:
@@ -275,6 +288,7 @@ def test_another_user_on_the_same_browser(
     assert visitor.get(task["url"]).json["result"] == SECRET
 
 
+@once
 def test_a_session_of_another_site(
     app_factory: AppFactory,
     broker_config: dict[str, str],
@@ -295,6 +309,7 @@ def test_a_session_of_another_site(
 # Nobody's, everybody's.
 
 
+@once
 def test_tasks_without_an_owner(
     script: Script, door: Door, client: Browser, hostile: Hostile
 ) -> None:
@@ -306,6 +321,7 @@ def test_tasks_without_an_owner(
     hostile(door.opens(result.url))
 
 
+@once
 def test_shared_is_for_everybody(app: Any, client: Browser, door: Door) -> None:
     task = client.defer("shared_value", SECRET)
     burst(app)
@@ -329,6 +345,7 @@ def rotated(
     yield make
 
 
+@once
 @pytest.mark.parametrize("done_before", [True, False])
 def test_keys_are_rotated_while_results_wait(
     app: Any, client: Browser, rotated: Callable[[str], Any], done_before: bool
@@ -344,6 +361,7 @@ def test_keys_are_rotated_while_results_wait(
     assert visitor.get(task["url"]).json["result"] == SECRET
 
 
+@once
 def test_a_key_that_was_withdrawn(
     client: Browser,
     task: dict[str, Any],

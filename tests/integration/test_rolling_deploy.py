@@ -15,6 +15,7 @@ from nereid_async.errors import UnknownTask
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.helpers import labels, query, states, wait_until
 from tests.integration.conftest import SignalLog
+from tests.marks import ONE_DATABASE, once
 from tests.messages import signer_of
 
 ON_ROWS = pytest.mark.parametrize("broker_settings", ["database"], indirect=True)
@@ -50,6 +51,7 @@ def deploy(script: Script) -> Any:
         del Record.shaded
 
 
+@once
 def test_arguments_of_a_newer_release(
     script: Script, database: str, deploy: Callable[[Any], Any], signal_log: SignalLog
 ) -> None:
@@ -70,6 +72,7 @@ def test_arguments_of_a_newer_release(
     assert labels(database) == ["sky blue"]
 
 
+@ONE_DATABASE
 @ON_ROWS
 def test_arguments_that_no_release_takes_are_told_at_the_end(
     script: Script,
@@ -90,6 +93,7 @@ def test_arguments_that_no_release_takes_are_told_at_the_end(
     assert "'shade'" in str(facts["error"])
 
 
+@ONE_DATABASE
 @ON_ROWS
 @pytest.mark.parametrize(
     ("old", "new", "missing"),
@@ -138,6 +142,7 @@ def raises_type_error(cls: Any) -> None:
     newer(cls)  # type: ignore[call-arg]
 
 
+@ONE_DATABASE
 @ON_ROWS
 @pytest.mark.parametrize("release", [raises_unknown_task, raises_type_error])
 def test_an_error_of_the_running_task_is_its_own(

@@ -12,6 +12,7 @@ from tests.fixtures.apps import AppFactory
 from tests.fixtures.services import app_config, sqs_settings
 from tests.helpers import Browser, labels, query, states, wait_until
 from tests.integration.conftest import SignalLog
+from tests.marks import ONE_DATABASE
 from tests.proxy import Proxy
 
 Burst = Callable[[], None]
@@ -32,27 +33,32 @@ def visitor(app: Any, proxy: Proxy) -> Browser:
     return browser
 
 
+@ONE_DATABASE
 def test_one_request_makes_one_call(visitor: Browser, proxy: Proxy) -> None:
     assert visitor.post("/en/several", data={"number": 10}).status_code == 200
     assert proxy.calls == ["SendMessageBatch"]
 
 
+@ONE_DATABASE
 def test_commits_in_between_do_not_make_more(visitor: Browser, proxy: Proxy) -> None:
     assert visitor.post("/en/two-commits").status_code == 200
     assert proxy.calls == ["SendMessageBatch"]
 
 
+@ONE_DATABASE
 def test_eleven_make_two_calls(visitor: Browser, proxy: Proxy) -> None:
     visitor.post("/en/several", data={"number": 11})
     assert proxy.calls == ["SendMessageBatch"] * 2
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize("path", ["/en/nothing", "/en/raise"])
 def test_no_call_without_a_commit(visitor: Browser, proxy: Proxy, path: str) -> None:
     visitor.post(path)
     assert proxy.calls == []
 
 
+@ONE_DATABASE
 def test_starting_an_app_calls_nobody(app: Any, proxy: Proxy) -> None:
     assert proxy.calls == []
 

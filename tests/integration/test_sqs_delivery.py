@@ -14,6 +14,7 @@ from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, sqs_settings
 from tests.helpers import labels, query, run_until, states, wait_until
+from tests.marks import ONE_DATABASE
 from tests.messages import signer_of
 
 
@@ -73,6 +74,7 @@ def test_a_message_without_its_row_is_never_run(
     assert [record for record in caplog.records if "row" in record.getMessage()]
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize("body", ["garbage", '{"a": 1}', "x.y", "{}.signature", "☃"])
 def test_what_is_no_message_is_is_dead_letter_and_the_rest_runs(
     script: Script, database: str, queue: TaskQueue, body: str
@@ -109,6 +111,7 @@ def test_a_message_of_somebody_without_the_key_is_kept_and_then_is_dead_letter(
     assert labels(database) == ["known"]
 
 
+@ONE_DATABASE
 def test_a_message_of_a_newer_release_is_kept(
     script: Script, database: str, queue: TaskQueue, sign: Any
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.helpers import Browser
+from tests.marks import once
 
 ID = "00000000-0000-8000-8000-000000000001"
 
@@ -22,12 +23,14 @@ def render(app: Any, client: Browser) -> Any:
     return render
 
 
+@once
 def test_the_element_brings_what_it_needs(render: Any) -> None:
     page = render("{{ async_result(id) }}", id=ID)
     assert f'<async-result uuid="{ID}"></async-result>' in page
     assert '<script type="module" src="/async/client.js"></script>' in page
 
 
+@once
 def test_once(render: Any) -> None:
     page = render(
         "{{ async_client() }}{{ async_result(id) }}{{ async_result(id) }}", id=ID
@@ -36,6 +39,7 @@ def test_once(render: Any) -> None:
     assert page.count("<async-result ") == 2
 
 
+@once
 def test_attributes(render: Any) -> None:
     page = render(
         "{{ async_result(id, label='\"><script>', no_acknowledge=True, retry=False,"
@@ -48,6 +52,7 @@ def test_attributes(render: Any) -> None:
     )
 
 
+@once
 def test_a_template_for_the_result(render: Any) -> None:
     page = render(
         "{% call async_result(id) %}<template><b data-bind='total'></b></template>"
@@ -57,6 +62,7 @@ def test_a_template_for_the_result(render: Any) -> None:
     assert f"<async-result uuid=\"{ID}\"><template><b data-bind='total'>" in page
 
 
+@once
 def test_a_handle_as_well_as_its_id(render: Any) -> None:
     from nereid_async import AsyncResult
 
@@ -64,6 +70,7 @@ def test_a_handle_as_well_as_its_id(render: Any) -> None:
     assert f'uuid="{ID}"' in page
 
 
+@once
 def test_templates_are_found_before_there_are_threads(app: Any) -> None:
     """Nereid finds them at the first use else, and tells a second thread of none."""
     assert app.initialised

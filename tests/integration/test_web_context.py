@@ -11,6 +11,7 @@ from tests import site
 from tests.fixtures.apps import AppFactory
 from tests.helpers import Browser, query
 from tests.helpers import burst as burst_app
+from tests.marks import ONE_DATABASE, once
 
 Burst = Callable[[], None]
 
@@ -22,6 +23,7 @@ def poll(client: Browser, url: str) -> Any:
     return answer.json["result"]
 
 
+@once
 @pytest.mark.parametrize("locale", site.LOCALES)
 @pytest.mark.parametrize(
     "base_url",
@@ -56,6 +58,7 @@ def token_on(client: Browser, base_url: str) -> str:
     return str(client.get("/en/csrf", base_url=base_url).text)
 
 
+@once
 def test_the_visitor_is_the_same(client: Browser, burst: Burst) -> None:
     client.log_in("ada@example.com")
     answer = client.post("/en/web-context")
@@ -64,6 +67,7 @@ def test_the_visitor_is_the_same(client: Browser, burst: Burst) -> None:
     assert poll(client, answer.json["url"]) == answer.json["seen"]
 
 
+@once
 def test_an_anonymous_visitor_stays_anonymous(client: Browser, burst: Burst) -> None:
     answer = client.post("/en/web-context")
     burst()
@@ -94,6 +98,7 @@ def link_of_a_task(app: Any, base_url: str, **headers: str) -> str:
     return str(found.json["result"]["home"])
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize(
     "host",
     [
@@ -113,12 +118,14 @@ def test_a_host_that_is_not_the_websites_leads_nobody_astray(
     hostile(link != "https://shop.example.com/en/")
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize("host", ["www.example.org", "www.example.org:8443"])
 def test_hosts_that_the_app_trusts(app_factory: AppFactory, host: str) -> None:
     app = app_factory(TRUSTED_HOSTS=["www.example.org"])
     assert link_of_a_task(app, f"https://{host}/") == f"https://{host}/en/"
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize(
     "setting",
     ["https://www.example.org/shop", {site.WEBSITE: "https://www.example.org/shop/"}],
@@ -130,6 +137,7 @@ def test_a_setting_gives_it(app_factory: AppFactory, setting: Any, host: str) ->
     assert link == "https://www.example.org/shop/en/"
 
 
+@ONE_DATABASE
 def test_a_website_that_is_not_named_after_its_host(
     app_factory: AppFactory, database: str, caplog: pytest.LogCaptureFixture
 ) -> None:

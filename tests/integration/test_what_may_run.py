@@ -18,6 +18,7 @@ from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, sqs_settings
 from tests.helpers import burst_database, labels, query, run_until, states
+from tests.marks import ONE_DATABASE
 from tests.messages import message
 
 Hostile = Callable[[bool], None]
@@ -36,6 +37,7 @@ def rewrite(database: str, **changes: Any) -> Message:
 
 @database_only
 class TestNames:
+    @ONE_DATABASE
     def test_an_undecorated_method_does_not_run_with_only_tasks(
         self, script: Script, database: str, tryton_conf: ConfWriter
     ) -> None:
@@ -51,6 +53,7 @@ class TestNames:
         errors = query(database, "SELECT error FROM async_task ORDER BY id")
         assert "only_tasks" in errors[0][0]
 
+    @ONE_DATABASE
     @pytest.mark.parametrize(
         "target",
         [
@@ -71,6 +74,7 @@ class TestNames:
         hostile(bool(labels(database)))
         assert states(database) == ["failed"]
 
+    @ONE_DATABASE
     def test_such_a_name_is_refused_at_defer(self, script: Script) -> None:
         with script.transaction():
             with pytest.raises(DeferralError, match=r"_hidden .*underscore"):
@@ -114,6 +118,7 @@ class TestOnSqs:
         assert labels(database) == []
         assert len(queue.dead()) == 1
 
+    @ONE_DATABASE
     @pytest.mark.parametrize(("age_s", "runs"), [(30, True), (90, False)])
     def test_a_bare_message_has_a_greatest_age(
         self,

@@ -14,6 +14,7 @@ from trytond.pool import Pool
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.helpers import labels, query, run_until, states
 from tests.integration.conftest import SignalLog
+from tests.marks import ONE_BROKER, ONE_DATABASE, once
 from tests.messages import signer_of
 
 
@@ -29,6 +30,7 @@ def clerk() -> int:
 # As whom, and with what.
 
 
+@once
 def test_user_and_context_are_the_askers(script: Script) -> None:
     with script.transaction():
         user = clerk()
@@ -44,6 +46,7 @@ def test_user_and_context_are_the_askers(script: Script) -> None:
     assert seen["context"] == {"language": "de", "company": 1, "customers": [1, 2]}
 
 
+@once
 def test_private_context_stays_with_the_asker(script: Script) -> None:
     with script.transaction(_check_access=True, _private=1, plain=2):
         result = model().who.defer()
@@ -52,10 +55,12 @@ def test_private_context_stays_with_the_asker(script: Script) -> None:
         assert result.get(timeout=20)["context"] == {"plain": 2}
 
 
+@once
 def test_warnings_are_skipped(script: Script) -> None:
     assert script.value_of(lambda: model().who.defer())["skip_warnings"] is True
 
 
+@once
 def test_context_of_one_task_is_not_that_of_the_next(script: Script) -> None:
     with script.transaction(first=1):
         model().who.defer()
@@ -95,6 +100,7 @@ def test_what_a_failed_task_deferred_is_gone(script: Script, database: str) -> N
     assert states(database) == ["failed"]
 
 
+@ONE_BROKER
 def test_trytons_own_queue_runs_after_the_commit(script: Script, database: str) -> None:
     with script.transaction():
         model().use_tryton_queue.defer("x")
@@ -104,6 +110,7 @@ def test_trytons_own_queue_runs_after_the_commit(script: Script, database: str) 
     assert [bool(value) for (value,) in finished] == [True]
 
 
+@ONE_BROKER
 def test_trytons_own_queue_is_dropped_by_a_rollback(
     script: Script, database: str
 ) -> None:
@@ -213,6 +220,7 @@ def test_retry_is_a_new_attempt_at_the_time_asked_for(
     assert labels(database) == ["attempt"]
 
 
+@once
 def test_only_listed_errors_are_repeated(
     script: Script, database: str, tmp_path: Path
 ) -> None:
@@ -224,6 +232,7 @@ def test_only_listed_errors_are_repeated(
     assert len(attempts.read_text().splitlines()) == 1
 
 
+@once
 def test_a_result_that_cannot_travel_is_a_failure(
     script: Script, database: str
 ) -> None:
@@ -307,6 +316,7 @@ def rename_tasks(database: str, old: str, new: str) -> None:
         )  # fmt: skip
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize("broker_settings", ["database"], indirect=True)
 @pytest.mark.parametrize("message", ["", "not a message", "{}.x", "☃"])
 def test_a_row_with_a_wrong_signature_fails_at_once(
@@ -322,6 +332,7 @@ def test_a_row_with_a_wrong_signature_fails_at_once(
     assert states(database) == ["failed", "done"]
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize("broker_settings", ["database"], indirect=True)
 def test_a_message_of_another_database_is_not_run_here(
     script: Script, database: str

@@ -1,4 +1,4 @@
-"""Collects things and hands them on in batches, in a thread of its own."""
+"""Collects items and handles them in batches, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ T = TypeVar("T")
 
 
 class Batcher(Generic[T]):
-    """Thread-safe. The thread starts at the first thing, also after a fork.
+    """Collects items and handles them in batches. Thread-safe.
 
-    What is left is handed on when Python ends; what a kill takes along is lost.
+    The thread starts with the first item, also after a fork. Remaining items are
+    handled when Python exits; a killed process loses them.
 
-    :param name: of the thread.
-    :param handle: takes what was collected; is not to raise, for what it was given
-        is lost then.
-    :param pause_s: how long to collect, in seconds.
-    :param enough: when there are so many, they are handed on at once.
-    :param at_exit: called when Python ends, in place of :meth:`flush`.
+    :param name: name of the thread.
+    :param handle: handles a batch. It must not raise: its batch would be lost.
+    :param pause_s: how long items are collected, in seconds.
+    :param enough: number of items that are handled without waiting; None for any.
+    :param at_exit: called when Python exits; None for :meth:`flush`.
     """
 
     def __init__(
@@ -49,7 +49,10 @@ class Batcher(Generic[T]):
         self._pid = 0
 
     def add(self, things: Iterable[T]) -> None:
-        """Hand these on soon. Never raises, never waits."""
+        """Add items, which are handled soon. Never waits.
+
+        :raises RuntimeError: the thread cannot be started, since Python is exiting.
+        """
         with self._lock:
             if self._pid != os.getpid():
                 self._begin()
@@ -60,7 +63,7 @@ class Batcher(Generic[T]):
 
     def _begin(self) -> None:
         self._pid = os.getpid()
-        # What was collected before a fork is the parent's to hand on.
+        # Items collected before a fork are handled by the parent.
         self._things = []
         self._handling = threading.Lock()
         self._wake = threading.Event()
@@ -71,14 +74,14 @@ class Batcher(Generic[T]):
     def _run(self) -> None:
         while not self._closed:
             self._wake.wait()
-            # What comes in the meantime goes with it.
+            # Items that come during the pause join the batch.
             self._hurry.wait(self._pause_s)
             self._wake.clear()
             self._hurry.clear()
             self.flush()
 
     def flush(self) -> None:
-        """Hand on now what has been collected, and see that done. Never raises."""
+        """Handle the collected items before returning. Never raises."""
         if self._pid != os.getpid():
             return
         with self._handling:
@@ -89,11 +92,11 @@ class Batcher(Generic[T]):
             try:
                 self._handle(things)
             except BaseException:
-                # Without its thread, what comes next would wait for ever.
+                # The thread must go on: later items would wait for ever.
                 logger.exception("%s: %d thing(s) are lost", self._name, len(things))
 
     def close(self) -> None:
-        """Hand on what is left, and end the thread. Never raises."""
+        """Handle the remaining items and end the thread. Never raises."""
         self._closed = True
         self._hurry.set()
         self._wake.set()

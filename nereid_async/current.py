@@ -1,4 +1,4 @@
-"""What a task may know of itself while it runs."""
+"""``current_task``: what a running task can ask and report about itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a call to a message: what `defer` does, whoever offers it."""
+"""What ``defer`` does: builds the message of a call, and sends it after the commit."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class TaskOptions:
-    """How a task is carried and run.
+    """The options of a task.
 
-    :ivar ignore_result: whether the value is dropped; its state is kept anyway.
+    :ivar ignore_result: whether the value is dropped; the task's state is kept anyway.
     :ivar visibility_timeout: seconds that a claim holds without a heartbeat; None for
         the setting.
     :ivar queue: short name of its queue; None for the setting ``sqs_queue``.
-    :ivar max_attempts: attempts before it is given up; None for the setting.
+    :ivar max_attempts: attempts before the task fails; None for the setting.
     :ivar time_limit: seconds that an attempt may take; None for the setting.
-    :ivar retry_on: exception classes after which it is tried again.
-    :ivar public_errors: exception classes whose texts are for visitors.
-    :ivar delay: seconds it waits from the commit on.
+    :ivar retry_on: exception classes after which the task runs again.
+    :ivar public_errors: exception classes whose texts the owner may read.
+    :ivar delay: seconds that the task waits after the commit.
     :ivar shared: whether anybody who has the link may read the result.
     :ivar attributes: SQS message attributes, as boto3 takes them.
     :ivar cancellable: whether its owner may cancel it from the browser.
@@ -116,11 +116,11 @@ def defer_call(
     options: TaskOptions,
     names: Sequence[str] = (),
 ) -> AsyncResult:
-    """Ask for a call after the commit of the current transaction.
+    """Defer a call until the current transaction has committed.
 
     :param names: names of the positional parameters, for errors.
     :raises NoTransaction: no transaction is open.
-    :raises SerializationError: an argument or a context value cannot travel.
+    :raises SerializationError: an argument or a context value cannot be serialised.
     :raises MessageTooLarge: the message is larger than the queue takes.
     :raises DelayTooLong: without an outbox, for longer than the queue can delay.
     :raises ConfigurationError: the settings, or the database, are not usable, or an

@@ -10,7 +10,7 @@ from .rows import Row
 
 
 class Stage(Enum):
-    """How far a deferred call has come in its caller's process."""
+    """The stage of a deferred call in its caller's process."""
 
     #: Its transaction has not committed.
     OPEN = "open"
@@ -21,7 +21,11 @@ class Stage(Enum):
 
 
 class DeferredCall:
-    """One deferred call on the caller's side."""
+    """A deferred call in its caller's process.
+
+    :ivar text: the signed text of the message.
+    :ivar has_row: whether its row was written.
+    """
 
     def __init__(self, message: Message, text: str) -> None:
         self.message = message
@@ -31,12 +35,12 @@ class DeferredCall:
 
     @property
     def row(self) -> Row:
-        """Its row, to be written."""
+        """The row to write for it."""
         return Row(self.message, self.text)
 
     @property
     def outgoing(self) -> OutgoingMessage:
-        """What the broker gets."""
+        """The message to send for it."""
         return OutgoingMessage(
             self.message.id,
             self.message.queue,

@@ -1,9 +1,8 @@
-"""Every error the package raises, in one family, and the control flow beside it.
+"""The errors that the package raises, in one family, and exceptions for control flow.
 
-An error names the thing at fault and the way out in its message, and carries the
-facts as attributes. :class:`Retry` and :class:`TaskCancelled` are control flow, not
-errors: they stand outside the family so that ``except NereidAsyncError`` in a task does
-not swallow them.
+The message of an error names its cause and a remedy; its attributes have the facts.
+:class:`Retry` and :class:`TaskCancelled` are control flow, not errors: they are outside
+the family, so that ``except NereidAsyncError`` in a task does not catch them.
 """
 
 from __future__ import annotations
@@ -14,25 +13,25 @@ from .limits import DELAY_MAX_S
 
 
 class NereidAsyncError(Exception):
-    """Root of the family."""
+    """Base of all errors of the package."""
 
 
 # -- configuration -------------------------------------------------------------
 
 
 class ConfigurationError(NereidAsyncError, click.ClickException):
-    """A setting, an installation or a database is not as it has to be.
+    """A setting, the installation or the database has to be corrected.
 
-    ``flask --app …`` loads the app before any command of ours begins; click's own
-    class lets it end with a line there, without a traceback.
+    It is a click.ClickException as well: ``flask --app …`` loads the app before any
+    command of ours begins, and prints a line for this class, not a traceback.
     """
 
 
-# -- asking for a call ---------------------------------------------------------
+# -- deferring -----------------------------------------------------------------
 
 
 class DeferralError(NereidAsyncError):
-    """The call cannot be put off; nothing was sent and nothing written."""
+    """The call cannot be deferred; nothing was sent or written."""
 
 
 class NoTransaction(DeferralError):
@@ -42,7 +41,7 @@ class NoTransaction(DeferralError):
 class DelayTooLong(DeferralError):
     """The broker cannot hold a message for that long.
 
-    :ivar delay_s: the delay asked for, in seconds.
+    :ivar delay_s: the requested delay, in seconds.
     :ivar limit_s: the longest possible delay, in seconds.
     """
 
@@ -52,17 +51,17 @@ class DelayTooLong(DeferralError):
         self.limit_s = limit_s
 
 
-# -- what travels --------------------------------------------------------------
+# -- messages ------------------------------------------------------------------
 
 
 class MessageError(NereidAsyncError):
-    """A message or a value cannot be written or read."""
+    """A message or a value cannot be encoded or decoded."""
 
 
 class SerializationError(MessageError):
-    """A value cannot travel, or what came cannot be read back.
+    """A value cannot be serialised, or cannot be read back.
 
-    :ivar path: where the value stands, such as ``order.lines[2]``.
+    :ivar path: place of the value, such as ``order.lines[2]``.
     """
 
     def __init__(self, message: str, *, path: str = "") -> None:
@@ -84,15 +83,15 @@ class MessageTooLarge(MessageError):
 
 
 class BadMessage(MessageError):
-    """What arrived is no message of ours: undecodable, or wrongly signed."""
+    """What was received is no message of ours: undecodable, or wrongly signed."""
 
 
 class WrongSignature(BadMessage):
-    """Not signed with a key known here: by somebody else, or with a newer key."""
+    """The message is not signed with a key known here: forged, or with a newer key."""
 
 
 class MisplacedMessage(BadMessage):
-    """Rightly signed, and received from another queue than its own."""
+    """The message is rightly signed, but came by another queue than its own."""
 
 
 class UnknownFormat(MessageError):
@@ -100,15 +99,15 @@ class UnknownFormat(MessageError):
 
 
 class UnknownKey(UnknownFormat):
-    """Encrypted with a key that is not known here; another process may have it."""
+    """The message is encrypted with a key unknown here; another process may have it."""
 
 
 class ForeignMessage(MessageError):
-    """The message is another database's; two share a queue that should not."""
+    """The message is of another database, which must not share this queue."""
 
 
 class UnknownTask(MessageError):
-    """No such method or function here; a newer release may know it."""
+    """The task does not exist here; a newer release may have it."""
 
 
 class UnknownArguments(MessageError):
@@ -123,27 +122,29 @@ class WebAppNeeded(MessageError):
 
 
 class TransportError(NereidAsyncError):
-    """The queue service did not do what it was asked."""
+    """A call of the queue service, or of the database, has failed."""
 
-    #: Whether it is about the service as a whole, not about one queue or message.
+    #: Whether the whole service has failed, not one queue or message.
     of_service = False
-    #: Whether the same may be done later: nothing was said of what was asked for.
+    #: Whether the same call may succeed later: the service has not refused it.
     passes = False
 
 
 class TransportUnavailable(TransportError):
-    """A passing failure: network, throttling, a service error. Try again."""
+    """A temporary failure: network, throttling, a service error. Try again."""
 
     of_service = passes = True
 
 
 class DatabaseUnavailable(TransportUnavailable):
-    """The database does not answer, or not as it does otherwise: it fails over,
-    restarts, is read-only, or out of connections or disk. Try again."""
+    """A temporary failure of the database. Try again.
+
+    It fails over, restarts, is read-only, or has no more connections or disk.
+    """
 
 
 class QueueUnavailable(TransportUnavailable):
-    """A passing failure of one queue, such as one that was deleted just now."""
+    """A temporary failure of one queue, such as one that was deleted just now."""
 
     of_service = False
 
@@ -163,18 +164,18 @@ class QueueMissing(TransportError):
 
 
 class RequestRefused(TransportError):
-    """The service does not take the request as it is, such as a message too large."""
+    """The service refuses the request for its content, such as a message too large."""
 
 
 class LeaseLost(TransportError):
-    """Somebody else may hold the task by now; its run must not be finished."""
+    """Another worker may have the task by now; this run must not finish it."""
 
 
 # -- results -------------------------------------------------------------------
 
 
 class ResultError(NereidAsyncError):
-    """There is no result to hand out."""
+    """There is no result to return."""
 
 
 class ResultNotSent(ResultError):
@@ -182,24 +183,24 @@ class ResultNotSent(ResultError):
 
 
 class ResultMissing(ResultError):
-    """No such task, or it was rolled back, or its row is gone."""
+    """The task does not exist, was rolled back, or its row has expired."""
 
 
 class ResultExpired(ResultError):
-    """The result was there; its time to live is over, or it was acknowledged."""
+    """The result is not kept any more: it has expired, or was acknowledged."""
 
 
 class ResultTimeout(ResultError):
-    """The task did not finish in the time given."""
+    """The task did not finish within the timeout."""
 
 
 class TaskFailed(ResultError):
     """The task failed for good.
 
     :ivar type: name of the exception's class, such as ``"ValueError"``.
-    :ivar remote_traceback: the worker's traceback as text, empty where the reader
-        may not see it.
-    :ivar error_id: the number that a visitor is told, and that the log has.
+    :ivar message: text of the exception.
+    :ivar remote_traceback: the worker's traceback as text; empty if there is none.
+    :ivar error_id: id of the failure in the worker's log and in answers to browsers.
     """
 
     def __init__(
@@ -221,7 +222,7 @@ class TaskFailed(ResultError):
 class TimeLimitExceeded(NereidAsyncError):
     """An attempt took longer than its ``time_limit``.
 
-    Raised in the task's own thread, wherever its code stands.
+    Raised in the task's own thread, at any point of its Python code.
     """
 
 
@@ -229,14 +230,14 @@ class TimeLimitExceeded(NereidAsyncError):
 
 
 class ControlFlow(Exception):
-    """Raised by a task to steer its worker; no error."""
+    """Raised by a task to tell its worker what to do; not an error."""
 
 
 class Retry(ControlFlow):
     """Roll back and run the task again later, as a new attempt.
 
-    :param delay: seconds until then, up to ten years; None for the worker's own
-        growing delay. Without an outbox, SQS holds a message for 12 hours at most.
+    :param delay: seconds until then, up to ten years; None for a delay that grows with
+        each attempt. Without an outbox, SQS holds a message for 12 hours at most.
     :raises ValueError: the delay is outside its range.
     """
 
@@ -250,14 +251,14 @@ class Retry(ControlFlow):
 
 
 class TaskCancelled(ControlFlow):
-    """The task was cancelled: its run is rolled back, and not tried again.
+    """The task was cancelled: its run is rolled back and not repeated.
 
-    Raised in a run that was asked to stop; a task may also raise it by itself.
+    Raised in a run that is to be cancelled; a task may also raise it itself.
     """
 
 
 class ResultCancelled(TaskCancelled, ResultError):
-    """A result was asked for whose task was cancelled.
+    """The task of the requested result was cancelled.
 
-    In another task that waits for it, it is an error like any other.
+    In another task that waits for the result it is an ordinary error.
     """

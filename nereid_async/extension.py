@@ -1,4 +1,4 @@
-"""``NereidAsync``: joins settings, signals, routes, commands and template helpers."""
+"""``NereidAsync``: sets up settings, signals, routes, commands and template helpers."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ EXTENSION = "nereid_async"
 
 
 class NereidAsync:
-    """The Flask-style extension. Keeps no app: state is in ``app.extensions``.
+    """The Flask extension. It keeps no app: state is in ``app.extensions``.
 
-    :param app: a :class:`nereid.Nereid`, to call :meth:`init_app` with at once.
+    :param app: a :class:`nereid.Nereid` to call :meth:`init_app` with at once; None
+        if the application does that.
     """
 
     def __init__(self, app: Nereid | None = None) -> None:
@@ -32,15 +33,15 @@ class NereidAsync:
             self.init_app(app)
 
     def init_app(self, app: Nereid) -> None:
-        """Set an app up; before or after ``app.initialise()``.
+        """Set up an app, before or after ``app.initialise()``.
 
-        Reads the configuration once. Opens no connection; the database is looked at
-        when the app is initialised.
+        Reads the configuration once. Opens no connection; the database is checked when
+        the app is initialised.
 
-        :raises ConfigurationError: a setting is unknown, ill-typed or missing; the
-            installation is mixed; the app was set up before, has no database, or
-            has answered a request already. Now, or by ``app.initialise()``: the
-            database lacks the module, or it was not updated.
+        :raises ConfigurationError: a setting is unknown, ill-typed or missing; trytond
+            is of another series; the app was set up before, has no database, or has
+            answered a request already. Now, or in ``app.initialise()``: the module is
+            not activated in the database, or not updated.
         """
         self._check(app)
         if app.tryton_configfile and not app.initialised:
@@ -56,13 +57,13 @@ class NereidAsync:
             app.database_name,
             loaded,
             callers.current,
-            # A worker may have nothing else that keeps the app.
+            # The closure also keeps the app alive: a worker may hold nothing else.
             lambda web: caller.restored(app, web),
             lambda task_id: routes.result_url(app, task_id),
         )
         if state.rows is not None:
             _when_initialised(app, state.check_database, state.check_tables)
-        # From here on nothing fails: an app is set up wholly, or not at all.
+        # Nothing fails from here on: an app is set up completely, or not at all.
         app.extensions[EXTENSION] = state
         _connect(app, state)
         caller.register(app, callers)
@@ -91,12 +92,14 @@ class NereidAsync:
             )
 
     def before_poll(self, hook: BeforePoll) -> BeforePoll:
-        """Have a say before each poll is answered; a decorator.
+        """Register a hook that runs before each poll; a decorator.
 
-        The hook is given the request. What it returns, if anything, is the answer; an
-        exception is handled as one of a view. It has neither an app context nor a
-        Tryton transaction: ``before_request`` handlers, which have them, do not run
-        before most polls (setting ``fast_poll``).
+        For what ``before_request`` handlers do, which do not run before most polls
+        (setting ``fast_poll``).
+
+        :param hook: takes the request. What it returns, unless None, is the answer; an
+            exception is handled as that of a view. It runs without app context and
+            without Tryton transaction.
         """
         self._before_poll.append(hook)
         return hook
@@ -105,13 +108,13 @@ class NereidAsync:
     def task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         """Make a plain function deferrable; see :func:`~nereid_async.async_task`.
 
-        The worker imports it through the setting ``imports``. Needs no app.
+        The worker imports its module by the setting ``imports``. Needs no app.
         """
         return async_task(**options) if function is None else async_task(function)
 
 
 def _when_initialised(app: Nereid, *steps: Callable[[], None]) -> None:
-    """Take the steps now, or as soon as Nereid has loaded the database."""
+    """Run the steps now, or as soon as Nereid has loaded the database."""
     initialise = app.initialise
 
     def and_then() -> None:
@@ -146,7 +149,7 @@ def _connect(app: Nereid, state: Runtime) -> None:
     def on_stop(sender: Any, **_: Any) -> None:
         pending.end_request()
 
-    # blinker would let go of functions that nobody else holds.
+    # weak=False: nothing else refers to these functions.
     for signal, receiver in (
         (appcontext_pushed, on_pushed),
         (appcontext_popped, on_popped),

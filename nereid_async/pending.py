@@ -1,13 +1,13 @@
-"""What one Tryton transaction has deferred: kept until it commits, then sent.
+"""The calls that one Tryton transaction has deferred: sent when it has committed.
 
-:class:`Pending` is a data manager of the transaction. Before the commit it writes
-the rows, in the same transaction; after the commit it sends. In the outermost
-transaction of a web request the sending waits for Nereid's own signals, so that one
-request makes one batch whatever it commits in between; see :class:`RequestHold`.
+:class:`Pending` is a data manager of the transaction. Before the commit it writes the
+rows in the same transaction; after the commit it sends. In the outermost transaction of
+a web request, sending waits for Nereid's signals, so that one request sends one batch,
+however often it commits; see :class:`RequestHold`.
 
-Data managers are not cleared by a commit, and one transaction may commit several
-times: each list below is emptied as it is handled. Nothing here raises after a
-commit: that would turn a committed request into an error, or run its view again.
+A commit does not remove data managers, and one transaction may commit several times, so
+each list is emptied when it is handled. Nothing raises after a commit: that would turn
+a committed request into an error, or run its view again.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class RequestHold:
 
     def __init__(self, transaction: Any, outer: RequestHold | None) -> None:
         self.transaction = transaction
-        #: That of a request inside of which this one is dispatched.
+        #: The hold of an enclosing request, in which this one is dispatched.
         self.outer = outer
         self.pendings: list[Pending] = []
 
@@ -40,7 +40,7 @@ _hold: ContextVar[RequestHold | None] = ContextVar("nereid_async_hold", default=
 
 
 def begin_request() -> None:
-    """Hold back what the current transaction defers (``transaction_start``)."""
+    """Begin to hold what the current transaction defers (``transaction_start``)."""
     _hold.set(RequestHold(Transaction(), _hold.get()))
 
 
@@ -53,7 +53,7 @@ def commit_request() -> None:
 
 
 def end_request() -> None:
-    """Send what is left and hold nothing back any more (``transaction_stop``)."""
+    """Send the remaining calls and end the hold (``transaction_stop``)."""
     hold = _hold.get()
     if hold is not None:
         _hold.set(hold.outer)
@@ -62,7 +62,7 @@ def end_request() -> None:
 
 
 def defer(runtime: Runtime, deferred: DeferredCall) -> None:
-    """Let a message leave when the current transaction has committed."""
+    """Send a call when the current transaction has committed."""
     transaction = Transaction()
     pending = transaction.join(Pending(runtime, transaction.readonly))
     if pending.fresh:
@@ -76,23 +76,25 @@ def defer(runtime: Runtime, deferred: DeferredCall) -> None:
 
 
 class Pending:
-    """The data manager: one a transaction (and runtime), of one thread.
+    """The data manager of one transaction and runtime, used by one thread.
 
-    :param readonly: the transaction will not write: rows go in one of their own.
+    :param readonly: whether the transaction cannot write, so that rows need a
+        transaction of their own.
+    :ivar fresh: whether it has just been made, and not joined before.
+    :ivar held: whether Nereid's signals, not the commit, decide when to send.
     """
 
     def __init__(self, runtime: Runtime, readonly: bool) -> None:
         self.runtime = runtime
         self.readonly = readonly
         self.fresh = True
-        #: Whether Nereid's signals, not the commit, decide when to send.
         self.held = False
         self._open: list[DeferredCall] = []
         self._voted: list[DeferredCall] = []
         self._committed: list[DeferredCall] = []
         self._voting = False
 
-    # Transaction.join() looks for an equal manager.
+    # Transaction.join() returns an equal manager that has joined before.
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Pending) and other.runtime is self.runtime
 
@@ -100,10 +102,10 @@ class Pending:
         return hash((Pending, id(self.runtime)))
 
     def put(self, deferred: DeferredCall) -> None:
-        """Take a call; where nothing will ever be committed, send it at once."""
+        """Add a call; send it at once if the transaction will not commit."""
         self._open.append(deferred)
         if self.readonly and not self.held:
-            # The transaction ends with a rollback, and nobody sends a signal.
+            # The transaction ends with a rollback, and there will be no signal.
             self._commit_apart()
         elif self._voting:
             # Another data manager defers while the commit is under way.
@@ -112,13 +114,13 @@ class Pending:
     # -- the data manager's part ---------------------------------------------------
 
     def tpc_begin(self, transaction: Any) -> None:
-        """Nothing to prepare."""
+        """Do nothing: there is nothing to prepare."""
 
     def commit(self, transaction: Any) -> None:
-        """Nothing yet: other managers may still defer."""
+        """Do nothing yet: other managers may still defer."""
 
     def tpc_vote(self, transaction: Any) -> None:
-        """Write the rows with the transaction that is about to commit."""
+        """Write the rows in the transaction that is about to commit."""
         self._voting = True
         self._vote(transaction)
 
@@ -136,7 +138,7 @@ class Pending:
         self._voted += calls
 
     def tpc_finish(self, transaction: Any) -> None:
-        """The database has committed. Never raises."""
+        """Send, since the database has committed. Never raises."""
         self._voting = False
         calls, self._voted = self._voted, []
         for call in calls:
@@ -146,7 +148,7 @@ class Pending:
             self.flush()
 
     def tpc_abort(self, transaction: Any) -> None:
-        """Drop what is not committed; what is, stays."""
+        """Discard the calls that are not committed."""
         self._voting = False
         calls, self._open, self._voted = self._open + self._voted, [], []
         self._discard(calls, "rollback")
@@ -154,10 +156,10 @@ class Pending:
     # -- after the commit ----------------------------------------------------------
 
     def release(self) -> None:
-        """Send what is left: no signal will come any more. Never raises."""
+        """Send the remaining calls, since no signal will follow. Never raises."""
         self.held = False
         if self.readonly and self._open:
-            # Deferred by a receiver of transaction_commit: what comes is a rollback.
+            # Deferred by a receiver of transaction_commit; a rollback follows.
             self._commit_apart()
         else:
             self.flush()
@@ -170,12 +172,12 @@ class Pending:
         self.flush()
 
     def flush(self) -> None:
-        """Send what is committed, once. Never raises."""
+        """Send the committed calls, once. Never raises."""
         calls, self._committed = self._committed, []
         if not calls:
             return
         limit_s = self.runtime.broker.max_delay_s
-        # What the broker cannot hold so long waits in its row.
+        # A task with a longer delay waits in its row; the relay sends it.
         ready = [
             call
             for call in self._with_rows(calls)
@@ -185,7 +187,10 @@ class Pending:
             self.runtime.sender.send(ready)
 
     def _with_rows(self, calls: list[DeferredCall]) -> list[DeferredCall]:
-        """Write the rows that a read-only transaction could not."""
+        """Write the rows that a read-only transaction could not write.
+
+        :returns: the calls that can be sent.
+        """
         rows = self.runtime.rows
         missing = [call for call in calls if not call.has_row]
         if rows is None or not missing:

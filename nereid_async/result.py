@@ -25,15 +25,16 @@ _LONGEST_PAUSE_S = 1.0
 
 
 class AsyncResult:
-    """The handle of a deferred call, also made again from its id.
+    """The handle of a deferred call; can be made again from the task's id.
 
-    Looks go through a connection of their own, so they work in any transaction but
-    the one that deferred: until that has committed there is nothing to look at. A
-    value once seen is kept in the handle. Reading leaves the result where it is, for
-    other handles and the browser, until its time to live is over or somebody
-    acknowledges it.
+    It reads on a connection of its own, so it works in any transaction, but not before
+    the one that deferred has committed. It keeps an outcome that it has read. Reading
+    does not consume: other handles and the browser read the result until it expires or
+    is acknowledged.
 
     :param id: the task's uuid.
+    :param runtime: the parts of its database; None for the current ones.
+    :param deferred: the call, if it was deferred in this process; None otherwise.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class AsyncResult:
 
     @property
     def url(self) -> str:
-        """Where a browser fetches the result, from the root of the host on."""
+        """URL of the result for browsers, from the root of the host on."""
         try:
             runtime = self._runtime or current()
         except NereidAsyncError:
@@ -63,17 +64,20 @@ class AsyncResult:
 
     @property
     def result_uuid(self) -> str:
-        """The id, as the older API calls it."""
+        """The task's id, by its name in the older API."""
         return self.id
 
     def ready(self) -> bool:
-        """Whether the task has finished, well or not."""
+        """Whether the task has finished, successfully or not.
+
+        :raises ResultError: as :meth:`wait`, except for a failed task.
+        """
         return self._outcome is not None or self._look() is not None
 
     def wait(
         self, wait_time_seconds: float | None = None, interval_seconds: float = 1
     ) -> Any:
-        """The value, or None where there is none after the time given.
+        """Wait for the value and return it; None if the task has not finished.
 
         :param wait_time_seconds: how long to wait, in seconds; None for ever.
         :param interval_seconds: longest pause between two looks, in seconds.
@@ -88,21 +92,20 @@ class AsyncResult:
             return None
 
     def get(self, timeout: float | None = None) -> Any:
-        """The value.
+        """Wait for the value and return it.
 
         :param timeout: how long to wait, in seconds; None for ever.
         :raises ResultTimeout: the task has not finished in that time.
-
-        Otherwise as :meth:`wait`.
+        :raises ResultError: as :meth:`wait`.
         """
         return self._value(timeout, _LONGEST_PAUSE_S)
 
     def acknowledge(self) -> None:
-        """Remove the result: who asked for it has it.
+        """Delete the result, since its owner has it.
 
-        Other handles and the browser are told that it is gone; this one keeps the
-        value it has seen. Worth it where replies wait in SQS queues, each of which
-        costs requests; what nobody acknowledges is removed after its time to live.
+        Other handles and the browser find it expired; this handle keeps the value. It
+        saves money where results wait in SQS reply queues; a result that is not
+        acknowledged expires after ``result_ttl``.
 
         :raises ResultTimeout: the task has not finished: there is no result yet.
         :raises ResultNotSent: the deferring transaction is still open.

@@ -1,8 +1,8 @@
-"""All that a database's tasks are sent, run and answered with, in one frozen record.
+"""All parts that serve the tasks of one database, in one frozen record.
 
-A web app has its own (``app.extensions["nereid_async"]``), active while one of its
-contexts is; any other Tryton process gets one a database, made from trytond.conf at
-the first use.
+A web app has its own (``app.extensions["nereid_async"]``), active while an app context
+is. Any other Tryton process has one per database, built from trytond.conf at its first
+use.
 """
 
 from __future__ import annotations
@@ -35,24 +35,28 @@ from .settings import Settings
 
 MODULE = "async_sqs"
 
-#: What comes before a task's id where a browser fetches its result.
+#: Path of results for browsers; the task's id follows.
 URL_PREFIX = "/async/result/"
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who defers, and from where."""
+    """Who defers.
+
+    :ivar owner: who may read the result over HTTP.
+    :ivar web: the web request that defers; None outside of one.
+    """
 
     owner: Owner = NOBODY
     web: WebRequest | None = None
 
 
-#: Tells who defers; given seconds of delay, and whether the result is for everybody.
+#: Returns who defers; takes the delay in seconds, and whether the result is shared.
 CallerFinder: TypeAlias = Callable[[float, bool], Caller]
 
 
 def no_caller(delay_s: float, shared: bool) -> Caller:
-    """Who defers outside a web request: nobody, who reads nothing over HTTP."""
+    """The caller outside a web request: nobody reads the result unless it is shared."""
     return Caller(Owner("shared")) if shared else Caller()
 
 
@@ -60,13 +64,13 @@ def no_caller(delay_s: float, shared: bool) -> Caller:
 class Runtime:
     """The parts that serve one database.
 
-    :ivar identity: tells the database from others of its name.
+    :ivar identity: distinguishes the database from others of its name.
     :ivar rows: the row protocol; None without an outbox.
-    :ivar sender: hands committed calls to the broker.
-    :ivar caller: tells who is deferring, called at each deferral.
-    :ivar web_context: opens, in a worker, the web context a task was deferred in;
-        None where there is no web app.
-    :ivar result_url: where a browser fetches the result of a task, by its id.
+    :ivar sender: passes committed calls to the broker.
+    :ivar caller: returns who defers; called at each deferral.
+    :ivar web_context: restores, in a worker, the web context in which a task was
+        deferred; None without a web app.
+    :ivar result_url: returns the URL of a result for browsers, by the task's id.
     """
 
     database: str
@@ -85,15 +89,15 @@ class Runtime:
 
     @property
     def rows_are_messages(self) -> bool:
-        """Whether workers take the rows themselves, so that nothing is sent."""
+        """Whether workers claim the rows directly, so that nothing is sent."""
         return self.settings.broker == "database"
 
     def load_pool(self) -> None:
-        """Load the pool of the database, if it is not, and check it.
+        """Load the pool of the database, unless it is loaded, and check it.
 
-        :raises ConfigurationError: the database is not Tryton's, or the module is
+        :raises ConfigurationError: the database has no Tryton in it, or the module is
             not activated, or not updated.
-        :raises DatabaseUnavailable: it does not answer, or is a standby, on which
+        :raises DatabaseUnavailable: the database is unreachable, or a standby, on which
             Tryton does not start.
         """
         with translated(self.database):
@@ -121,9 +125,9 @@ class Runtime:
             ) from None
 
     def check_tables(self) -> None:
-        """Check that our tables have the columns that this version works with.
+        """Check that our tables have the columns that this version needs.
 
-        One look at each table, at the start of a process.
+        One statement per table, at the start of a process.
 
         :raises ConfigurationError: the module was not updated.
         """
@@ -156,9 +160,9 @@ def build(
     web_context: Callable[[WebRequest], AbstractContextManager[None]] | None = None,
     result_url: Callable[[str], str] = URL_PREFIX.__add__,
 ) -> Runtime:
-    """Put the parts together; opens no connection.
+    """Build the parts; opens no connection.
 
-    :raises ConfigurationError: the settings name no usable queue.
+    :raises ConfigurationError: the names of queues are too long for SQS.
     """
     cipher = cipher_of(settings.encryption_key)
     outcomes = OutcomeCodec(cipher)
@@ -187,7 +191,7 @@ def _has_rows(settings: Settings) -> bool:
     return settings.outbox and settings.broker != "memory"
 
 
-# boto3 takes a while to import: only those who use it pay.
+# Imported in the branches: boto3 takes long to import.
 def _broker(
     identity: DatabaseIdentity, settings: Settings, rows: TaskRows, *, web: bool
 ) -> Broker:
@@ -208,7 +212,7 @@ def _sender(
     database: str, settings: Settings, broker: Broker, rows: TaskRows | None
 ) -> Sender:
     if settings.broker != "sqs":
-        # There is nothing to send, and nothing to note.
+        # Nothing is sent, so there is nothing to mark as sent.
         return Sender(database, broker, None)
     kind = BackgroundSender if settings.send == "background" else Sender
     return kind(database, broker, rows)
@@ -272,13 +276,16 @@ def current() -> Runtime:
 
 
 def forget_databases() -> None:
-    """Let the next use of each database read trytond.conf anew."""
+    """Let the next use of each database read trytond.conf again."""
     with _lock:
         _of_database.clear()
 
 
 def of_database(database: str) -> Runtime:
-    """The runtime of a database, from trytond.conf."""
+    """The runtime of a database, built from trytond.conf at its first use.
+
+    :raises ConfigurationError: the settings in trytond.conf are not usable.
+    """
     with _lock:
         if database not in _of_database:
             _of_database[database] = build(database, settings_module.load())

@@ -1,4 +1,4 @@
-"""Hands committed calls to the broker: at once, or by a thread of the process."""
+"""Sends committed calls: at once, or in a thread of the process."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ from .throttled_log import ThrottledLog
 
 logger = logging.getLogger(__name__)
 
-#: How often the same is told of a queue that does not take its messages.
+#: How often the same problem of a queue is logged.
 TOLD_EVERY_S = 600.0
 
-#: Marks are written in batches, off the request's path. One that is lost costs a
-#: message sent twice: the relay sends what seems not sent, to no effect.
+#: Rows are marked as sent in batches, after the request. If a mark is lost, the relay
+#: sends the message for a second time, which has no effect.
 _MARK_PAUSE_S = 0.5
 _MARKS_A_STATEMENT = 500
-#: For how long messages of concurrent requests are collected into one call.
+#: How long messages of concurrent requests are collected into one call.
 _SEND_PAUSE_S = 0.005
 
 
 class Sender:
     """Sends in the thread that has committed. Thread-safe; survives a fork.
 
-    :param rows: where it is noted what the broker has confirmed; None if nowhere.
+    :param database: name of the database, for signals and the log.
+    :param rows: where confirmed messages are marked as sent; None for nowhere.
     """
 
     def __init__(self, database: str, broker: Broker, rows: TaskRows | None) -> None:
@@ -73,7 +74,7 @@ class Sender:
             text = "queue %r of database %s: %d task(s) not sent, %s: %s"
             about = (queue, self._database, len(messages), self._what_then, error)
             if self._rows is None:
-                # The log is all that is left of them.
+                # Without rows, only the log has their ids.
                 ids = ", ".join(message.id for message in messages)
                 logger.error(f"{text} (%s)", *about, ids)
             else:
@@ -85,12 +86,12 @@ class Sender:
 
     def _note(self, ids: set[str]) -> None:
         if self._marks is not None:
-            # No thread can be started when Python ends: the relay sees to the rows.
+            # No thread can start while Python exits; the relay sends these again.
             with suppress(RuntimeError):
                 self._marks.add(ids)
 
     def flush(self) -> None:
-        """See to it now that nothing is left to be done. Never raises."""
+        """Finish all outstanding work before returning. Never raises."""
         if self._marks is not None:
             self._marks.flush()
 
@@ -98,8 +99,8 @@ class Sender:
 class BackgroundSender(Sender):
     """Sends in a thread of the process, a few milliseconds after the commit.
 
-    Messages of concurrent requests share a call, and no request waits for one. What
-    is not sent when a process is killed is in its row.
+    Messages of concurrent requests share a call, and no request waits for one. If the
+    process is killed before, the rows remain, and the relay sends them.
     """
 
     def __init__(self, database: str, broker: Broker, rows: TaskRows | None) -> None:
@@ -109,15 +110,15 @@ class BackgroundSender(Sender):
         )
 
     def send(self, calls: Sequence[DeferredCall]) -> None:
-        """Let committed calls be sent. Never raises."""
+        """Queue committed calls for the thread. Never raises."""
         try:
             self._waiting.add(calls)
         except RuntimeError:
-            # No thread can be started when Python ends.
+            # No thread can start while Python exits.
             super().send(calls)
 
     def flush(self) -> None:
-        """Send now what waits."""
+        """Send the waiting calls, and mark them, before returning. Never raises."""
         self._waiting.flush()
         super().flush()
 

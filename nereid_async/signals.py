@@ -1,27 +1,27 @@
 """Signals (blinker) that tell what happens to a task.
 
-Each is sent by the database's name, with the :class:`~.messages.message.Message` as
-the argument ``message``. Receivers run where the thing happens
-(the caller's process or the worker); an exception in one is logged and does not change
-the outcome.
+The sender is the name of the database; the argument ``message`` is the
+:class:`~.messages.message.Message`. Receivers run in the process of the event: the
+caller's or a worker's. An exception in a receiver is logged and changes nothing.
 
 ``task_deferred``
-    asked for; not committed yet.
+    The task was deferred; its transaction has not committed yet.
 ``task_sent``
-    its transaction has committed and the broker has it.
+    The transaction has committed, and the broker has confirmed the message.
 ``task_discarded``
-    nothing was or will be sent; ``reason`` says why (``"rollback"``,
-    ``"write failed"``, ``"cancelled"``).
+    The message is never sent; ``reason`` says why (``"rollback"``, ``"write failed"``,
+    ``"cancelled"``).
 ``task_started``
-    a worker begins an attempt; ``attempt`` counts from 1.
+    A worker begins an attempt; ``attempt`` counts from 1.
 ``task_retried``
-    rolled back, to run again in ``delay_s`` seconds; ``error`` is the exception.
+    The attempt was rolled back, and the task runs again in ``delay_s`` seconds;
+    ``error`` is the exception.
 ``task_succeeded``
-    committed; ``result`` is the value.
+    The task has committed; ``result`` is its value.
 ``task_failed``
-    given up; ``error`` is the exception.
+    The task has failed for good; ``error`` is the exception, or None.
 ``task_cancelled``
-    cancelled: it never ran, or its run was rolled back.
+    The task was cancelled: it never ran, or its run was rolled back.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ task_cancelled = _namespace.signal("task_cancelled")
 
 
 def emit(signal: NamedSignal, database: str, **facts: Any) -> None:
-    """Send a signal; a receiver that raises is logged, never felt."""
+    """Send a signal; an exception of a receiver is logged. Never raises."""
     for receiver in signal.receivers_for(database):
         try:
             receiver(database, **facts)
         except BaseException:
-            # Also what is no Exception: it would end the thread of a worker.
+            # BaseException, too: it would end the thread of a worker.
             logger.exception("a receiver of %s raised", signal.name)

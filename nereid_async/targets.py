@@ -1,4 +1,4 @@
-"""What a message names, on both sides: from a method to its name, and back."""
+"""Targets of messages: from a method or function to its name, and back."""
 
 from __future__ import annotations
 
@@ -23,28 +23,29 @@ _BASES: tuple[tuple[type, str], ...] = (
 
 
 def is_private(method: str) -> bool:
-    """Whether a name is none for others to call: no message calls it."""
+    """Whether a method's name is private, so that no message may call it."""
     return method.startswith("_")
 
 
 def is_task(call: Any) -> bool:
-    """Whether something callable was declared a task."""
+    """Whether a callable is decorated as a task."""
     return hasattr(call, "task_options")
 
 
 def _refuse_private(place: str, method: str) -> None:
     if is_private(method):
         raise DeferralError(
-            f"{place}{method} cannot be deferred: no worker calls what begins with an "
-            "underscore; rename it"
+            f"{place}{method} cannot be deferred: no worker calls a name that begins "
+            "with an underscore; rename it"
         )
 
 
 def method_target(owner: type, method: str, instance: Any = None) -> Target:
-    """Name a method of a class of the pool, or of a saved record.
+    """The target for a method of a class in the pool, or of a saved record.
 
-    :raises DeferralError: the class is none of the pool's, the instance is no record,
-        or the method's name begins with an underscore.
+    :param instance: the record; None for a method of the class.
+    :raises DeferralError: the class is no model, report or wizard, the instance is no
+        record, or the method's name begins with an underscore.
     :raises SerializationError: the record is not saved.
     """
     _refuse_private(f"{owner.__name__}.", method)
@@ -59,9 +60,9 @@ def method_target(owner: type, method: str, instance: Any = None) -> Target:
 
 
 def function_target(function: Callable[..., Any]) -> Target:
-    """Name a plain function.
+    """The target for a plain function.
 
-    :raises DeferralError: a worker could not find it, or its name begins with an
+    :raises DeferralError: a worker could not import it, or its name begins with an
         underscore.
     """
     module, name = function.__module__, function.__qualname__
@@ -90,9 +91,9 @@ def _record_id(instance: Any, method: str) -> int:
 
 
 def owner_of(name: str) -> type:
-    """The pool's class of that Tryton name, be it a model, report or wizard.
+    """The class of the pool with a Tryton name: a model, report or wizard.
 
-    :raises UnknownTask: the pool has none.
+    :raises UnknownTask: there is none.
     """
     pool = Pool()
     for kind in KINDS:
@@ -103,9 +104,9 @@ def owner_of(name: str) -> type:
 
 
 def resolve(target: Target, *, only_tasks: bool = False) -> Callable[..., Any]:
-    """The callable that a message names, in the open transaction's pool.
+    """The callable that a message names, in the pool of the open transaction.
 
-    :param only_tasks: whether it has to be declared a task.
+    :param only_tasks: whether it must be decorated as a task.
     :raises UnknownTask: there is none; a newer release may have it.
     """
     call = _resolve(target)
@@ -132,7 +133,7 @@ def _resolve(target: Target) -> Callable[..., Any]:
 def _owner(target: Target) -> Any:
     pool = Pool()
     try:
-        # Pool.get makes up a class for an unknown report, so look before.
+        # Pool.get() creates a class for an unknown report, so look before.
         if target.kind != "report" or target.owner in dict(pool.iterobject("report")):
             return pool.get(target.owner, target.kind)
     except KeyError:
@@ -150,7 +151,7 @@ def _resolve_function(target: Target) -> Callable[..., Any]:
         raise UnknownTask(
             f"{target.name} is not imported here; name its module in ASYNC_IMPORTS"
         )
-    # Only what was declared: a message must not name just any function.
+    # A message must not be able to call any function.
     if not is_task(function):
         raise UnknownTask(f"{target.name} is not decorated as a task")
     return function  # type: ignore[no-any-return]

@@ -1,9 +1,8 @@
-"""``async_task``: what makes a method or a function deferrable.
+"""``async_task``: the decorator that makes a method or a function deferrable.
 
-A decorated method is called as before, and runs then and there. It has ``defer`` and
-``configure`` besides. The wrapper is a descriptor (wrapt), so it works above
-``@classmethod`` and ``@staticmethod``; where it stands below, the setup of the pool
-exchanges the two.
+A decorated method can be called as before, and has ``defer`` and ``configure`` besides.
+The wrapper is a descriptor (wrapt), so it works above ``@classmethod`` and
+``@staticmethod``; where it is below, the setup of the pool exchanges the two.
 """
 
 from __future__ import annotations
@@ -77,7 +76,7 @@ def async_task(
         setting ``max_attempts``.
     :param time_limit: seconds that an attempt may take; then it has failed with
         :class:`~.errors.TimeLimitExceeded`. Default: the setting ``time_limit``.
-    :param retry_on: exception classes after which it is tried again.
+    :param retry_on: exception classes after which the task runs again.
     :param public_errors: exception classes whose texts the owner may read, besides
         Tryton's UserError and UserWarning and those of the setting.
     :param shared: serve the result to anybody who has the link.
@@ -110,9 +109,10 @@ def _classes(option: str, given: ExceptionClasses) -> tuple[type[BaseException],
 
 
 class Deferrable:
-    """A call that can be made here or put off.
+    """A callable that can be called here or deferred.
 
-    :ivar task_options: how it is carried and run.
+    :param target: returns the target of a call, and its remaining arguments.
+    :ivar task_options: the options of its deferrals.
     """
 
     def __init__(
@@ -131,11 +131,13 @@ class Deferrable:
         return self._function(*args, **kwargs)
 
     def defer(self, /, *args: Any, **kwargs: Any) -> AsyncResult:
-        """Ask for the call after the commit of the current transaction.
+        """Defer a call: a worker makes it after the current transaction's commit.
 
         :returns: the handle; its id and url are final.
-        :raises DeferralError: no transaction, or this cannot be called from afar.
-        :raises MessageError: an argument cannot travel, or is too large.
+        :raises DeferralError: no transaction is open, or a worker could not make the
+            call.
+        :raises MessageError: an argument cannot be serialised, or is too large.
+        :raises ConfigurationError: the settings, or the database, are not usable.
         :raises TypeError: the arguments do not fit the signature.
         """
         signature = _signature(self._function)
@@ -145,13 +147,14 @@ class Deferrable:
         return defer_call(target, rest, kwargs, self.task_options, names)
 
     def configure(self, **changes: Any) -> Deferrable:
-        """The same with other options for one deferral.
+        """The same callable with other options, for one deferral or several.
 
         :param changes: ``delay`` (seconds), ``queue``, ``ignore_result``,
             ``visibility_timeout``, ``max_attempts``, ``time_limit``, ``shared``,
             ``attributes``, ``cancellable``.
-        :raises ConfigurationError: an option is unknown, out of its range, or one of
-            the declaration: classes do not travel.
+        :raises ConfigurationError: an option is unknown or out of its range, or belongs
+            into the declaration (``retry_on``, ``public_errors``): messages carry no
+            classes.
         """
         for option in _OF_THE_DECLARATION & set(changes):
             raise ConfigurationError(
@@ -164,7 +167,7 @@ class Deferrable:
 
 
 def _signature(function: Any) -> inspect.Signature:
-    """The signature of a function or a bound method, computed once for each."""
+    """The signature of a function or a bound method, cached by the function."""
     plain = getattr(function, "__func__", None)
     return _signature_of(plain or function, bound=plain is not None)
 
@@ -179,7 +182,7 @@ def _signature_of(function: Any, bound: bool) -> inspect.Signature:
 
 
 class _TaskApi:
-    """What an attribute of a class and a task as such have in common."""
+    """The methods of both wrapt proxies: the task itself, and a bound one."""
 
     def _deferrable(self) -> Deferrable:
         raise NotImplementedError
@@ -213,7 +216,7 @@ class BoundTask(_TaskApi, wrapt.BoundFunctionWrapper[..., Any]):
         name: str = self.__wrapped__.__name__
         instance, owner = self._self_instance, self._self_owner
         if isinstance(instance, type):
-            # Below @classmethod the class comes as the instance.
+            # Below @classmethod, wrapt passes the class as the instance.
             return method_target(instance, name), args
         if instance is not None:
             owner = type(instance)
@@ -226,7 +229,7 @@ class BoundTask(_TaskApi, wrapt.BoundFunctionWrapper[..., Any]):
 
 
 class AsyncTask(_TaskApi, wrapt.FunctionWrapper[..., Any]):
-    """A task as it stands in its class or module."""
+    """A task as an attribute of its module, or in the __dict__ of its class."""
 
     __bound_function_wrapper__ = BoundTask
 
@@ -249,22 +252,22 @@ class AsyncTask(_TaskApi, wrapt.FunctionWrapper[..., Any]):
 
 
 def _unused_wrapper(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
-    # wrapt wants one; calls go through _TaskApi.__call__.
+    # wrapt requires one; calls go through _TaskApi.__call__.
     return wrapped(*args, **kwargs)
 
 
 # -- overriding without the decorator ------------------------------------------
 
-#: Which classes declare tasks, by module and qualified name, and the tasks' names.
+#: Names of the tasks of each class, by the class's module and qualified name.
 _declared: dict[tuple[str, str], set[str]] = {}
 
 
 def keep_deferrable(cls: type) -> None:
-    """Let each task of a class know whose attribute it is, however it is written.
+    """Keep the tasks of a class deferrable where a module overrides them undecorated.
 
-    Called for every class of the pool when that is set up. Tryton modules extend a
-    class by a subclass that the pool makes of both; a module that overrides a task
-    undecorated need not know that it is one.
+    Called for each class of the pool when the pool is set up, in which a Tryton module
+    extends a class of another one by a subclass. It also exchanges tasks with
+    ``@classmethod`` and ``@staticmethod`` above them.
     """
     for base in cls.__mro__:
         for name in sorted(_declared.get((base.__module__, base.__qualname__), ())):
@@ -276,20 +279,20 @@ def keep_deferrable(cls: type) -> None:
 
 
 def _turn_inside_out(base: type, name: str) -> None:
-    """Put a task above ``@classmethod`` or ``@staticmethod`` if it stands below.
+    """Put a task above ``@classmethod`` or ``@staticmethod`` if it is below.
 
-    There it is not told whose attribute it is: never below ``@staticmethod``, and
-    from Python 3.13 on not below ``@classmethod`` either.
+    Below, the descriptor is not told its class: never below ``@staticmethod``, and from
+    Python 3.13 on not below ``@classmethod`` either.
     """
     attribute = base.__dict__.get(name)
-    # By isinstance() a task above one of them would be one, too: it is a proxy.
+    # Not isinstance(): a task is a proxy, so one above a classmethod seems to be one.
     kind, task = type(attribute), _task_in(attribute)
     if task is not None and kind in (classmethod, staticmethod):
         setattr(base, name, AsyncTask(kind(task.__wrapped__), task.task_options))
 
 
 def _task_in(attribute: Any) -> AsyncTask | None:
-    """The task in a class attribute; it may stand below ``@classmethod``."""
+    """The task in a class attribute, maybe below ``@classmethod``; None if none."""
     for candidate in (attribute, getattr(attribute, "__func__", None)):
         if type(candidate) is AsyncTask:
             return candidate

@@ -1,27 +1,30 @@
-"""Texts that others have written, made fit to be kept."""
+"""Shortens and cleans texts of other origin, for logs and rows."""
 
 from __future__ import annotations
 
 
 def one_line(error: BaseException) -> str:
-    """What an exception says, without its line ends; its type if it says nothing."""
+    """The text of an exception on one line; its class's name if it has no text."""
     return " ".join(str(error).split()) or type(error).__name__
 
 
 def storable(text: str) -> str:
-    """The text as PostgreSQL takes it: without NUL and lone surrogates."""
+    """The text with NUL and lone surrogates escaped, which PostgreSQL refuses."""
     return (
         text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
     )
 
 
 def cut(text: str, limit_chars: int) -> str:
-    """The text, or its beginning with a sign that there was more."""
+    """The text, cut after ``limit_chars`` characters, with an ellipsis."""
     return text if len(text) <= limit_chars else f"{text[: limit_chars - 1]}…"
 
 
 def cut_inside(text: str, limit_chars: int) -> str:
-    """The text, or both of its ends with a note between them."""
+    """The text; if it is longer than ``limit_chars``, its two ends with a note between.
+
+    The note is not counted.
+    """
     if len(text) <= limit_chars:
         return text
     half = limit_chars // 2

@@ -1,4 +1,4 @@
-"""A log that says the same once an interval, with a count of what it left out."""
+"""A log that repeats the same problem once per interval, with a count."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ import time
 from collections.abc import Callable, Hashable
 
 _INTERVAL_S = 60.0
-#: More kinds than any worker meets; the oldest are forgotten beyond it.
+#: Kinds that are remembered; more than a worker meets. The oldest are forgotten.
 _KINDS_MAX = 1_000
 
 
 class ThrottledLog:
-    """Logs one line a kind and interval. Thread-safe.
+    """Logs one line per kind and interval. Thread-safe.
 
-    :param logger: where the lines go.
-    :param interval_s: how long a kind is left out after it was told, in seconds.
-    :param clock: tells the time in seconds; for tests.
+    :param interval_s: how long a kind is suppressed after a line, in seconds.
+    :param clock: returns the time in seconds; for tests.
     """
 
     def __init__(
@@ -30,7 +29,7 @@ class ThrottledLog:
         self._interval_s = interval_s
         self._clock = clock
         self._lock = threading.Lock()
-        #: When a kind was last told, and how often it came since.
+        #: When a kind was last logged, and how often it was suppressed since.
         self._told: dict[Hashable, tuple[float, int]] = {}
 
     def log(
@@ -41,11 +40,11 @@ class ThrottledLog:
         *args: object,
         exc_info: bool = False,
     ) -> bool:
-        """Log a line, unless its kind was told within the interval.
+        """Log a line, unless one of its kind was logged within the interval.
 
-        :param kind: what makes two lines the same, such as a task's name.
-        :param exc_info: whether the traceback of what is being handled is told as well.
-        :return: whether it was logged.
+        :param kind: lines of an equal kind count as the same, whatever their texts.
+        :param exc_info: whether to log the traceback of the current exception.
+        :returns: whether it was logged.
         """
         with self._lock:
             now_s = self._clock()
@@ -53,13 +52,13 @@ class ThrottledLog:
             if now_s - told_at_s < self._interval_s:
                 self._told[kind] = (told_at_s, left_out + 1)
                 return False
-            # A kind told anew goes to the end, so that the oldest stand first.
+            # Put at the end: the kind logged longest ago is first.
             self._told.pop(kind, None)
             self._told[kind] = (now_s, 0)
             if len(self._told) > _KINDS_MAX:
                 del self._told[next(iter(self._told))]
         if left_out:
-            text += " (and %d more of the kind since it was last told)"
+            text += " (and %d more since the last such line)"
             args = (*args, left_out)
         self._logger.log(level, text, *args, exc_info=exc_info)
         return True

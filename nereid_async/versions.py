@@ -1,4 +1,4 @@
-"""A check of the installation: two distributions install the same folder trytond/."""
+"""Checks the installation of trytond, which two distributions may have written."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _RECIPE = (
 
 @lru_cache(maxsize=1)
 def check() -> None:
-    """Look at what is installed as ``trytond``, once a process.
+    """Check what is installed as ``trytond``, once per process.
 
-    Warns where two distributions have written the same folder: that works as long as
-    nobody uninstalls one of them, and mixes the files of two builds.
+    Warns if two distributions have written the same folder: their files are mixed, and
+    uninstalling one of them breaks the other.
 
-    :raises ConfigurationError: trytond is of another series than this package is for.
+    :raises ConfigurationError: trytond is of another series than 7.0.
     """
     if not trytond.__version__.startswith(f"{SERIES}."):
         raise ConfigurationError(
@@ -42,7 +42,7 @@ def check() -> None:
 
 
 def mixed_distributions() -> dict[str, str]:
-    """The distributions that share the folder, with versions; empty if one only."""
+    """Versions of the distributions that share the folder; empty if there is one."""
     found = {}
     for name in ("trytond", "m9s-trytond"):
         try:

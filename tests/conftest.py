@@ -17,6 +17,7 @@ pytest_plugins = (
     "tests.strict",
     "tests.profiles",
     "tests.hostile",
+    "tests.javascript",
     "tests.chaos.plugin",
     "tests.fixtures.databases",
     "tests.fixtures.services",

@@ -15,6 +15,8 @@ from .errors import ConfigurationError, DelayTooLong, NoTransaction
 from .limits import (
     ATTEMPTS_MAX,
     DELAY_MAX_S,
+    PRIORITY_DEFAULT,
+    PRIORITY_LAST,
     SQS_VISIBILITY_MAX_S,
     TIME_LIMIT_MAX_S,
 )
@@ -36,6 +38,7 @@ class TaskOptions:
     :ivar visibility_timeout: seconds that a claim holds without a heartbeat; None for
         the setting.
     :ivar queue: short name of its queue; None for the setting ``sqs_queue``.
+    :ivar priority: 0 to 9; of the due tasks of a queue, priority 0 runs first.
     :ivar max_attempts: attempts before the task fails; None for the setting.
     :ivar time_limit: seconds that an attempt may take; None for the setting.
     :ivar retry_on: exception classes after which the task runs again.
@@ -49,6 +52,7 @@ class TaskOptions:
     ignore_result: bool = True
     visibility_timeout: int | None = None
     queue: str | None = None
+    priority: int = PRIORITY_DEFAULT
     max_attempts: int | None = None
     time_limit: float | None = None
     retry_on: tuple[type[BaseException], ...] = (Exception,)
@@ -86,6 +90,10 @@ class TaskOptions:
             )
         if attempts is not None and not _within(attempts, 1, ATTEMPTS_MAX):
             raise ConfigurationError(f"max_attempts={attempts!r}: 1 to {ATTEMPTS_MAX}")
+        if type(self.priority) is not int or not 0 <= self.priority <= PRIORITY_LAST:
+            raise ConfigurationError(
+                f"priority={self.priority!r}: 0 (first) to {PRIORITY_LAST} (last)"
+            )
         limit = self.time_limit
         if limit is not None and not (limit and _within(limit, 0, TIME_LIMIT_MAX_S)):
             raise ConfigurationError(
@@ -162,6 +170,12 @@ def _check_rows(target: Target, options: TaskOptions, runtime: Runtime) -> None:
             f"{target.name}: cancellable=True needs a row of the task, and there is "
             "none without an outbox. Set outbox = yes"
         )
+    if not runtime.settings.outbox and options.priority != PRIORITY_DEFAULT:
+        raise ConfigurationError(
+            f"{target.name}: priority={options.priority} needs a row of the task, and "
+            "there is none without an outbox. Set outbox = yes, or give urgent tasks a "
+            "queue of their own"
+        )
 
 
 def _message(
@@ -197,6 +211,7 @@ def _message(
         queue=options.queue or settings.sqs_queue,
         deferred_at_s=round(time.time(), 3),
         delay_s=options.delay,
+        priority=options.priority,
         visibility_timeout_s=_given(
             options.visibility_timeout, settings.visibility_timeout
         ),

@@ -35,3 +35,6 @@ ATTEMPTS_MAX = 1_000
 TIME_LIMIT_MAX_S = 365 * 86_400
 #: Delay of a task: ten years. Ours: a timestamp of the databases ends far beyond it.
 DELAY_MAX_S = 10 * 365 * 86_400
+#: Priority of a task: from 0, which runs first, to the last one.
+PRIORITY_LAST = 9
+PRIORITY_DEFAULT = 5

@@ -133,7 +133,7 @@ class Runtime:
         """
         if self.rows is None:
             return
-        for name in ("async.task", "async.run", "async.identity"):
+        for name in ("async.task", "async.run", "async.queue", "async.identity"):
             model = Pool(self.database).get(name)
             needed = {
                 field.name

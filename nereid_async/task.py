@@ -16,6 +16,7 @@ import wrapt
 
 from .deferral import TaskOptions, defer_call
 from .errors import ConfigurationError
+from .limits import PRIORITY_DEFAULT
 from .messages.message import Target
 from .result import AsyncResult
 from .targets import function_target, method_target
@@ -41,6 +42,7 @@ def async_task(
     ignore_result: bool = True,
     visibility_timeout: int | None = None,
     queue: str | None = None,
+    priority: int = PRIORITY_DEFAULT,
     max_attempts: int | None = None,
     time_limit: float | None = None,
     retry_on: ExceptionClasses = (Exception,),
@@ -57,6 +59,7 @@ def async_task(
     ignore_result: bool = True,
     visibility_timeout: int | None = None,
     queue: str | None = None,
+    priority: int = PRIORITY_DEFAULT,
     max_attempts: int | None = None,
     time_limit: float | None = None,
     retry_on: ExceptionClasses = (Exception,),
@@ -72,6 +75,7 @@ def async_task(
     :param visibility_timeout: seconds without a heartbeat after which another worker
         may take the task; range and default as the setting ``visibility_timeout``.
     :param queue: short name of its queue; default: the setting ``sqs_queue``.
+    :param priority: 0 to 9; of the due tasks of a queue, priority 0 runs first.
     :param max_attempts: attempts before the task fails; range and default as the
         setting ``max_attempts``.
     :param time_limit: seconds that an attempt may take; then it has failed with
@@ -87,6 +91,7 @@ def async_task(
         ignore_result=ignore_result,
         visibility_timeout=visibility_timeout,
         queue=queue,
+        priority=priority,
         max_attempts=max_attempts,
         time_limit=time_limit,
         retry_on=_classes("retry_on", retry_on),
@@ -149,9 +154,9 @@ class Deferrable:
     def configure(self, **changes: Any) -> Deferrable:
         """The same callable with other options, for one deferral or several.
 
-        :param changes: ``delay`` (seconds), ``queue``, ``ignore_result``,
-            ``visibility_timeout``, ``max_attempts``, ``time_limit``, ``shared``,
-            ``attributes``, ``cancellable``.
+        :param changes: ``delay`` (seconds), ``queue``, ``priority``,
+            ``ignore_result``, ``visibility_timeout``, ``max_attempts``,
+            ``time_limit``, ``shared``, ``attributes``, ``cancellable``.
         :raises ConfigurationError: an option is unknown or out of its range, or belongs
             into the declaration (``retry_on``, ``public_errors``): messages carry no
             classes.

@@ -27,16 +27,27 @@ def add_done(cursor: connections.Cursor, number: int, queue: str) -> None:
     )
 
 
-def add_due(cursor: connections.Cursor, number: int, queue: str, *, web: bool) -> None:
-    """Add rows of tasks that have been due for an hour, as one deferral writes them."""
+def add_due(
+    cursor: connections.Cursor,
+    number: int,
+    queue: str,
+    *,
+    web: bool = True,
+    priority: int = 5,
+    hours_ago: int = 1,
+) -> None:
+    """Add rows of tasks that fell due at one time, as one deferral writes them.
+
+    :param hours_ago: since when they are due; below 0: in how many hours.
+    """
     cursor.execute(
-        'INSERT INTO async_task (uuid, name, queue, web, state, "user", '
-        "create_date, deferred_at, due_at, message) "
-        "SELECT gen_random_uuid(), 'some.model.method', %s, %s, 'pending', 1, at, at, "
-        "at, repeat('x', 300) FROM "
-        "(SELECT now() AT TIME ZONE 'UTC' - INTERVAL '1 hour' AS at "
+        "INSERT INTO async_task (uuid, name, queue, priority, web, state, "
+        '"user", create_date, deferred_at, due_at, message) '
+        "SELECT gen_random_uuid(), 'some.model.method', %s, %s, %s, 'pending', 1, at, "
+        "at, at, repeat('x', 300) FROM "
+        "(SELECT now() AT TIME ZONE 'UTC' - %s * INTERVAL '1 hour' AS at "
         "FROM generate_series(1, %s)) due",
-        [queue, web, number],
+        [queue, priority, web, hours_ago, number],
     )
 
 
@@ -51,13 +62,28 @@ class ExplainedRows(TaskRows):
         self.plans: list[str] = []
         self._options = "COSTS OFF"
         if analyze:
-            self._options += ", ANALYZE, TIMING OFF"
+            self._options += ", ANALYZE, TIMING OFF, BUFFERS"
 
     @property
     def most_read(self) -> int:
         """How many rows the step read that read most, what it left out included."""
+        text = "\n".join(self.plans)
+        found = re.findall(r"actual rows=([\d.]+) loops=(\d+)", text)
+        removed = re.findall(r"Rows Removed by Filter: (\d+)", text)
+        return max(
+            *(round(float(rows) * int(loops)) for rows, loops in found),
+            *map(int, removed),
+        )
+
+    @property
+    def most_pages(self) -> int:
+        """How many pages were read by the search of an index that read most.
+
+        They tell of entries that were passed over, which no row tells of.
+        """
         found = re.findall(
-            r"(?:actual rows=|Rows Removed by Filter: )(\d+)", "\n".join(self.plans)
+            r"Index (?:Only )?Scan.*(?:\n(?!.*->).*)*?Buffers: shared hit=(\d+)",
+            "\n".join(self.plans),
         )
         return max(map(int, found))
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from ..errors import BadMessage, MessageTooLarge, SerializationError, UnknownFormat
+from ..limits import PRIORITY_DEFAULT
 from .attributes import size_bytes as attributes_bytes
 from .encryption import Cipher, decrypted
 from .serialization import Json, decode, dumps, loads
@@ -79,6 +80,7 @@ class Message:
     :ivar context: encoded transaction context.
     :ivar queue: short name of its queue.
     :ivar delay_s: seconds it waits from the commit on.
+    :ivar priority: 0 to 9; of the due tasks of a queue, priority 0 runs first.
     :ivar visibility_timeout_s: seconds a worker holds it without a sign of life.
     :ivar time_limit_s: seconds that an attempt may take; None for any number.
     :ivar keep_result: whether the value is kept for the owner.
@@ -102,6 +104,7 @@ class Message:
     queue: str
     deferred_at_s: float
     delay_s: float = 0
+    priority: int = PRIORITY_DEFAULT
     visibility_timeout_s: int = 60
     max_attempts: int = 5
     keep_result: bool = False

@@ -13,11 +13,12 @@ __all__ = ["AsyncResult", "ResultOptions", "async_task", "register"]
 
 def register() -> None:
     """Register the models; called by trytond when it starts its pool."""
-    from . import async_, identity, task
+    from . import async_, identity, queue, task
 
     Pool.register(
         task.Task,
         task.Run,
+        queue.Queue,
         identity.Identity,
         async_.Async,
         module="async_sqs",

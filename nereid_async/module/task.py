@@ -13,20 +13,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from trytond import backend
 from trytond.model import ModelSQL, ModelView, fields
 from trytond.transaction import Transaction, without_check_access
 
+from nereid_async.limits import PRIORITY_DEFAULT
 from nereid_async.messages.outcome import State
 
 from . import data
-
-
-def _create_indexes(*statements: str) -> None:
-    # Tryton's own index definitions know no unique index, and no partial one on
-    # SQLite. The names keep clear of those that trytond drops as its own.
-    cursor = Transaction().connection.cursor()
-    for statement in statements:
-        cursor.execute(statement)
+from .indexes import create_indexes
 
 
 class Task(ModelSQL, ModelView):
@@ -39,6 +34,12 @@ class Task(ModelSQL, ModelView):
         "Task", required=True, readonly=True, help="The method or function that runs."
     )
     queue = fields.Char("Queue", required=True, readonly=True)
+    priority = fields.Integer(
+        "Priority",
+        required=True,
+        readonly=True,
+        help="0 to 9; of the tasks of a queue that are due, 0 runs first.",
+    )
     state = fields.Selection(
         [(state.value, state.value.capitalize()) for state in State],
         "State",
@@ -92,16 +93,20 @@ class Task(ModelSQL, ModelView):
 
     @classmethod
     def __register__(cls, module_name: str) -> None:
+        cls._add_priority(module_name)
         super().__register__(module_name)
-        _create_indexes(
+        cls._keep_default_priority()
+        create_indexes(
             "CREATE UNIQUE INDEX IF NOT EXISTS async_task_uuid ON async_task (uuid)",
             # What is due of a queue is read in the order in which it is taken, by
             # workers with the web app and by those without.
             "DROP INDEX IF EXISTS async_task_due",
-            "CREATE INDEX IF NOT EXISTS async_task_waiting "
-            "ON async_task (queue, due_at, id) WHERE state = 'pending'",
-            "CREATE INDEX IF NOT EXISTS async_task_waiting_no_web "
-            "ON async_task (queue, due_at, id) WHERE state = 'pending' AND NOT web",
+            "DROP INDEX IF EXISTS async_task_waiting",
+            "DROP INDEX IF EXISTS async_task_waiting_no_web",
+            "CREATE INDEX IF NOT EXISTS async_task_ready "
+            "ON async_task (queue, priority, due_at, id) WHERE state = 'pending'",
+            "CREATE INDEX IF NOT EXISTS async_task_ready_no_web ON async_task "
+            "(queue, priority, due_at, id) WHERE state = 'pending' AND NOT web",
             "CREATE INDEX IF NOT EXISTS async_task_sent "
             "ON async_task (due_at) WHERE state = 'sent'",
             "CREATE INDEX IF NOT EXISTS async_task_result "
@@ -109,6 +114,25 @@ class Task(ModelSQL, ModelView):
             "CREATE INDEX IF NOT EXISTS async_task_finished "
             "ON async_task (finished_at) WHERE finished_at IS NOT NULL",
         )
+
+    @classmethod
+    def _add_priority(cls, module_name: str) -> None:
+        """Add the column with a default: an earlier release may still insert rows."""
+        table = cls.__table_handler__(module_name)
+        if not table.column_exist("priority"):
+            Transaction().connection.cursor().execute(
+                f"ALTER TABLE {cls._table} "
+                f"ADD COLUMN priority INTEGER DEFAULT {PRIORITY_DEFAULT}"
+            )
+
+    @classmethod
+    def _keep_default_priority(cls) -> None:
+        # Tryton drops the default of every numeric column when it registers it.
+        if backend.name == "postgresql":
+            Transaction().connection.cursor().execute(
+                f"ALTER TABLE {cls._table} "
+                f"ALTER COLUMN priority SET DEFAULT {PRIORITY_DEFAULT}"
+            )
 
     def get_rec_name(self, name: str) -> str:
         return f"{self.name} {self.uuid}"
@@ -174,7 +198,7 @@ class Run(ModelSQL):
     @classmethod
     def __register__(cls, module_name: str) -> None:
         super().__register__(module_name)
-        _create_indexes(
+        create_indexes(
             "CREATE UNIQUE INDEX IF NOT EXISTS async_run_uuid ON async_run (uuid)",
             "CREATE INDEX IF NOT EXISTS async_run_lease "
             "ON async_run (lease_until) WHERE lease_until IS NOT NULL",

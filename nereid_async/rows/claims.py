@@ -35,7 +35,7 @@ class ClaimRows(Statements):
     def claim_due(
         self, queues: Sequence[str], limit: int, lease_s: float, web: bool
     ) -> list[Claim]:
-        """Claim due rows, the oldest of each queue first.
+        """Claim due rows: by priority, then the oldest rows of each queue first.
 
         :param queues: short names of the queues.
         :param limit: number of rows to claim, at most.
@@ -104,7 +104,7 @@ class ClaimRows(Statements):
         opening = _Opening(secrets.token_hex(16), lease_s, starts)
         take = (
             "UPDATE async_task SET state = 'running', token = {p} "
-            f"WHERE {condition} RETURNING uuid, queue, message"
+            f"WHERE {condition} RETURNING uuid, queue, message, priority, due_at, id"
         )
         token = [opening.token]
         parameters = [*parameters, *token] if chosen else [*token, *parameters]
@@ -117,7 +117,8 @@ class ClaimRows(Statements):
                     cursor,
                     f"WITH {', '.join(expressions)} "
                     "SELECT t.uuid, t.queue, t.message, o.attempt, o.started "
-                    "FROM taken t JOIN opened o ON o.uuid = t.uuid",
+                    "FROM taken t JOIN opened o ON o.uuid = t.uuid "
+                    "ORDER BY t.priority, t.due_at, t.id",
                     [*parameters, *opening.parameters],
                     durable=False,
                 )
@@ -125,19 +126,19 @@ class ClaimRows(Statements):
         with connections.transaction(self.database) as cursor:
             before = f"WITH {', '.join(chosen)} " if chosen else ""
             self.execute(cursor, before + take, parameters)
-            taken = cursor.fetchall()
+            taken = sorted(cursor.fetchall(), key=lambda row: row[3:])
             if not taken:
                 return []
             values = ", ".join([f"({{p}}, {opening.values})"] * len(taken))
             self.execute(
                 cursor,
                 opening.insert(f"VALUES {values}"),
-                [it for uuid, _, _ in taken for it in (uuid, *opening.parameters)],
+                [it for uuid, *_ in taken for it in (uuid, *opening.parameters)],
             )
             runs = {uuid: run for uuid, *run in cursor.fetchall()}
             return [
                 opening.claim(uuid, queue, text, *runs[uuid])
-                for uuid, queue, text in taken
+                for uuid, queue, text, *_ in taken
             ]
 
     def free_expired(self) -> int:
@@ -183,12 +184,9 @@ class ClaimRows(Statements):
     def next_due_s(self, queues: Sequence[str], web: bool) -> float | None:
         """Seconds until the next pending row is due; None if there is none."""
         seconds = self._seconds_between("{now}", "due_at")
+        first, parameters = due.first_due(queues, web)
         with connections.autocommit(self.database) as cursor:
-            self.execute(
-                cursor,
-                f"SELECT {seconds} FROM ({due.first_due(queues, web)}) first",
-                queues,
-            )
+            self.execute(cursor, f"SELECT {seconds} FROM ({first}) first", parameters)
             (value,) = cursor.fetchone()
         return None if value is None else max(0.0, float(value))
 

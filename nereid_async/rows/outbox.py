@@ -46,7 +46,7 @@ class OutboxRows(Statements):
         self, cursor: connections.Cursor, rows: Sequence[Row], notify: bool
     ) -> None:
         values = ", ".join(
-            ["({p}, {p}, {p}, {p}, 'pending', {p}, {now}, {now}, {later}, {p})"]
+            ["({p}, {p}, {p}, {p}, {p}, 'pending', {p}, {now}, {now}, {later}, {p})"]
             * len(rows)
         )
         parameters: list[Any] = []
@@ -56,13 +56,14 @@ class OutboxRows(Statements):
                 message.id,
                 message.target.name,
                 message.queue,
+                message.priority,
                 message.web is not None,
                 message.user,
                 message.delay_s,
                 row.text,
             ]
         statement = (
-            "INSERT INTO async_task (uuid, name, queue, web, state, {user}, "
+            "INSERT INTO async_task (uuid, name, queue, priority, web, state, {user}, "
             "create_date, deferred_at, due_at, message) VALUES " + values
         )
         if notify and backend.name == "postgresql":
@@ -104,7 +105,8 @@ class OutboxRows(Statements):
                 "send_at IS NOT NULL FROM async_task "
                 "WHERE state = 'pending' AND due_at <= {later} "
                 "AND deferred_at <= {later} "
-                "AND (send_at IS NULL OR send_at <= {now}) ORDER BY due_at LIMIT {p}",
+                "AND (send_at IS NULL OR send_at <= {now}) "
+                "ORDER BY priority, due_at LIMIT {p}",
                 [horizon_s, -min_age_s, limit],
             )
             return [

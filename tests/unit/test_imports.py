@@ -22,7 +22,8 @@ cli
 module
 module.async_
 module.task
-module.data module.identity
+module.queue
+module.data module.identity module.indexes
 web.templates
 web.routes
 web.fast_poll

@@ -1,0 +1,34 @@
+"""The table ``async.queue``: queues of which something was set, such as a pause.
+
+A queue needs no row here: it is but a name that tasks have.
+"""
+
+from __future__ import annotations
+
+from trytond.model import ModelSQL, fields
+
+from .indexes import create_indexes
+
+
+class Queue(ModelSQL):
+    "Queue of Asynchronous Tasks"
+
+    __name__ = "async.queue"
+
+    name = fields.Char(
+        "Name", required=True, readonly=True, help="Its short name; * for all queues."
+    )
+    paused = fields.Boolean(
+        "Paused", readonly=True, help="Workers take nothing from it."
+    )
+    paused_at = fields.Timestamp("Paused at", readonly=True, help="In UTC.")
+    paused_by = fields.Many2One(
+        "res.user", "Paused by", readonly=True, ondelete="SET NULL"
+    )
+
+    @classmethod
+    def __register__(cls, module_name: str) -> None:
+        super().__register__(module_name)
+        create_indexes(
+            "CREATE UNIQUE INDEX IF NOT EXISTS async_queue_name ON async_queue (name)"
+        )

@@ -1,8 +1,8 @@
-"""What a process that a task forks does not share with its worker.
+"""Separates processes that a task forks from their worker.
 
-``multiprocessing`` and ``os.fork`` copy the worker: its signal handlers, descriptors
-and connections. A child that used them would stop the worker, or talk on its session
-with the database, so they are taken from it.
+``multiprocessing`` and ``os.fork`` copy the worker with its signal handlers, file
+descriptors and connections. A child that used them could stop the worker, or send
+statements on its database session, so the child gets rid of them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 logger = logging.getLogger(__name__)
 
-#: What a worker handles in its own way, and what Python does by itself.
+#: Signals that a worker handles, and Python's default handlers of them.
 _DEFAULTS: dict[signal.Signals, Any] = {
     signal.SIGCHLD: signal.SIG_DFL,
     signal.SIGINT: signal.default_int_handler,
@@ -26,47 +26,49 @@ _DEFAULTS: dict[signal.Signals, Any] = {
     signal.SIGTERM: signal.SIG_DFL,
 }
 
-#: Descriptors of this process that its children are not to have.
+#: Descriptors of this process that are closed in its children.
 _own: set[int] = set()
 
 
 def own(*descriptors: int) -> None:
-    """Let these descriptors be closed in children."""
+    """Register descriptors that are to be closed in children."""
     _own.update(descriptors)
 
 
 def close(*descriptors: int) -> None:
-    """Close what was given to :func:`own`, and has not been taken from a child."""
+    """Close descriptors that were registered with :func:`own`, where still open."""
     for descriptor in _own.intersection(descriptors):
         _own.discard(descriptor)
         os.close(descriptor)
 
 
 class AtFork(Protocol):
-    """What else is to be done; each of them in the thread that forks."""
+    """Further steps around a fork, called in the thread that forks."""
 
     def before(self) -> None:
-        """Before the fork; followed by one of the others."""
+        """Called before the fork; one of the others follows."""
 
     def in_parent(self) -> None:
-        """After the fork."""
+        """Called in the parent after the fork."""
 
     def in_child(self) -> None:
-        """After the fork, where there are no other threads any more."""
+        """Called in the child after the fork; it has no other threads."""
 
 
 def free_children(connections: AtFork) -> None:
-    """From now on, let processes that this one forks share nothing with it.
+    """Free every child that this process forks from now on. Cannot be undone.
 
-    Cannot be taken back: for a worker process.
+    For worker processes.
+
+    :param connections: steps for the database connections.
     """
     worker_pid = os.getpid()
     local = threading.local()
 
     def before() -> None:
-        # A signal that came before the child has its handlers would run ours.
+        # Blocked until the child has its own handlers: it would run ours.
         local.mask = signal.pthread_sigmask(signal.SIG_BLOCK, _DEFAULTS)
-        # A child of a child has the handlers of that one.
+        # Not for a child's own children, which have the child's handlers.
         local.of_worker = os.getpid() == worker_pid
         if local.of_worker:
             connections.before()
@@ -100,11 +102,11 @@ def _free() -> None:
 
 @contextmanager
 def kept_inside(what: str) -> Iterator[None]:
-    """End a child that was forked inside of this context and comes out of it.
+    """End a child that was forked inside the context and leaves it.
 
-    It would go on as the worker does: commit, and take the next task.
+    It would go on as the worker: commit, and claim the next task.
 
-    :param what: who has forked it, for the log.
+    :param what: the code that forks, for the log.
     """
     pid = os.getpid()
     try:
@@ -116,7 +118,7 @@ def kept_inside(what: str) -> Iterator[None]:
 
 def _end_child(what: str) -> None:
     logger.critical(
-        "%s: a process that it has forked came back from it, and is ended; end it by "
+        "%s: a process that it has forked returned from it, and is ended; end it by "
         "os._exit(), or use multiprocessing",
         what,
         exc_info=sys.exc_info()[0] is not None,
@@ -128,8 +130,8 @@ def _end_child(what: str) -> None:
 
 
 def end_daemons() -> None:
-    """End the daemonic processes of multiprocessing, as Python does when it ends."""
-    # Imported by those who use it only.
+    """End the daemonic processes of multiprocessing, as Python does at its exit."""
+    # Looked up, not imported: most processes do not use it.
     multiprocessing = sys.modules.get("multiprocessing.process")
     if multiprocessing is not None:
         for child in multiprocessing.active_children():

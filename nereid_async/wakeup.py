@@ -1,4 +1,4 @@
-"""What ends a wait: by another thread, once and for all, or by each signal."""
+"""Wakeups: pipes by which another thread, or a signal, ends a wait."""
 
 from __future__ import annotations
 
@@ -18,63 +18,64 @@ Handler: TypeAlias = Callable[[int, FrameType | None], None]
 
 
 def readable(timeout_s: float, *sources: Any) -> set[int]:
-    """Wait until one of these can be read; the descriptors that can, maybe none.
+    """Wait until a source can be read; return the descriptors that can, maybe none.
 
-    Not by ``select()``, which takes no descriptor above 1,023: a process may have many.
+    By ``poll()``, since ``select()`` takes no descriptor above 1,023.
 
     :param sources: file descriptors, or objects that have one.
     """
     poll = select.poll()
     for source in sources:
         poll.register(source, select.POLLIN)
-    # Rounded up: a wait of less than a millisecond would be none.
+    # Rounded up: less than a millisecond would become no wait at all.
     return {fd for fd, _ in poll.poll(math.ceil(max(timeout_s, 0.0) * 1_000))}
 
 
 class Wakeup:
-    """Becomes readable when it is set, and stays so.
+    """An event that ends waits for file descriptors, too; once set, it stays set.
 
-    :ivar is_set: whether it was.
+    :ivar is_set: whether it was set.
     """
 
     def __init__(self) -> None:
         self._read_fd, self._write_fd = os.pipe()
         forks.own(self._read_fd, self._write_fd)
-        # Not before nobody can set it any more.
+        # Closed with this object, when nobody can set it any more.
         ends = self._read_fd, self._write_fd
         self._finalizer = weakref.finalize(self, forks.close, *ends)
         self._finalizer.atexit = False
         self.is_set = False
 
     def set(self) -> None:
-        """End the wait, and every later one.
+        """End the present wait and every later one.
 
-        From any thread, and from a signal handler: it takes no lock, which the code
-        that was interrupted might hold.
+        Safe in any thread and in a signal handler: it takes no lock, which the
+        interrupted code might hold.
         """
         self.is_set = True
         os.write(self._write_fd, b"!")
 
     def wait(self, timeout_s: float, *others: Any) -> bool:
-        """Wait until it is set, or one of the others can be read; whether it was set.
+        """Wait until it is set, or one of the others can be read.
 
         :param others: file descriptors, or objects that have one.
+        :returns: whether it is set.
         """
         return self._read_fd in readable(timeout_s, self._read_fd, *others)
 
     def close(self) -> None:
-        """Let go of both ends."""
+        """Close both ends of the pipe."""
         self._finalizer()
 
 
 class SignalWakeup:
-    """Becomes readable when a signal has come. Made by :func:`on_signals`."""
+    """Ends a wait at each signal. Made by :func:`on_signals`."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
 
     def wait(self, seconds: float) -> None:
-        """Wait for the next signal, or until the time is over."""
+        """Wait for the next signal, up to the given number of seconds."""
         if readable(seconds, self._fd):
             with suppress(BlockingIOError):
                 os.read(self._fd, 1_024)
@@ -82,9 +83,9 @@ class SignalWakeup:
 
 @contextmanager
 def on_signals(handlers: Mapping[signal.Signals, Handler]) -> Iterator[SignalWakeup]:
-    """Handle signals, and end a wait at each; as before at the end of the context.
+    """Handle signals in the context, and end waits at each signal.
 
-    In the main thread only.
+    Restores the former handlers. For the main thread only.
     """
     read_fd, write_fd = os.pipe()
     forks.own(read_fd, write_fd)

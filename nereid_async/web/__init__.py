@@ -1,3 +1,3 @@
-"""What the extension adds to a Nereid app: the endpoint, its script, the caller."""
+"""The web side of the extension: the endpoint of results, its script, the caller."""
 
 from __future__ import annotations

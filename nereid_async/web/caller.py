@@ -1,4 +1,4 @@
-"""The web request on both sides: noted when it defers, restored in the worker."""
+"""The web context of a task: recorded when a request defers, restored in a worker."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from flask import Response
     from nereid import Nereid
 
-#: Marks the environment of a request that a worker has restored.
+#: Key in the WSGI environment of a request that a worker has restored.
 _RESTORED = "nereid_async.restored"
-#: Where the environment of a request keeps the cookies of its owner.
+#: Key of the owner's cookies in the WSGI environment of a request.
 _COOKIES = "nereid_async.owner"
 
 
 class Callers:
-    """Tells who defers: the visitor of the current request, or nobody.
+    """Tells who defers: the browser of the current request, or nobody.
 
-    :param hosts: told of the request's host: the caller will poll there.
+    :param hosts: learns the host of the request, to which polls will come.
     """
 
     def __init__(
@@ -49,10 +49,11 @@ class Callers:
         )
 
     def current(self, delay_s: float, shared: bool) -> Caller:
-        """Who defers now.
+        """The caller of a deferral.
 
-        :param delay_s: for how long the task waits; its owner has to be known after.
-        :param shared: whether the result is for everybody: nobody is its owner then.
+        :param delay_s: delay of the task, in seconds; its owner's cookie must outlast
+            it.
+        :param shared: whether everybody may read the result, so that it has no owner.
         """
         if not has_request_context() or _is_restored():
             return no_caller(delay_s, shared)
@@ -79,12 +80,12 @@ class Callers:
         return cookies
 
     def renew(self, sender: Any = None, **_: Any) -> None:
-        """Receive the signal of a login or a logout."""
+        """Renew the owner's secret, after the signal of a login or a logout."""
         if has_request_context():
             self._cookies().renew(self._result_ttl_s)
 
     def answer(self, response: Response) -> Response:
-        """Let an answer carry the cookies that its request has made."""
+        """Add the cookies that its request has made to an answer."""
         cookies: OwnerCookies | None = request.environ.get(_COOKIES)
         if cookies is not None:
             cookies.set_cookies(response)
@@ -92,13 +93,13 @@ class Callers:
 
 
 def register(app: Nereid, callers: Callers) -> None:
-    """Follow the app's answers, logins and logouts."""
+    """Connect to the app's answers, logins and logouts."""
     from flask_login import user_logged_in, user_logged_out
 
     for signal in (user_logged_in, user_logged_out):
-        # blinker would let go of a method that nobody else holds.
+        # weak=False: nothing else refers to this bound method.
         signal.connect(callers.renew, sender=app, weak=False)
-    # The first of the list comes last: no other makes the answer public again.
+    # The first of the list runs last: no other handler makes the answer public again.
     app.after_request_funcs.setdefault(None, []).insert(0, callers.answer)
 
 
@@ -108,10 +109,10 @@ def _is_restored() -> bool:
 
 @contextmanager
 def restored(app: Nereid, web: WebRequest) -> Iterator[None]:
-    """The web context a task was deferred in, inside the worker's transaction.
+    """Restore the web context of the deferral, inside the worker's transaction.
 
     Templates, ``url_for(_external=True)``, ``current_website``, ``current_locale``,
-    ``current_user`` and translations give what they would have given in the view.
+    ``current_user`` and translations work as in the view that deferred.
     """
     with app.test_request_context(
         base_url=web.base_url, environ_overrides={_RESTORED: True}

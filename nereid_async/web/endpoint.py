@@ -1,7 +1,7 @@
-"""``/async/result/<uuid>``: plain functions of the id and of who asks.
+"""The endpoint ``/async/result/<uuid>``, as functions of task id and owners.
 
-It knows neither Flask nor Tryton's transactions, so that more than one route can
-call it. Unknown, malformed and foreign ids get the same answer, to the letter.
+It uses neither Flask nor Tryton's transactions, so that both routes can call it.
+Unknown and malformed ids, and those of other owners, get exactly the same answer.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _RETRY_AFTER_OUTAGE_S = 5
 
 @dataclass(frozen=True)
 class Answer:
-    """What is sent back; the body is JSON, or empty."""
+    """An answer. Its body is JSON; None for an empty body."""
 
     status: int
     body: Json = None
@@ -32,7 +32,7 @@ class Answer:
 
     @property
     def all_headers(self) -> dict[str, str]:
-        """With the ones that every answer has."""
+        """The headers, with those that every answer has."""
         headers = {"Cache-Control": "no-store", **self.headers}
         if self.body is not None:
             headers.setdefault("Content-Type", "application/json")
@@ -47,7 +47,7 @@ class Answer:
 def read(runtime: Runtime, task_id: str, owners: Sequence[Owner]) -> Answer:
     """Answer a GET. Reading does not consume.
 
-    :param owners: all that who asks may read as.
+    :param owners: all owners that the request may read as.
     """
     if not runtime.task_ids.readable_by(task_id, owners):
         return NOT_FOUND
@@ -58,7 +58,10 @@ def read(runtime: Runtime, task_id: str, owners: Sequence[Owner]) -> Answer:
 
 
 def acknowledge(runtime: Runtime, task_id: str, owners: Sequence[Owner]) -> Answer:
-    """Answer a DELETE: the owner has the result, it need not be kept."""
+    """Answer a DELETE: delete the result, since its owner has it.
+
+    :param owners: all owners that the request may read as.
+    """
     if not runtime.task_ids.readable_by(task_id, owners):
         return NOT_FOUND
     try:

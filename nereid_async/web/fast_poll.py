@@ -1,8 +1,8 @@
 """The fast poll: WSGI middleware that answers a poll without Nereid's dispatch.
 
-A request through Nereid opens four Tryton transactions and builds the map of all
-URLs. A poll needs none of it: the cookies tell who asks, the id whose it is, and one
-read where the task stands. What this cannot answer it leaves to the normal route.
+A request through Nereid opens four Tryton transactions and builds the map of all URLs.
+A poll needs none of that: the cookies tell its owners, the id tells who may read, and
+one statement reads the status. Polls that it cannot answer go to the normal route.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 _POLL = re.compile(f"{URL_PREFIX}({ID_PATTERN})")
 
-#: Where the environment of a request keeps what went wrong here.
+#: Key in the WSGI environment of an exception that was raised here.
 FAILURE = "nereid_async.failure"
 
 
 class FastPolls:
-    """Middleware around ``app.wsgi_app``. Answers as the normal route does.
+    """Middleware around ``app.wsgi_app``. Its answers equal those of the normal route.
 
-    Polls are held here only, and hold neither a transaction nor a connection.
+    Only this route holds polls: a held poll has no transaction and no connection.
 
-    :ivar parts: what it answers with.
-    :ivar places: for polls that are held.
+    :ivar parts: the web parts of the app.
+    :ivar places: the places for held polls.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -51,7 +51,7 @@ class FastPolls:
         try:
             response = self._response(environ)
         except Exception as error:
-            # Nereid's route raises it where Flask handles errors.
+            # Nereid's route raises it again, where Flask handles errors.
             environ[FAILURE] = error
             response = None
         return (response or self.wsgi_app)(environ, start_response)
@@ -78,7 +78,7 @@ class FastPolls:
             return endpoint.read(self.parts.runtime, task_id, owners)
 
         def may_read() -> bool | None:
-            # The visitor may have logged out, the website have been closed.
+            # The owner may have logged out, or the website may have been closed.
             now = self._owners(request)
             task_ids = self.parts.runtime.task_ids
             return None if now is None else task_ids.readable_by(task_id, now)
@@ -88,12 +88,12 @@ class FastPolls:
             return held_polls.hold(look, may_read, wait_s)
 
     def _owners(self, request: Any) -> Sequence[Owner] | None:
-        """All that who asks may read; None where only Nereid can tell."""
+        """All owners that a request may read as; None if only Nereid can tell."""
         website = self.parts.hosts.website(request.environ.get("HTTP_HOST"))
         if website is None:
             return None
         secrets = self.parts.secrets(request)
-        # Without a secret it does not matter who is logged in.
+        # Without a secret the user makes no difference.
         user = self._user(request) if secrets else login.ANONYMOUS
         return None if user is None else owners.owners(secrets, user, website)
 
@@ -102,7 +102,7 @@ class FastPolls:
         try:
             session = app.session_interface.open_session(app, request)
         except Exception:
-            # A store that needs the app's context, such as Nereid's memcached one, or
-            # one that fails: it does so once more where Flask sees it.
+            # The store needs an app context, as Nereid's memcached one does, or fails:
+            # then it fails again where Flask handles it.
             return None
         return None if session is None else login.of_session(app, request, session)

@@ -1,4 +1,4 @@
-"""Polls that wait for the end of a task: few, since each holds a thread."""
+"""Held polls: they wait for the end of a task. Few of them: each occupies a thread."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 _LOOK_EVERY_S = 0.1
-#: How often it is checked that the visitor may still read.
+#: How often it is checked that the owner may still read.
 _CHECK_EVERY_S = 1.0
 
 
 class HeldPolls:
-    """Places for polls that are held, in one process. Thread-safe.
+    """The places for held polls of one process. Thread-safe.
 
-    :param most: how many there are; None for :data:`DEFAULT_POLLS_HELD`, and for none
-        in a server whose processes have one thread each.
-    :param longest_s: the longest wait that a poll may ask for.
-    :ivar held: how many polls are held now.
+    :param most: number of places; None for :data:`DEFAULT_POLLS_HELD`, or none in a
+        server whose processes have one thread each.
+    :param longest_s: longest wait that a poll may ask for, in seconds.
+    :ivar held: number of polls that are held now.
     """
 
     def __init__(self, most: int | None, longest_s: float) -> None:
@@ -38,9 +38,11 @@ class HeldPolls:
 
     @contextmanager
     def place(self, environ: WSGIEnvironment, wait: str | None) -> Iterator[float]:
-        """For how many seconds a poll is held; 0 where there is no place for it.
+        """Take a place in the context; yields for how many seconds to hold the poll.
 
-        :param wait: what the poll asks for, as its query has it.
+        That is 0 without a place.
+
+        :param wait: value of the poll's query parameter ``wait``.
         """
         wait_s = self._wait_s(wait)
         if self._threads_needed and not environ.get("wsgi.multithread"):
@@ -55,7 +57,7 @@ class HeldPolls:
                 self.held -= 1
 
     def _taken(self) -> bool:
-        """Take a place, if one is free; whether it was."""
+        """Take a place if one is free; return whether one was."""
         with self._lock:
             free = self.held < self._most
             self.held += free
@@ -74,10 +76,12 @@ class HeldPolls:
 def hold(
     look: Callable[[], Answer], may_read: Callable[[], bool | None], wait_s: float
 ) -> Answer:
-    """Look until the answer is a final one, or the time is over.
+    """Look until the answer is final, or the time is over.
 
-    :param may_read: whether the visitor still may; None if only Nereid can tell. Asked
-        now and then, and before a final answer is given.
+    :param look: returns the present answer.
+    :param may_read: returns whether the owner may still read; None if only Nereid can
+        tell. Called once a second, and before a final answer is returned.
+    :param wait_s: how long to wait, in seconds.
     """
     check_at_s = time.monotonic() + _CHECK_EVERY_S
     deadline_s = time.monotonic() + wait_s
@@ -90,6 +94,6 @@ def hold(
         check_at_s = time.monotonic() + _CHECK_EVERY_S
         may = may_read()
         if not may:
-            # The next poll of the same visitor goes where it can be told.
+            # If only Nereid can tell, the browser's next poll goes to Nereid's route.
             return unfinished if may is None else NOT_FOUND
     return answer

@@ -1,4 +1,4 @@
-"""Which website a host name stands for, as Nereid has found it."""
+"""Remembers which website Nereid has found for a host name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Sites = dict[int, str]
 
 
 def active_websites(database: str) -> Sites:
-    """The names of the websites that are active, by their ids.
+    """The names of the active websites, by id.
 
     :raises DatabaseUnavailable: they cannot be read now.
     """
@@ -23,16 +23,16 @@ def active_websites(database: str) -> Sites:
 
 
 class Hosts:
-    """Remembers what Nereid has found, while the websites are as they were then.
+    """The websites of host names, as Nereid has found them. Thread-safe.
 
-    Thread-safe. It looks at the websites once a second at most, and only when it is
-    asked: one statement, on a connection beside Tryton's.
+    Forgets them when the websites change. It reads these once a second at most, when a
+    website is asked for: by one statement, on a connection of its own.
 
     :param database: name of the database.
-    :param most: how many names are remembered; they come from outside.
+    :param most: number of host names to remember; they are chosen by clients.
     :param look: reads the active websites of a database.
-    :ivar fresh_s: for how long what Nereid has found counts; a module may find websites
-        in a way of its own.
+    :ivar fresh_s: how long a finding of Nereid's is valid, in seconds; a module may
+        find websites in a way of its own.
     """
 
     #: The longest name there is (RFC 1035, section 2.3.4), and a port.
@@ -56,18 +56,22 @@ class Hosts:
         self._look_at_s = 0.0
 
     def learn(self, host: str | None, website: int) -> None:
-        """Note what Nereid has found for a request's Host; without one it guesses."""
+        """Note the website that Nereid has found for the Host of a request.
+
+        :param host: the Host header; without one Nereid has guessed.
+        :param website: id of the website.
+        """
         if not host or len(host) > self._MAX_CHARS:
             return
         with self._lock:
-            # Again at the end: those not asked for lately are forgotten first.
+            # Put at the end: the host learned longest ago is forgotten first.
             self._found.pop(host, None)
             self._found[host] = website, time.monotonic() + self.fresh_s
             while len(self._found) > self._most:
                 del self._found[next(iter(self._found))]
 
     def website(self, host: str | None) -> int | None:
-        """The website's id; None where only Nereid can tell."""
+        """The id of a host's website; None if only Nereid can tell."""
         website, until_s = self._found.get(host or "", (0, 0.0))
         if until_s < time.monotonic():
             return None
@@ -75,10 +79,10 @@ class Hosts:
         return website if website in (self._active or ()) else None
 
     def _look(self) -> None:
-        """See that the websites are as they were, else forget what was found."""
+        """Read the websites if it is time to; forget all findings if they changed."""
         if time.monotonic() < self._look_at_s:
             return
-        # One thread looks; the others go on with what is known, if anything is.
+        # One thread reads; the others go on with what is known, if anything is.
         if not self._looking.acquire(blocking=self._active is None):
             return
         try:
@@ -90,7 +94,7 @@ class Hosts:
                     self._found.clear()
                 self._active = active
         except DatabaseUnavailable:
-            # Whoever reads the task's row next tells the visitor.
+            # The read of the task's row, which follows, answers 503.
             pass
         finally:
             self._look_at_s = time.monotonic() + self._LOOK_EVERY_S

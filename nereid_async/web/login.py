@@ -1,4 +1,4 @@
-"""Who is logged in: by the session alone where that tells, else by flask-login."""
+"""Finds the user logged in: from the session if that suffices, else by flask-login."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from flask_login import COOKIE_NAME, current_user
 if TYPE_CHECKING:
     from nereid import Nereid
 
-#: Where flask-login keeps the id of the user.
+#: flask-login's session key of the user's id.
 USER_KEY = "_user_id"
 
-#: Nobody, as an id.
+#: The user's id if nobody is logged in.
 ANONYMOUS = ""
 
 
 def of_session(app: Nereid, request: Any, session: Mapping[str, Any]) -> str | None:
-    """The id of the user logged in, or :data:`ANONYMOUS`, without any transaction.
+    """The id of the user logged in, or :data:`ANONYMOUS`, without a transaction.
 
-    None where only flask-login can tell, in a request that Nereid dispatches: a user
-    who may be remembered or logged in by a header, sessions under strong protection,
-    and shops with loaders of their own, which may know that a login has ended.
+    None if only flask-login can tell, in a request that Nereid dispatches: the user may
+    be remembered or logged in by a header, sessions are under strong protection, or the
+    shop has loaders of its own, which may know that a login has ended.
     """
     manager, users = app.login_manager, _nereid_users()
     user = session.get(USER_KEY)
@@ -44,17 +44,17 @@ def of_session(app: Nereid, request: Any, session: Mapping[str, Any]) -> str | N
 
 def of_request(app: Nereid) -> str:
     """The id of the user logged in, or :data:`ANONYMOUS`, as flask-login sees it."""
-    # It may write into the session that it looks at: not without need.
+    # flask-login may write into the session, so it is used only if need be.
     if of_session(app, request, session) == ANONYMOUS:
         return ANONYMOUS
     return ANONYMOUS if current_user.is_anonymous else str(current_user.get_id())
 
 
 def _names_a_user(authorization: str) -> bool:
-    """Whether Nereid finds a name and a password in a header.
+    """Whether Nereid finds a name and a password in an Authorization header.
 
-    It reads a header of any kind as Basic, and raises where that cannot be, as with
-    the token of a proxy or of an API of the shop's own.
+    It reads a header of any scheme as Basic, and raises if that fails, as for the token
+    of a proxy or of another API.
     """
     try:
         text = base64.b64decode(authorization.replace("Basic ", "", 1)).decode()
@@ -71,5 +71,5 @@ def _nereid_users() -> Any:
 
 
 def _is(loader: Any, of_nereid: Any) -> bool:
-    # The pool's class is one of its own, and inherits what no module has overridden.
+    # The pool's class inherits this function unless a module overrides it.
     return getattr(loader, "__func__", None) is of_nereid.__func__

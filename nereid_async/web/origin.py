@@ -1,8 +1,7 @@
-"""Where the links of a task lead: an address that is the website's own.
+"""The base URL of the links that a task makes, which must be the website's own.
 
-Nereid, where it has one website, answers to any Host; and a Host is what a visitor
-sends. A mail with a link to it would lead its reader wherever the sender of the
-request wants.
+With one website, Nereid answers to any Host header, which the client chooses. A link
+made from it, in a mail say, would lead to a host of an attacker's choice.
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ from werkzeug.sansio.utils import get_current_url, host_is_trusted
 
 from ..throttled_log import ThrottledLog
 
-#: A name with a dot in it, and perhaps a port: no title of a shop.
+#: A name with a dot in it, maybe with a port: a host, not the title of a shop.
 _HOST_NAME = re.compile(r"(?:[a-z0-9-]+\.)+[a-z0-9-]+(?::\d+)?", re.IGNORECASE)
 
-#: A host and perhaps a port, with nothing in it that browsers, mail programs and
-#: Python read in different ways. Older releases of werkzeug let more through.
+#: A host, maybe with a port, without characters that browsers, mail programs and Python
+#: read in different ways. Older releases of werkzeug accept more.
 _PLAIN_HOST = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d+)?", re.I | re.ASCII)
 
-_MEND = "set ASYNC_BASE_URL, or list the host in TRUSTED_HOSTS"
+_REMEDY = "set ASYNC_BASE_URL, or list the host in TRUSTED_HOSTS"
 
 
 class Origins:
@@ -36,7 +35,7 @@ class Origins:
     :param trusted: the app's own ``TRUSTED_HOSTS``.
     """
 
-    #: How long the name of a website is taken for granted.
+    #: How long the name of a website is cached.
     _FRESH_S = 60.0
 
     def __init__(self, given: Mapping[str, str], trusted: Sequence[str]) -> None:
@@ -46,10 +45,10 @@ class Origins:
         self._log = ThrottledLog(logging.getLogger(__name__))
 
     def base_url(self, request: Any, website: Any) -> str:
-        """The base URL for the links that tasks of a request make.
+        """The base URL for the links of tasks that a request defers.
 
-        :param website: record of the ``nereid.website``; its name is that of its host
-            where there are several.
+        :param website: record of ``nereid.website``. With several websites, its name is
+            that of its host.
         """
         if "" in self._given:
             return self._given[""]
@@ -63,11 +62,11 @@ class Origins:
         if not _HOST_NAME.fullmatch(name):
             self._log.warning(
                 ("unknown", name),
-                "links in tasks lead to host %r, as the visitor's request has it: "
-                "website %r is not named after its host, so that cannot be checked; %s",
+                "links in tasks lead to host %r, as the request has it: website %r is "
+                "not named after its host, so this cannot be checked; %s",
                 host,
                 name,
-                _MEND,
+                _REMEDY,
             )
             return url
         self._log.warning(
@@ -76,12 +75,12 @@ class Origins:
             "If the host is one of the website's, %s",
             host,
             name,
-            _MEND,
+            _REMEDY,
         )
         return get_current_url(request.scheme, name, request.root_path)
 
     def _name(self, website: Any) -> str:
-        # A statement that not every request has to pay for.
+        # Cached, to save a statement per request.
         name, until_s = self._names.get(website.id, ("", 0.0))
         if time.monotonic() >= until_s:
             name = website.name
@@ -89,12 +88,12 @@ class Origins:
         return name
 
     def _is_trusted(self, host: str) -> bool:
-        # An empty list means all hosts to some versions of werkzeug, none to others.
+        # An empty list means all hosts in some versions of werkzeug, none in others.
         return bool(self._trusted) and host_is_trusted(host, self._trusted)
 
 
 def _is_of(website: str, host: str) -> bool:
-    """Whether a host is the website's, by its name, or this very machine."""
+    """Whether a host is that of the website's name, or a loopback address."""
     try:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:

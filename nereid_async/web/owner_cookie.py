@@ -1,12 +1,12 @@
-"""The owner's cookies: by these a poll shows that its browser has asked.
+"""Owner cookies, by which a poll proves that its browser has deferred the task.
 
-A cookie holds one secret and never changes. A call that needs another one (after a
-login or a logout, or because it lasts longer) makes one, beside those that are there.
-So the answers to requests made at the same time cannot overwrite each other's, and a
-poll may read with every secret that it presents.
+A cookie holds one secret and never changes. When another secret is needed (after a
+login or a logout, or for a longer life), a further cookie is made beside the present
+ones. So answers to concurrent requests cannot overwrite each other's cookies, and a
+poll may read with each secret that it presents.
 
-The end of a cookie's name is a signature of its value. What other apps on the host
-have set, and what somebody made up, is told apart by it and left alone.
+The end of a cookie's name is a signature of its value. Cookies without a right one, of
+other apps on the host or forged, are ignored.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ NAME = "nereid_async-"
 #: Browsers take a cookie with this prefix only over https, for this host alone.
 HOST = "__Host-"
 
-#: Cookies that are kept; browsers keep at least 50 a host (RFC 6265, section 6.1).
+#: Cookies that are kept; browsers keep at least 50 per host (RFC 6265, section 6.1).
 MOST = 40
-#: An answer that removes more than a few has a head that proxies refuse.
+#: Cookies that one answer removes, at most: proxies refuse long heads.
 _MOST_REMOVED = 5
-#: Of what a request presents, no more is looked at.
+#: Cookies of a request that are checked, at most.
 _MOST_READ = 100
 
-#: How long a call may wait for a worker, and run, before its time to live begins.
+#: How long a task may wait for a worker and run, before its result's time to live.
 _WAIT_S = 86_400
-#: For so long further calls do with the same cookie.
+#: How long later calls can use the same cookie, besides.
 _SPARE_S = 43_200
 
 _SECRET_BYTES = 16
@@ -47,10 +47,11 @@ _SALT = b"nereid_async owner cookie v1"
 
 @dataclass(frozen=True, order=True)
 class OwnerCookie:
-    """One secret.
+    """The value of an owner cookie.
 
     :ivar made_s: when it was made, in seconds since 1970; the newest one is in use.
-    :ivar expires_s: how long it is taken, likewise.
+    :ivar expires_s: when it expires, in seconds since 1970.
+    :ivar secret: random text.
     """
 
     made_s: int
@@ -59,20 +60,20 @@ class OwnerCookie:
 
     @property
     def value(self) -> str:
-        """As the cookie holds it."""
+        """The text of the cookie."""
         return f"{self.made_s}.{self.expires_s}.{self.secret}"
 
     @classmethod
     def from_value(cls, value: str) -> OwnerCookie:
-        """Read what :attr:`value` gave."""
+        """Parse a text that :attr:`value` has made."""
         made, expires, secret = value.split(".")
         return cls(int(made), int(expires), secret)
 
 
 class CookieJar:
-    """Names cookies, and reads those of its own. Thread-safe: it has only its keys.
+    """Signs and verifies owner cookies. Thread-safe: it has no state but its keys.
 
-    :param keys: the signing keys; the first names, all are tried in checks.
+    :param keys: the signing keys; the first signs, all verify.
     :param database: name of the database.
     """
 
@@ -81,12 +82,15 @@ class CookieJar:
         self._database = database
 
     def name(self, cookie: OwnerCookie, secure: bool) -> str:
-        """The name under which a cookie is set."""
+        """The name of a cookie, with its signature.
+
+        :param secure: whether the request came over https.
+        """
         signature = self._signature(self._keys[0], cookie.value)
         return f"{HOST if secure else ''}{NAME}{signature}"
 
     def read(self, cookies: Mapping[str, str]) -> dict[str, OwnerCookie]:
-        """By name, those of a request that this app has made and that still hold."""
+        """The owner cookies of a request that are valid and not expired, by name."""
         ours = (
             (name, value)
             for name, value in cookies.items()
@@ -114,8 +118,9 @@ class CookieJar:
 
 
 class OwnerCookies:
-    """The visitor of one request, as owner of what it defers.
+    """The owner cookies of one request: presented ones, and new ones for its answer.
 
+    :param cookies: all cookies of the request.
     :param secure: whether the request came over https.
     """
 
@@ -131,10 +136,10 @@ class OwnerCookies:
         self._made: list[OwnerCookie] = []
 
     def secret(self, lasting_s: float) -> str:
-        """The secret that owns a task.
+        """The secret for a task that is deferred now; makes one if none lasts enough.
 
-        :param lasting_s: seconds for which a browser may have to present it, besides
-            the time that a task waits for a worker.
+        :param lasting_s: seconds for which the browser may have to present it, besides
+            the time that the task waits for a worker and runs.
         """
         newest = max(self._known(), default=None)
         if newest is None or newest.expires_s < time.time() + _WAIT_S + lasting_s:
@@ -142,9 +147,11 @@ class OwnerCookies:
         return newest.secret
 
     def renew(self, lasting_s: float) -> None:
-        """Use another secret from now on; what the present ones own stays readable.
+        """Use another secret from now on; the tasks of the present ones stay readable.
 
-        Of a visitor without any there is nothing to renew.
+        Does nothing for a browser without owner cookies.
+
+        :param lasting_s: as of :meth:`secret`.
         """
         if self._known():
             self._make(lasting_s)
@@ -163,7 +170,7 @@ class OwnerCookies:
         return made
 
     def set_cookies(self, response: Response) -> None:
-        """Hand the browser what was made; keep the answer out of shared caches."""
+        """Set the new cookies, and keep the answer out of shared caches."""
         if not self._made:
             return
         attributes: dict[str, Any] = {
@@ -187,13 +194,13 @@ class OwnerCookies:
 
 
 def keep_private(response: Response) -> None:
-    """Keep an answer out of the caches that visitors share, whatever its view wants."""
+    """Keep an answer out of caches that visitors share, whatever its view has set."""
     response.cache_control.public = False
     response.cache_control.s_maxage = None
     response.cache_control.private = True
     response.vary.add("Cookie")
     for name, _ in list(response.headers):
-        # RFC 9213 and its forerunners: to such caches these go before Cache-Control.
+        # Shared caches prefer these to Cache-Control (RFC 9213, and its forerunners).
         if name.lower().endswith(("cdn-cache-control", "surrogate-control")) or (
             name.lower() == "x-accel-expires"
         ):

@@ -1,7 +1,7 @@
-"""Who asks for a result, as far as results are concerned.
+"""Owners of tasks, from cookies and logins.
 
-The owner of a task is a random secret in a cookie of the visitor's, together with the
-user logged in when the task was deferred. Neither rows nor messages hold either.
+The owner of a task is the random secret in a cookie of the browser, together with the
+user who was logged in when the task was deferred. Rows and messages contain neither.
 """
 
 from __future__ import annotations
@@ -13,17 +13,24 @@ from .login import ANONYMOUS
 
 
 def owner(secret: str, user: str, website: int) -> Owner:
-    """Who asks, as owner of a task deferred now."""
+    """The owner of a task that is deferred now.
+
+    :param secret: secret of the owner cookie in use.
+    :param user: id of the user logged in, or :data:`.login.ANONYMOUS`.
+    :param website: id of the website.
+    """
     return Owner("owner", website, secret, user)
 
 
 def owners(secrets: Iterable[str], user: str, website: int) -> list[Owner]:
-    """All that who asks may read.
+    """All owners that a request may read as.
 
-    What was asked for before the login stays readable after it; what a user asked
-    for is readable by that user only, in that browser.
+    Tasks deferred before a login stay readable after it; those that a user deferred are
+    readable by that user only, in that browser.
+
+    :param secrets: secrets of all owner cookies of the request.
     """
-    # A task deferred outside a request knows no website.
+    # Shared tasks that were deferred outside a request have no website.
     readable = [Owner("shared", website), Owner("shared", None)]
     for secret in secrets:
         readable.append(owner(secret, ANONYMOUS, website))

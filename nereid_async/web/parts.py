@@ -1,4 +1,4 @@
-"""What both routes to a result need, in one record."""
+"""The parts that both routes to a result need, in one record."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from .owner_cookie import CookieJar
 if TYPE_CHECKING:
     from nereid import Nereid
 
-#: Given the request of a poll; what it returns, if anything, is the answer.
+#: A hook: takes the request of a poll; returns an answer, or None to let it pass.
 BeforePoll: TypeAlias = Callable[[Any], "BaseResponse | None"]
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The web's side of one app.
+    """The web parts of one app.
 
-    :ivar hosts: filled by what Nereid dispatches.
-    :ivar before_poll: hooks of the app; the list may grow.
+    :ivar hosts: learns from the requests that Nereid dispatches.
+    :ivar before_poll: hooks of the app; more may be added.
     """
 
     app: Nereid
@@ -36,11 +36,14 @@ class Parts:
     before_poll: Sequence[BeforePoll]
 
     def secrets(self, request: Any) -> list[str]:
-        """The owner's secrets that a request presents."""
+        """The secrets of the owner cookies of a request."""
         return [cookie.secret for cookie in self.jar.read(request.cookies).values()]
 
     def refusal(self, request: Any) -> BaseResponse | None:
-        """What the app's hooks answer to a poll; None if they let it pass."""
+        """The answer of the app's hooks to a poll; None if they let it pass.
+
+        :raises TypeError: a hook has returned something else than a Response.
+        """
         for hook in self.before_poll:
             answer = hook(request)
             if answer is None:
@@ -52,7 +55,7 @@ class Parts:
         return None
 
     def respond(self, answer: Answer) -> Response:
-        """The answer as both routes send it."""
+        """The response that both routes send for an answer."""
         response = Response(answer.text, answer.status)
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers.update(self.runtime.settings.poll_headers)

@@ -1,4 +1,4 @@
-"""The extension's routes, as Nereid serves them."""
+"""The extension's routes in Nereid's URL map."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from .parts import Parts
 if TYPE_CHECKING:
     from nereid import Nereid
 
-#: The names of the routes.
+#: Endpoint names of the routes.
 RESULT = "nereid_async.result"
 CLIENT = "nereid_async.client"
 
 
 class _Views:
-    """Bound methods: Nereid takes a plain function for a model's instance method."""
+    """The views, as bound methods: Nereid takes a function for a model's method."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
     def result(self, task_id: str) -> BaseResponse:
-        """GET, HEAD, DELETE and OPTIONS of one result."""
+        """Answer GET, HEAD, DELETE and OPTIONS of one result."""
         if request.method == "OPTIONS":
             return Response(status=204, headers={"Allow": "GET, HEAD, DELETE, OPTIONS"})
         if request.method == "DELETE":
@@ -40,7 +40,7 @@ class _Views:
         response = self._parts.refusal(request)
         if response is not None:
             return response
-        # Never held: that would hold Nereid's transaction as well.
+        # Not held: that would keep Nereid's transaction open as well.
         answer = endpoint.read(self._parts.runtime, task_id, self._owners())
         return self._parts.respond(answer)
 
@@ -57,7 +57,7 @@ class _Views:
         return owners.owners(secrets, user, website)
 
     def client(self) -> Response:
-        """The ES module for browsers."""
+        """Answer with the ES module for browsers."""
         script = files(__package__).joinpath("static/client.js").read_text("utf-8")
         response = Response(script, mimetype="text/javascript")
         response.headers["Cache-Control"] = "no-cache"
@@ -68,7 +68,7 @@ class _Views:
 
 
 def register(parts: Parts) -> None:
-    """Add the routes to the app's own map, without a locale in front."""
+    """Add the routes to the app's own URL map, which has no locale prefix."""
     app, views = parts.app, _Views(parts)
     if parts.runtime.settings.fast_poll:
         app.wsgi_app = fast_poll.FastPolls(parts)
@@ -84,34 +84,34 @@ def register(parts: Parts) -> None:
 
 
 def result_url(app: Nereid, task_id: str) -> str:
-    """Where a browser fetches a result: below the path that the app is mounted at."""
+    """The URL of a result for browsers, below the path where the app is mounted."""
     if has_request_context():
-        # Flask's own: Nereid's adds a locale.
+        # Flask's url_for(), since Nereid's adds a locale.
         return url_for(RESULT, task_id=task_id)
     root = str(app.config["APPLICATION_ROOT"]).rstrip("/")
     return f"{root}{URL_PREFIX}{task_id}"
 
 
 def client_url() -> str:
-    """Where the script is, in a request."""
+    """The URL of the script, for use in a request."""
     return url_for(CLIENT)
 
 
 def exempt_from_tokens(app: Nereid) -> None:
-    """Let DELETE do without a CSRF token, which would need a session.
+    """Exempt DELETE from the CSRF token, which would need a session.
 
-    No page of another origin can make a browser send one: it asks before it does
-    (CORS preflight), and no answer allows it; see also :func:`_is_of_own_page`.
+    A page of another origin cannot make a browser send a DELETE: the browser sends a
+    CORS preflight first, and no answer allows it; see also :func:`_is_of_own_page`.
     """
     app.extensions["csrf"].exempt(RESULT)
 
 
 def _is_of_own_page() -> bool:
-    """Whether a browser that says where a request comes from names this host."""
+    """Whether a request comes from a page of this host, as far as its browser tells."""
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site in ("same-origin", "none")
     origin = request.headers.get("Origin")
-    # A proxy may have taken the https off.
+    # Both schemes: a proxy may have terminated https.
     own = (f"http://{request.host}", f"https://{request.host}")
     return origin is None or origin in own

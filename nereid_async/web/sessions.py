@@ -1,4 +1,4 @@
-"""The session store: logins and CSRF tokens need one that keeps things."""
+"""Checks the session store: logins and CSRF tokens need one that keeps its content."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def warn_if_forgetful(app: Nereid) -> None:
-    """Warn where Nereid's default store stands on a cache that keeps nothing."""
+    """Warn if Nereid's default session store is on a cache that keeps nothing."""
     from nereid.sessions import MemcachedSessionStore
 
     store = getattr(app.session_interface, "session_store", None)

@@ -1,4 +1,4 @@
-"""Helpers for templates."""
+"""Helpers for Jinja templates."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def async_client() -> Markup:
-    """What a page needs to fetch results: the script.
+    """The script tag that a page needs to fetch results.
 
-    Belongs in the head: ``{{ async_client() }}``; :func:`async_result` brings it where
-    it is missing.
+    For the head of a page: ``{{ async_client() }}``. :func:`async_result` adds it if it
+    is missing.
     """
     g._nereid_async_client = True
     return Markup('<script type="module" src="{}"></script>').format(client_url())
@@ -39,8 +39,9 @@ def async_result(
     the result.
 
     :param result: the handle, or its id.
-    :param attributes: of the element, with ``_`` for ``-``; True for one without a
-        value, None and False for none.
+    :param caller: Jinja's: returns the content of a ``call`` block.
+    :param attributes: attributes of the element, with ``_`` for ``-``. True gives an
+        attribute without a value, None and False give none.
     """
     given = {
         name.replace("_", "-"): value
@@ -65,9 +66,9 @@ def async_result(
 
 
 def register(app: Nereid) -> None:
-    """Offer the helpers in every template."""
+    """Make the helpers available in every template."""
 
-    # Nereid makes its Jinja environment late: a context processor can wait for it.
+    # A context processor, since Nereid makes its Jinja environment later.
     def helpers() -> dict[str, object]:
         return {"async_client": async_client, "async_result": async_result}
 
@@ -75,11 +76,11 @@ def register(app: Nereid) -> None:
 
 
 def preload_templates(app: Nereid) -> None:
-    """Let Nereid look for its modules' templates now, while there is one thread.
+    """Let Nereid find the templates of its modules now, while there is one thread.
 
-    It does so at the first mail or page otherwise, and another thread that comes
-    meanwhile is told that there are none.
+    Otherwise it does so at the first mail or page, and another thread that renders
+    meanwhile finds no templates.
     """
     with Transaction().start(app.database_name, 0, readonly=True):
-        # A property, which finds them when it is read.
+        # Reading this property finds them.
         _ = app.jinja_loader.loaders

@@ -17,6 +17,7 @@ from .limits import (
     DELAY_MAX_S,
     PRIORITY_DEFAULT,
     PRIORITY_LAST,
+    RETRY_DELAY_MAX_S,
     SQS_VISIBILITY_MAX_S,
     TIME_LIMIT_MAX_S,
 )
@@ -28,6 +29,9 @@ from .runtime import Caller, Runtime, current
 from .sqs.queue_names import checked_queue
 
 T = TypeVar("T")
+
+#: Options that are numbers of seconds above 0, and how many at most.
+_LONGEST_S = {"time_limit": TIME_LIMIT_MAX_S, "retry_delay": RETRY_DELAY_MAX_S}
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class TaskOptions:
     :ivar priority: 0 to 9; of the due tasks of a queue, priority 0 runs first.
     :ivar max_attempts: attempts before the task fails; None for the setting.
     :ivar time_limit: seconds that an attempt may take; None for the setting.
+    :ivar retry_delay: seconds before the second attempt, which double with each further
+        one; None for the setting.
     :ivar retry_on: exception classes after which the task runs again.
     :ivar public_errors: exception classes whose texts the owner may read.
     :ivar delay: seconds that the task waits after the commit.
@@ -55,6 +61,7 @@ class TaskOptions:
     priority: int = PRIORITY_DEFAULT
     max_attempts: int | None = None
     time_limit: float | None = None
+    retry_delay: float | None = None
     retry_on: tuple[type[BaseException], ...] = (Exception,)
     public_errors: tuple[type[BaseException], ...] = ()
     delay: float = 0
@@ -94,11 +101,12 @@ class TaskOptions:
             raise ConfigurationError(
                 f"priority={self.priority!r}: 0 (first) to {PRIORITY_LAST} (last)"
             )
-        limit = self.time_limit
-        if limit is not None and not (limit and _within(limit, 0, TIME_LIMIT_MAX_S)):
-            raise ConfigurationError(
-                f"time_limit={limit!r}: above 0, up to {TIME_LIMIT_MAX_S} seconds"
-            )
+        for name, high_s in _LONGEST_S.items():
+            value = getattr(self, name)
+            if value is not None and not (value and _within(value, 0, high_s)):
+                raise ConfigurationError(
+                    f"{name}={value!r}: above 0, up to {high_s} seconds"
+                )
         if not _within(self.delay, 0, DELAY_MAX_S):
             raise ConfigurationError(
                 f"delay={self.delay!r}: 0 to {DELAY_MAX_S} seconds"
@@ -216,6 +224,7 @@ def _message(
             options.visibility_timeout, settings.visibility_timeout
         ),
         max_attempts=_given(options.max_attempts, settings.max_attempts),
+        retry_delay_s=_given(options.retry_delay, settings.retry_delay),
         keep_result=not options.ignore_result,
         for_browser=caller.owner.kind != "nobody",
         outbox=runtime.rows is not None,

@@ -7,6 +7,8 @@ the family, so that ``except NereidAsyncError`` in a task does not catch them.
 
 from __future__ import annotations
 
+import datetime as dt
+
 import click
 
 from .limits import DELAY_MAX_S
@@ -234,20 +236,51 @@ class ControlFlow(Exception):
 
 
 class Retry(ControlFlow):
-    """Roll back and run the task again later, as a new attempt.
+    """Roll back and run the task again later, as a new attempt or as none.
+
+    Raised ``from`` an error, that error is what logs and rows tell.
 
     :param delay: seconds until then, up to ten years; None for a delay that grows with
         each attempt. Without an outbox, SQS holds a message for 12 hours at most.
-    :raises ValueError: the delay is outside its range.
+    :param at: when, in place of a delay; without a time zone it is in UTC, as
+        Tryton's are. What is past is at once.
+    :param counts: whether it uses up an attempt of ``max_attempts``. A task that never
+        does comes again for ever. Without an outbox each receive by SQS counts.
+    :raises ValueError: the delay is outside its range, or there is a date besides.
+    :raises TypeError: the date is no datetime.
     """
 
-    def __init__(self, delay: float | None = None) -> None:
+    def __init__(
+        self,
+        delay: float | None = None,
+        *,
+        at: dt.datetime | None = None,
+        counts: bool = True,
+    ) -> None:
         if delay is not None and not 0 <= delay <= DELAY_MAX_S:
             raise ValueError(f"Retry(delay={delay!r}): 0 to {DELAY_MAX_S} seconds")
-        super().__init__(
-            "retry" if delay is None else f"retry in {delay:g} s",
-        )
-        self.delay_s = delay
+        if delay is not None and at is not None:
+            raise ValueError("Retry(delay=…, at=…): one of them")
+        if at is not None and not isinstance(at, dt.datetime):
+            raise TypeError(f"Retry(at={at!r}): a datetime")
+        self._delay_s = delay
+        self._at = at if at is None or at.tzinfo else at.replace(tzinfo=dt.timezone.utc)
+        self.counts = counts
+        delay_s = self.delay_s
+        if delay_s is not None and delay_s > DELAY_MAX_S:
+            raise ValueError(f"Retry(at={at}): ten years ahead at most")
+        if at is not None:
+            super().__init__(f"retry at {at:%Y-%m-%d %H:%M:%S %Z}".rstrip())
+        else:
+            super().__init__("retry" if delay is None else f"retry in {delay:g} s")
+
+    @property
+    def delay_s(self) -> float | None:
+        """Seconds from now; None for the worker's own growing delay."""
+        if self._at is None:
+            return self._delay_s
+        left = self._at - dt.datetime.now(dt.timezone.utc)
+        return max(0.0, left.total_seconds())
 
 
 class TaskCancelled(ControlFlow):

@@ -33,6 +33,9 @@ SQS_ATTRIBUTE_TYPE_MAX_CHARS = 256
 ATTEMPTS_MAX = 1_000
 #: Time limit of an attempt. Ours: a year is as good as none.
 TIME_LIMIT_MAX_S = 365 * 86_400
+#: Delay of a second attempt, and of any further one, by the worker itself. Ours: who
+#: wants it longer says so by ``Retry``.
+RETRY_DELAY_MAX_S = 3_600
 #: Delay of a task: ten years. Ours: a timestamp of the databases ends far beyond it.
 DELAY_MAX_S = 10 * 365 * 86_400
 #: Priority of a task: from 0, which runs first, to the last one.

@@ -35,6 +35,9 @@ from .settings import Settings
 
 MODULE = "async_sqs"
 
+#: The models whose tables it works with.
+TABLES = ("async.task", "async.run", "async.attempt", "async.queue", "async.identity")
+
 #: Path of results for browsers; the task's id follows.
 URL_PREFIX = "/async/result/"
 
@@ -133,7 +136,7 @@ class Runtime:
         """
         if self.rows is None:
             return
-        for name in ("async.task", "async.run", "async.queue", "async.identity"):
+        for name in TABLES:
             model = Pool(self.database).get(name)
             needed = {
                 field.name

@@ -45,6 +45,7 @@ def async_task(
     priority: int = PRIORITY_DEFAULT,
     max_attempts: int | None = None,
     time_limit: float | None = None,
+    retry_delay: float | None = None,
     retry_on: ExceptionClasses = (Exception,),
     public_errors: ExceptionClasses = (),
     shared: bool = False,
@@ -62,6 +63,7 @@ def async_task(
     priority: int = PRIORITY_DEFAULT,
     max_attempts: int | None = None,
     time_limit: float | None = None,
+    retry_delay: float | None = None,
     retry_on: ExceptionClasses = (Exception,),
     public_errors: ExceptionClasses = (),
     shared: bool = False,
@@ -80,6 +82,8 @@ def async_task(
         setting ``max_attempts``.
     :param time_limit: seconds that an attempt may take; then it has failed with
         :class:`~.errors.TimeLimitExceeded`. Default: the setting ``time_limit``.
+    :param retry_delay: seconds before the second attempt, which double with each
+        further one; range and default as the setting ``retry_delay``.
     :param retry_on: exception classes after which the task runs again.
     :param public_errors: exception classes whose texts the owner may read, besides
         Tryton's UserError and UserWarning and those of the setting.
@@ -94,6 +98,7 @@ def async_task(
         priority=priority,
         max_attempts=max_attempts,
         time_limit=time_limit,
+        retry_delay=retry_delay,
         retry_on=_classes("retry_on", retry_on),
         public_errors=_classes("public_errors", public_errors),
         shared=shared,
@@ -156,7 +161,8 @@ class Deferrable:
 
         :param changes: ``delay`` (seconds), ``queue``, ``priority``,
             ``ignore_result``, ``visibility_timeout``, ``max_attempts``,
-            ``time_limit``, ``shared``, ``attributes``, ``cancellable``.
+            ``time_limit``, ``retry_delay``, ``shared``, ``attributes``,
+            ``cancellable``.
         :raises ConfigurationError: an option is unknown or out of its range, or belongs
             into the declaration (``retry_on``, ``public_errors``): messages carry no
             classes.

@@ -44,6 +44,31 @@ def retry_because(text: str) -> None:
 
 
 @extension.task(max_attempts=1)
+def snooze(path: str, times: int) -> None:
+    """Ask for other runs that are no attempts; each run leaves a line in a file."""
+    with open(path, "a+") as file:
+        file.write(f"{current_task.attempt}\n")
+        file.seek(0)
+        if len(file.readlines()) <= times:
+            raise Retry(delay=0, counts=False)
+
+
+@extension.task(max_attempts=3)
+def snooze_then_fail(path: str) -> None:
+    """Fail once, snooze once because of an error, and then fail for good."""
+    with open(path, "a+") as file:
+        file.write("run\n")
+        file.seek(0)
+        run = len(file.readlines())
+    if run == 2:
+        try:
+            raise OSError("the server is away")
+        except OSError as error:
+            raise Retry(delay=0, counts=False) from error
+    raise ValueError(f"run {run} \0")
+
+
+@extension.task(max_attempts=1)
 def fail_below(text: str) -> None:
     """Fail in what the task calls."""
     _raise(text)

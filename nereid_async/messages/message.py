@@ -83,6 +83,8 @@ class Message:
     :ivar priority: 0 to 9; of the due tasks of a queue, priority 0 runs first.
     :ivar visibility_timeout_s: seconds a worker holds it without a sign of life.
     :ivar time_limit_s: seconds that an attempt may take; None for any number.
+    :ivar retry_delay_s: seconds before the second attempt, which double with each
+        further one.
     :ivar keep_result: whether the value is kept for the owner.
     :ivar for_browser: whether a browser may ask for it.
     :ivar outbox: whether it has a row; if it has none then, it must not run.
@@ -107,6 +109,7 @@ class Message:
     priority: int = PRIORITY_DEFAULT
     visibility_timeout_s: int = 60
     max_attempts: int = 5
+    retry_delay_s: float = 1.0
     keep_result: bool = False
     for_browser: bool = False
     outbox: bool = True
@@ -139,6 +142,7 @@ _CHECKED: dict[str, type | tuple[type, ...]] = {
     "delay_s": (int, float),
     "visibility_timeout_s": int,
     "max_attempts": int,
+    "retry_delay_s": (int, float),
     "deferred_at_s": (int, float),
     "outbox": bool,
     "identity": (str, type(None)),

@@ -19,6 +19,7 @@ def register() -> None:
         task.Task,
         task.Run,
         queue.Queue,
+        task.Attempt,
         identity.Identity,
         async_.Async,
         module="async_sqs",

@@ -1,9 +1,10 @@
-"""The tables: ``async.task``, one row a deferred call, and ``async.run``.
+"""The tables: ``async.task``, one row a deferred call, and what stands beside it.
 
-They are two because trytond runs PostgreSQL at REPEATABLE READ: the last statement
-of a task's own transaction updates its row in ``async.task``, and that fails if
-anybody touched the row after the transaction began. What changes while a task runs
-(lease, heartbeat, progress) therefore lives in ``async.run``.
+``async.task`` and ``async.run`` are two because trytond runs PostgreSQL at REPEATABLE
+READ: the last statement of a task's own transaction updates its row in ``async.task``,
+and that fails if anybody touched it after the transaction began. What changes while a
+task runs (lease, heartbeat, progress) therefore lives in ``async.run``.
+``async.attempt`` keeps what went wrong, a row a failed attempt.
 
 The rows are written and moved on by :mod:`nereid_async.rows`, in SQL; these classes
 create the tables and show them to an administrator.
@@ -202,4 +203,42 @@ class Run(ModelSQL):
             "CREATE UNIQUE INDEX IF NOT EXISTS async_run_uuid ON async_run (uuid)",
             "CREATE INDEX IF NOT EXISTS async_run_lease "
             "ON async_run (lease_until) WHERE lease_until IS NOT NULL",
+        )
+
+
+class Attempt(ModelSQL):
+    "Failed Attempt of an Asynchronous Task"
+
+    __name__ = "async.attempt"
+
+    uuid = fields.Char("ID", required=True, readonly=True)
+    number = fields.Integer(
+        "Number", required=True, readonly=True, help="Of all that failed, from 1."
+    )
+    attempt = fields.Integer("Attempt", required=True, readonly=True)
+    counted = fields.Boolean(
+        "Counted",
+        readonly=True,
+        help="Not if the database cut the attempt short, or the task asked for that.",
+    )
+    failed_at = fields.Timestamp("Failed at", required=True, readonly=True)
+    worker = fields.Char("Worker", readonly=True)
+    error_type = fields.Char("Error", required=True, readonly=True)
+    error_message = fields.Text("Message", readonly=True)
+    error_id = fields.Char(
+        "Error Number", readonly=True, help="As visitors and the log are told."
+    )
+    traceback = fields.Text("Traceback", readonly=True)
+
+    @classmethod
+    def __setup__(cls) -> None:
+        super().__setup__()
+        cls._order = [("uuid", "ASC"), ("number", "DESC")]
+
+    @classmethod
+    def __register__(cls, module_name: str) -> None:
+        super().__register__(module_name)
+        create_indexes(
+            "CREATE UNIQUE INDEX IF NOT EXISTS async_attempt_number "
+            "ON async_attempt (uuid, number)",
         )

@@ -1,18 +1,19 @@
-"""The row protocol: every statement on ``async_task`` and ``async_run``.
+"""The row protocol: every statement on ``async_task`` and the tables beside it.
 
 ``async_task`` is the outbox, the guard that lets each task take effect once, and the
-result store; ``async_run`` holds what changes while a task runs. A claim writes a new
-token. Only the run with that token can finish, by the last statement of its own
-transaction, so only one run commits, however often a message is delivered. All times
-are UTC by the database's clock.
+result store; ``async_run`` holds what changes while a task runs, ``async_attempt`` what
+went wrong. A claim writes a new token. Only the run with that token can finish, by the
+last statement of its own transaction, so only one run commits, however often a message
+is delivered. All times are UTC by the database's clock.
 """
 
 from __future__ import annotations
 
+from .attempts import AttemptRows
 from .claims import ClaimRows
 from .maintenance import MaintenanceRows
 from .outbox import OutboxRows
-from .records import Claim, Row, Starts, UnsentRow
+from .records import Claim, FailedAttempt, Row, Starts, UnsentRow
 from .requeue import RequeueRows
 from .resends import ResendRows
 from .runs import RunRows
@@ -23,6 +24,7 @@ from .unread import UnreadMessage, UnreadRows
 __all__ = [
     "CHANNEL",
     "Claim",
+    "FailedAttempt",
     "Row",
     "Starts",
     "TaskRows",
@@ -36,6 +38,7 @@ class TaskRows(
     ResendRows,
     ClaimRows,
     RunRows,
+    AttemptRows,
     StatusRows,
     MaintenanceRows,
     UnreadRows,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..database import connections
 from ..database.errors import is_missing_table
-from .statements import Statements, params
+from .statements import Statements
 
 
 @dataclass(frozen=True)
@@ -93,11 +93,7 @@ class IdentityRows(Statements):
         )
         dropped = [task_id for (task_id,) in cursor.fetchall()]
         if dropped:
-            self.execute(
-                cursor,
-                f"DELETE FROM async_run WHERE uuid IN ({params(dropped)})",
-                dropped,
-            )
+            self._forget_runs(cursor, dropped)
         return len(dropped)
 
     def _take_as_own(self, cursor: connections.Cursor, task_id: str, text: str) -> int:

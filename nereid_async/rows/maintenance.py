@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..database import connections
 from ..database.errors import is_missing_table
-from .statements import Statements, params
+from .statements import Statements
 
 #: Leases ended by one statement, at most.
 _LEASES_A_STATEMENT = 10_000
@@ -30,11 +30,7 @@ class MaintenanceRows(Statements):
             )
             gone = [uuid for (uuid,) in cursor.fetchall()]
             if gone:
-                self.execute(
-                    cursor,
-                    f"DELETE FROM async_run WHERE uuid IN ({params(gone)})",
-                    gone,
-                )
+                self._forget_runs(cursor, gone)
         with connections.transaction(self.database) as cursor:
             self.execute(
                 cursor,

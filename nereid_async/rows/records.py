@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, field
 
 from ..messages.message import Message
+from ..messages.outcome import Failure
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,25 @@ class Claim:
     text: str = ""
     started: bool = False
     held_until_s: float = field(default=float("inf"), compare=False)
+
+
+@dataclass(frozen=True)
+class FailedAttempt:
+    """One run that has failed.
+
+    :ivar failure: what it has raised.
+    :ivar attempt: which attempt it was, from 1.
+    :ivar counted: whether it counts towards ``max_attempts``; not if the database cut
+        it short, or the task asked for that.
+    :ivar worker: who ran it; known when it is read.
+    :ivar failed_at: when, in UTC; known when it is read.
+    """
+
+    failure: Failure
+    attempt: int
+    counted: bool = True
+    worker: str = ""
+    failed_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from ..errors import LeaseLost
 from ..messages.outcome import Outcome, Progress, State
 from ..messages.serialization import dumps
 from ..texts import storable
-from .records import Claim
-from .statements import Statements
+from .attempts import AttemptRows
+from .records import Claim, FailedAttempt
 
 
-class RunRows(Statements):
+class RunRows(AttemptRows):
     """Marks, extends and ends runs, guarded by the token of the claim."""
 
     def start(self, claim: Claim, worker: str) -> None:
@@ -126,23 +126,38 @@ class RunRows(Statements):
                 f"task {claim.id}: another worker has it; this run is rolled back"
             )
 
-    def finish_apart(self, claim: Claim, outcome: Outcome, ttl_s: float) -> None:
+    def finish_apart(
+        self,
+        claim: Claim,
+        outcome: Outcome,
+        ttl_s: float,
+        failed: FailedAttempt | None = None,
+    ) -> None:
         """Write the outcome of a failed task in a transaction of its own.
 
         :param ttl_s: how long the outcome stays readable, in seconds.
+        :param failed: the attempt that has failed; None if none was started.
         :raises LeaseLost: another run has the task by now.
         """
         with connections.transaction(self.database) as cursor:
             self.finish(cursor, claim, outcome, ttl_s)
+            if failed is not None:
+                self._keep(cursor, claim, failed)
 
     def release(
-        self, claim: Claim, state: State, delay_s: float | None, attempts: int
+        self,
+        claim: Claim,
+        state: State,
+        delay_s: float | None,
+        attempts: int,
+        failed: FailedAttempt | None = None,
     ) -> None:
         """Let the task be claimed again.
 
         :param state: its state from now on: ``pending`` or ``sent``.
         :param delay_s: delay in seconds; None for at once, with its old due time.
         :param attempts: number of attempts that count from now on.
+        :param failed: the attempt that has failed; None if none was started.
         :raises LeaseLost: another run has the task by now.
         """
         due = "" if delay_s is None else ", due_at = {later}"
@@ -157,8 +172,10 @@ class RunRows(Statements):
             )
             if cursor.rowcount != 1:
                 raise LeaseLost(f"task {claim.id}: another worker has it")
+            if failed is not None:
+                self._keep(cursor, claim, failed)
             # A task that made an attempt is known: `unknown_since` starts over.
-            known = "unknown_since = NULL, " if attempts > claim.attempt else ""
+            known = "" if failed is None else "unknown_since = NULL, "
             self.execute(
                 cursor,
                 f"UPDATE async_run SET {known}lease_until = NULL, attempt = {{p}} "

@@ -102,6 +102,13 @@ class Statements:
         if backend.name == "postgresql":
             cursor.execute(f'NOTIFY "{CHANNEL}"')
 
+    def _forget_runs(self, cursor: connections.Cursor, ids: Sequence[str]) -> None:
+        """Remove what stands beside rows that are removed."""
+        for table in ("async_run", "async_attempt"):
+            self.execute(
+                cursor, f"DELETE FROM {table} WHERE uuid IN ({params(ids)})", ids
+            )
+
     def _after(self, seconds: str) -> str:
         """SQL for a time in the future.
 

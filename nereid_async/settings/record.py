@@ -9,6 +9,7 @@ from typing import Any
 
 from ..limits import (
     ATTEMPTS_MAX,
+    RETRY_DELAY_MAX_S,
     SQS_LONG_POLL_MAX_S,
     SQS_MESSAGE_MAX_BYTES,
     SQS_RETENTION_MAX_S,
@@ -149,6 +150,14 @@ class Settings:
         "How long a task may take to end after it was told to, at its time limit or "
         "by an interrupting cancel. One that has not ended then, since it waits "
         "outside of Python, is ended with its process, which is replaced.",
+        unit="seconds",
+    )
+    retry_delay: float = _option(
+        parsers.positive(RETRY_DELAY_MAX_S),
+        1.0,
+        "Delay before the second attempt of a task that has failed. Each further one "
+        "doubles it, up to an hour, and each is cut by up to a half at random, so that "
+        "tasks that failed together do not come again together.",
         unit="seconds",
     )
     result_ttl: float = _option(

@@ -14,7 +14,7 @@ from trytond import backend
 from ..brokers.base import Delivery
 from ..errors import DatabaseUnavailable
 from ..messages.outcome import Outcome, Progress, State
-from ..rows import Claim, TaskRows, UnreadMessage
+from ..rows import Claim, FailedAttempt, TaskRows, UnreadMessage
 from ..runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -71,22 +71,30 @@ class DeliveryRow(Protocol):
         :raises LeaseLost: another run has the task; the transaction must roll back.
         """
 
-    def fail(self, outcome: Outcome, ttl_s: float) -> str | None:
+    def fail(
+        self, outcome: Outcome, ttl_s: float, failed: FailedAttempt | None = None
+    ) -> str | None:
         """Write a failure, in a transaction of its own.
 
         :param ttl_s: how long it stays readable, in seconds.
+        :param failed: the attempt that has failed; None if none was started.
         :returns: the token of the failure; None if there is no row to write to.
         :raises LeaseLost: another run has the task.
         """
 
     def release(
-        self, in_s: float | None, attempts: int, longest_s: float
+        self,
+        in_s: float | None,
+        attempts: int,
+        longest_s: float,
+        failed: FailedAttempt | None = None,
     ) -> float | None:
         """Let the task be claimed again.
 
         :param in_s: delay in seconds; None for at once, with its old due time.
         :param attempts: number of attempts that count from now on.
         :param longest_s: longest delay that the queue can give a message, in seconds.
+        :param failed: the attempt that has failed; None if none was started.
         :returns: delay with which the message must be released, in seconds; None if
             the task waits in its row, and the message is to be acknowledged.
         :raises LeaseLost: another run has the task.
@@ -135,12 +143,18 @@ class NoRow:
     ) -> None:
         """Do nothing; the lease of the message guards the run."""
 
-    def fail(self, outcome: Outcome, ttl_s: float) -> str | None:
+    def fail(
+        self, outcome: Outcome, ttl_s: float, failed: FailedAttempt | None = None
+    ) -> str | None:
         """Return None: there is no row to write to."""
         return None
 
     def release(
-        self, in_s: float | None, attempts: int, longest_s: float
+        self,
+        in_s: float | None,
+        attempts: int,
+        longest_s: float,
+        failed: FailedAttempt | None = None,
     ) -> float | None:
         """Return the delay: the message is released."""
         return in_s or 0.0
@@ -164,7 +178,9 @@ class UnreadRow(NoRow):
         self._rows = rows
         self._unread = unread
 
-    def fail(self, outcome: Outcome, ttl_s: float) -> str | None:
+    def fail(
+        self, outcome: Outcome, ttl_s: float, failed: FailedAttempt | None = None
+    ) -> str | None:
         """Write a failure into the row that has exactly this message."""
         return self._rows.fail_unread(self._unread, outcome, ttl_s)
 
@@ -228,19 +244,25 @@ class ClaimedRow:
         cursor = transaction.connection.cursor()
         self._rows.finish(cursor, self._claim, outcome, ttl_s, keep=keep)
 
-    def fail(self, outcome: Outcome, ttl_s: float) -> str | None:
+    def fail(
+        self, outcome: Outcome, ttl_s: float, failed: FailedAttempt | None = None
+    ) -> str | None:
         """Write the failure; its token is the claim's."""
-        self._rows.finish_apart(self._claim, outcome, ttl_s)
+        self._rows.finish_apart(self._claim, outcome, ttl_s, failed)
         return self._claim.token
 
     def release(
-        self, in_s: float | None, attempts: int, longest_s: float
+        self,
+        in_s: float | None,
+        attempts: int,
+        longest_s: float,
+        failed: FailedAttempt | None = None,
     ) -> float | None:
         """Set the row to ``pending``, or to ``sent`` if its message is released."""
         delay_s = in_s or 0.0
         in_row = self._is_message or delay_s > min(longest_s, _LONGEST_IN_QUEUE_S)
         state = State.PENDING if in_row else State.SENT
-        self._rows.release(self._claim, state, in_s, attempts)
+        self._rows.release(self._claim, state, in_s, attempts, failed)
         return None if in_row else delay_s
 
     def interrupted(self) -> int | None:

@@ -30,9 +30,8 @@ class Intervals:
         hangs.
     :ivar start_wait_s: how long a poller waits for a new job to end before it polls
         again; a tiny task takes less.
-    :ivar first_retry_s: longest delay before a task's second attempt; it doubles with
-        each further attempt.
-    :ivar longest_retry_s: limit of that delay.
+    :ivar interruption_delay_s: longest delay after the first interruption of a task; it
+        doubles with each further one.
     :ivar relay_pause_s: pause between two rounds of the relay.
     :ivar reaper_pause_s: mean pause between two rounds of the reaper.
     """
@@ -48,8 +47,7 @@ class Intervals:
     token_lost_after_s: float = 3.0
     token_late_s: float = 5.0
     start_wait_s: float = 0.005
-    first_retry_s: float = 1.0
-    longest_retry_s: float = 3_600.0
+    interruption_delay_s: float = 1.0
     relay_pause_s: float = 5.0
     reaper_pause_s: float = 600.0
 

@@ -9,7 +9,8 @@ from trytond.exceptions import TrytonException
 
 from ..database.errors import is_passing
 from ..errors import MessageError, Retry, TransportUnavailable
-from .intervals import USUAL, Intervals
+from ..limits import RETRY_DELAY_MAX_S
+from ..messages.message import Message
 
 #: Interruptions of a task that do not count as attempts. An outage or a failover is
 #: one; a task that crashes its own session each time must fail at last.
@@ -22,9 +23,13 @@ _PERMANENT: tuple[type[BaseException], ...] = (TrytonException, MessageError)
 
 @dataclass(frozen=True)
 class Again:
-    """The task runs again in ``delay_s`` seconds."""
+    """The task runs again in ``delay_s`` seconds.
+
+    :ivar counts: whether the attempt counts.
+    """
 
     delay_s: float
+    counts: bool = True
 
 
 @dataclass(frozen=True)
@@ -40,9 +45,8 @@ class GiveUp:
 def decide(
     error: BaseException,
     attempt: int,
-    max_attempts: int,
+    message: Message,
     retry_on: tuple[type[BaseException], ...],
-    intervals: Intervals = USUAL,
 ) -> Again | GiveUp:
     """Decide by these rules, the first that applies:
 
@@ -53,9 +57,11 @@ def decide(
     3. Exceptions and ``SystemExit`` run again if ``retry_on`` names them or a base.
     4. Other BaseExceptions count as an Exception.
 
-    All of them only until ``max_attempts`` is reached.
+    All of them only until ``max_attempts`` is reached, except for a ``Retry`` that does
+    not count.
 
     :param attempt: number of the attempt that raised, from 1.
+    :param message: its ``max_attempts``, ``retry_delay_s``, and whether it has a row.
     :param retry_on: as the task has declared it.
     """
     if isinstance(error, Retry) or is_interruption(error):
@@ -72,11 +78,27 @@ def decide(
         wanted = isinstance(error, retry_on) or Exception in retry_on
     if not wanted:
         return GiveUp("not to be tried again")
-    if attempt >= max_attempts:
-        return GiveUp(f"attempt {attempt} of {max_attempts}")
-    if isinstance(error, Retry) and error.delay_s is not None:
-        return Again(error.delay_s)
-    return Again(backoff_s(attempt, intervals))
+    # Without a row each receive counts, whatever the task wants.
+    counts = not is_free(error) or not message.outbox
+    if counts and attempt >= message.max_attempts:
+        return GiveUp(f"attempt {attempt} of {message.max_attempts}")
+    delay_s = error.delay_s if isinstance(error, Retry) else None
+    if delay_s is None:
+        delay_s = backoff_s(attempt, message.retry_delay_s)
+    return Again(delay_s, counts)
+
+
+def is_free(error: BaseException) -> bool:
+    """Whether the task asks for another run that uses up no attempt."""
+    return isinstance(error, Retry) and not error.counts
+
+
+def reason_of(error: BaseException) -> BaseException | None:
+    """Because of which error a task asks for another run, if it is one."""
+    if not isinstance(error, Retry):
+        return None
+    hidden = error.__suppress_context__
+    return error.__cause__ or (None if hidden else error.__context__)
 
 
 def is_interruption(error: BaseException) -> bool:
@@ -84,7 +106,10 @@ def is_interruption(error: BaseException) -> bool:
     return isinstance(error, TransportUnavailable) or is_passing(error)
 
 
-def backoff_s(attempt: int, intervals: Intervals = USUAL) -> float:
-    """A delay in seconds that doubles with each attempt, up to an hour, with jitter."""
-    longest_s = intervals.first_retry_s * 2.0 ** min(attempt - 1, 30)
-    return min(longest_s, intervals.longest_retry_s) * random.uniform(0.5, 1.0)
+def backoff_s(attempt: int, first_s: float) -> float:
+    """A delay in seconds that doubles with each attempt, up to an hour, with jitter.
+
+    :param first_s: the longest delay after the first attempt.
+    """
+    longest_s = first_s * 2.0 ** min(attempt - 1, 30)
+    return min(longest_s, RETRY_DELAY_MAX_S) * random.uniform(0.5, 1.0)

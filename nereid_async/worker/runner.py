@@ -27,6 +27,8 @@ from .settlement import Settlement
 from .tracebacks import without_ours
 
 logger = logging.getLogger(__name__)
+#: What only a change of the settings ends is told less often.
+_hourly = ThrottledLog(logger, interval_s=3_600)
 
 
 class Runner:
@@ -114,17 +116,19 @@ class Runner:
     def _failed(self, job: Job, error: BaseException, options: TaskOptions) -> None:
         if retry.is_interruption(error) and self._interrupted(job, error):
             return
-        decision = retry.decide(
-            error,
-            job.attempt,
-            job.message.max_attempts,
-            options.retry_on,
-            self._intervals,
-        )
+        if retry.is_free(error) and not job.message.outbox:
+            _hourly.warning(
+                job.message.target.name,
+                "%s asked for another run with counts=False, which counts all the "
+                "same: without an outbox attempts are receives. Set outbox = yes",
+                job,
+            )
+        decision = retry.decide(error, job.attempt, job.message, options.retry_on)
         if isinstance(decision, retry.GiveUp):
             names = self._runtime.settings.public_errors
+            told = retry.reason_of(error) or error
             failure = Failure.of(
-                error, public=is_public(error, options.public_errors, names)
+                told, public=is_public(told, options.public_errors, names)
             )
             logger.error(
                 "%s failed for good (%s), error %s",
@@ -135,12 +139,14 @@ class Runner:
             )
             self._settlement.fail(job, failure, error)
             return
-        self._tell_again(job, decision.delay_s, error)
-        self._settlement.retry(job, decision.delay_s, error)
+        self._tell_again(job, decision, error)
+        self._settlement.retry(job, decision.delay_s, error, counts=decision.counts)
 
-    def _tell_again(self, job: Job, delay_s: float, error: BaseException) -> None:
+    def _tell_again(
+        self, job: Job, decision: retry.Again, error: BaseException
+    ) -> None:
         """Log another attempt; with a traceback only if the task itself has failed."""
-        again = f"attempt {job.attempt}; again in {delay_s:.1f} s"
+        again = f"attempt {job.attempt}; again in {decision.delay_s:.1f} s"
         if retry.is_interruption(error):
             self._log.warning(
                 ("interrupted too often", job.message.target.name),
@@ -150,10 +156,13 @@ class Runner:
                 error,
             )
         elif isinstance(error, Retry):
-            reason = error.__cause__ or error.__context__
+            reason = retry.reason_of(error)
             level = logging.INFO if reason is None else logging.WARNING
+            counted = "" if decision.counts else ", which is no attempt"
             told = "" if reason is None else f": {type(reason).__name__}: {reason}"
-            logger.log(level, "%s asked for another run in %s%s", job, again, told)
+            logger.log(
+                level, "%s asked for another run in %s%s%s", job, again, counted, told
+            )
         else:
             logger.warning("%s failed, %s", job, again, exc_info=error)
 
@@ -165,7 +174,7 @@ class Runner:
         count = outage.outlast(job, job.row.interrupted)
         if count is None or count > retry.FREE_INTERRUPTIONS:
             return False
-        delay_s = retry.backoff_s(count, self._intervals)
+        delay_s = retry.backoff_s(count, self._intervals.interruption_delay_s)
         self._log.warning(
             ("interrupted", job.message.target.name),
             "%s was interrupted, which is no attempt; again in %.1f s: %s",

@@ -17,9 +17,10 @@ from .. import signals
 from ..brokers.base import Consumer, Delivery
 from ..errors import MessageError, TransportError, WebAppNeeded
 from ..messages.outcome import Failure, Outcome
+from ..rows import FailedAttempt
 from ..runtime import Runtime
 from ..throttled_log import ThrottledLog
-from . import outage
+from . import outage, retry
 from .job import Held, Job, Unread
 from .public_errors import with_sentence
 
@@ -61,7 +62,9 @@ class Settlement:
         :raises LeaseLost: another run has the task by now.
         """
         attempts = job.attempt if counts else job.row.attempts
-        outage.outlast(job, lambda: self._release(job, delay_s, attempts))
+        failure = Failure.of(retry.reason_of(error) or error)
+        failed = FailedAttempt(failure, job.attempt, counts)
+        outage.outlast(job, lambda: self._release(job, delay_s, attempts, failed))
         self._emit(signals.task_retried, job, delay_s=delay_s, error=error)
 
     def fail(self, job: Job, failure: Failure, error: BaseException | None) -> None:
@@ -70,7 +73,10 @@ class Settlement:
         :param error: what the task raised, for the signal; None if its worker died.
         :raises LeaseLost: another run has the task by now.
         """
-        outage.outlast(job, lambda: self._fail(job, failure))
+        # Without an error it was not begun: those before have had no outcome.
+        attempt = job.row.attempts if error is None else job.attempt
+        failed = FailedAttempt(failure, attempt)
+        outage.outlast(job, lambda: self._fail(job, failure, failed))
         self._emit(signals.task_failed, job, error=error)
 
     # -- it has not run ------------------------------------------------------------
@@ -176,25 +182,34 @@ class Settlement:
 
     # -- parts ---------------------------------------------------------------------
 
-    def _fail(self, held: Held, failure: Failure) -> None:
+    def _fail(
+        self, held: Held, failure: Failure, failed: FailedAttempt | None = None
+    ) -> None:
         message = held.message if isinstance(held, Job) else None
         failure = with_sentence(failure, message, self._runtime)
         outcome = Outcome(failure=failure)
-        token = held.row.fail(outcome, self._runtime.settings.result_ttl)
+        token = held.row.fail(outcome, self._runtime.settings.result_ttl, failed)
         self._reply(held, outcome)
         self._dead_letter(held, failure, token)
 
     def _emit(self, signal: NamedSignal, job: Job, **facts: Any) -> None:
         signals.emit(signal, self._runtime.database, message=job.message, **facts)
 
-    def _release(self, held: Held, in_s: float | None, attempts: int) -> None:
+    def _release(
+        self,
+        held: Held,
+        in_s: float | None,
+        attempts: int,
+        failed: FailedAttempt | None = None,
+    ) -> None:
         """Let a task be claimed again.
 
         :param in_s: delay in seconds; None for at once, with its old due time.
         :param attempts: number of attempts that count from now on.
+        :param failed: the attempt that has failed; None if none was started.
         """
         longest_s = self._consumer.release_max_s(held.delivery)
-        delay_s = held.row.release(in_s, attempts, longest_s)
+        delay_s = held.row.release(in_s, attempts, longest_s, failed)
         if delay_s is None:
             self._consumer.acknowledge([held.delivery])
             return

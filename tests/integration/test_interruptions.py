@@ -28,7 +28,7 @@ from tests.servers import PostgreSQL
 pytestmark = pytest.mark.backends("postgresql")
 
 
-SHORT_DELAYS = Intervals(first_retry_s=0.05)
+SHORT_DELAYS = Intervals(interruption_delay_s=0.05)
 
 
 def run_to_the_end(script: Script) -> None:

@@ -13,7 +13,7 @@ from trytond.transaction import Transaction
 
 from nereid_async.errors import LeaseLost
 from nereid_async.messages.outcome import Failure, Outcome, Progress, State
-from nereid_async.rows import Claim, Row, Starts, TaskRows, UnreadMessage
+from nereid_async.rows import Claim, FailedAttempt, Row, Starts, TaskRows, UnreadMessage
 from nereid_async.worker.delivery_row import ClaimedRow
 from tests.databases import Databases
 from tests.fixtures.scripts import ConfWriter
@@ -21,6 +21,7 @@ from tests.helpers import query, states, wait_until
 from tests.messages import message
 
 LONG_S, OVER_S = 60, 0
+FAILED = FailedAttempt(Failure("ValueError", "x"), 1)
 AT_ONCE = Starts("worker", again=True)
 
 
@@ -328,17 +329,16 @@ def test_what_was_known_meanwhile_is_unknown_anew(rows: TaskRows, task_id: str) 
     """During a deploy it comes to old and new workers in turn."""
     since = "SELECT unknown_since FROM async_run"
 
-    def unknown(attempts: int) -> None:
+    def unknown(failed: FailedAttempt | None = None) -> None:
         held = claim(rows, task_id)
         assert rows.unknown_for_s(held) >= 0
-        rows.release(held, State.SENT, 0, attempts)
+        rows.release(held, State.SENT, 0, 0, failed)
 
-    unknown(0)
+    unknown()
     first = query(rows.database, since)
-    unknown(0)
+    unknown()
     assert query(rows.database, since) == first != [(None,)]
-    # It has made an attempt, and failed.
-    unknown(1)
+    unknown(FAILED)
     assert query(rows.database, since) == [(None,)]
 
 
@@ -360,7 +360,7 @@ def test_an_unread_message_finds_its_row_by_its_text(
     assert rows.state_of_unread(own) is State.RUNNING
     assert rows.fail_unread(own, failure, 60) is None
     rows.start(held, "worker")
-    rows.release(held, State.SENT, 0, 1)
+    rows.release(held, State.SENT, 0, 1, FAILED)
     assert query(rows.database, "SELECT unknown_since FROM async_run") == [(None,)]
     assert rows.fail_unread(own, failure, 60)
     assert rows.retry_failed([task_id]) == [task_id]

@@ -69,6 +69,7 @@ sqs
 rows.database_identity
 rows
 rows.claims rows.maintenance rows.outbox rows.requeue rows.resends rows.runs
+rows.attempts
 rows.identity rows.status rows.unread
 rows.statements
 rows.due rows.records

@@ -301,6 +301,7 @@ def test_signed_but_no_message(payload: str) -> None:
         {"visibility_timeout_s": "60"},
         {"time_limit_s": "60"},
         {"max_attempts": None},
+        {"retry_delay_s": "1"},
         {"deferred_at_s": "now"},
         {"outbox": "no"},
         {"identity": 5},

@@ -1,5 +1,6 @@
 # make demo    the example shop, with a worker and a mailbox, on http://127.0.0.1:5000
 # make test    every test; ARGS="..." goes to pytest
+# make test-fast  those that need no server and start no process (half a minute)
 # make fuzz    hostile and odd input for as long as it takes (some minutes)
 # make chaos   5,000 tasks, 100 kills of processes, 60 outages of the database and of
 #              SQS, and what came of it (ten minutes)
@@ -15,13 +16,16 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALLED = $(VENV)/installed
 
-.PHONY: demo test fuzz chaos bench bench-quick docs-settings lint install clean
+.PHONY: demo test test-fast fuzz chaos bench bench-quick docs-settings lint install clean
 
 demo: $(INSTALLED)-demo
 	@exec $(BIN)/python -m example_app.demo --port $(PORT)
 
 test: $(INSTALLED)-test
 	$(BIN)/python -m pytest $(ARGS)
+
+test-fast: $(INSTALLED)-test
+	$(BIN)/python -m pytest -m fast tests/unit tests/contract $(ARGS)
 
 fuzz: $(INSTALLED)-test
 	$(BIN)/python -m pytest tests/fuzz --hypothesis-profile=long $(ARGS)

@@ -13,6 +13,7 @@ pytest.register_assert_rewrite("tests.contract", "tests.helpers")
 
 pytest_plugins = (
     "tests.backends",
+    "tests.fast",
     "tests.skips",
     "tests.strict",
     "tests.profiles",

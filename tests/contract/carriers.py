@@ -17,8 +17,10 @@ from nereid_async.settings import Settings
 from tests.fixtures.services import numbers, sqs_settings
 from tests.messages import message
 
-#: Seconds a message stays hidden from others once it was received.
+#: How long a message stays hidden from others once it was received, in seconds: whole
+#: ones for SQS, and enough for a slow server. Memory is never slow.
 VISIBILITY_S = 3
+MEMORY_VISIBILITY_S = 0.6
 
 _numbers = itertools.count()
 
@@ -35,6 +37,10 @@ class Carrier(Protocol):
     """A broker under test."""
 
     broker: Broker
+    #: How long a message stays hidden once it was received, and a good while longer,
+    #: in seconds.
+    visibility_s: float
+    longer_s: float
 
     def post(self, messages: Sequence[OutgoingMessage]) -> None:
         """Send messages, and see them confirmed."""
@@ -52,8 +58,12 @@ class QueueCarrier:
     :param queue_prefix: what the names of its queues begin with.
     """
 
-    def __init__(self, broker: Broker, queue_prefix: str = "") -> None:
+    def __init__(
+        self, broker: Broker, visibility_s: float, queue_prefix: str = ""
+    ) -> None:
         self.broker = broker
+        self.visibility_s = visibility_s
+        self.longer_s = visibility_s * 4 / 3
         self.queue_prefix = queue_prefix
 
     def post(self, messages: Sequence[OutgoingMessage]) -> None:
@@ -71,6 +81,8 @@ class RowCarrier:
 
     def __init__(self, database: str) -> None:
         self._rows = TaskRows(database)
+        self.visibility_s: float = VISIBILITY_S
+        self.longer_s: float = VISIBILITY_S + 1
         self.broker: Broker = DatabaseBroker(self._rows, VISIBILITY_S, web=True)
 
     def post(self, messages: Sequence[OutgoingMessage]) -> None:
@@ -90,14 +102,16 @@ class RowCarrier:
 
 def memory_carrier() -> Carrier:
     """The broker ``memory``."""
-    return QueueCarrier(MemoryBroker(visibility_timeout_s=VISIBILITY_S))
+    broker = MemoryBroker(visibility_timeout_s=MEMORY_VISIBILITY_S)
+    return QueueCarrier(broker, MEMORY_VISIBILITY_S)
 
 
 def sqs_carrier(endpoint: str) -> Carrier:
     """The broker ``sqs`` on a server, with queues of its own."""
     options = numbers(sqs_settings(endpoint))
     settings = Settings(signing_key=(b"k",), visibility_timeout=VISIBILITY_S, **options)
-    return QueueCarrier(SqsBroker("shop", settings), settings.sqs_queue_prefix)
+    broker = SqsBroker("shop", settings)
+    return QueueCarrier(broker, VISIBILITY_S, settings.sqs_queue_prefix)
 
 
 def _send(broker: Broker, messages: Sequence[OutgoingMessage]) -> None:

@@ -9,7 +9,7 @@ from tests.contract.broker_suite import (
     receive_all,
     texts,
 )
-from tests.contract.carriers import VISIBILITY_S, Carrier, outgoing
+from tests.contract.carriers import Carrier, outgoing
 from tests.helpers import wait_until
 
 
@@ -28,8 +28,8 @@ class QueueSuite(BrokerSuite):
         carrier.post([outgoing()])
         with consuming(carrier) as consumer:
             (received,) = receive_all(consumer, 1)
-            consumer.extend([received], VISIBILITY_S + 30)
-            assert receive(consumer, 1, VISIBILITY_S + 1) == []
+            consumer.extend([received], round(carrier.longer_s) + 30)
+            assert receive(consumer, 1, carrier.longer_s) == []
             consumer.release(received, 0)
             receive_all(consumer, 1)
 
@@ -51,7 +51,7 @@ class QueueSuite(BrokerSuite):
         with consuming(carrier, "a", "b") as consumer:
             received = receive_all(consumer, 13)
             consumer.acknowledge(received)
-            assert receive(consumer, 10, VISIBILITY_S + 1) == []
+            assert receive(consumer, 10, carrier.longer_s) == []
         assert texts(received) == texts(sent)
 
     def test_a_buried_message_is_out_of_the_queue(self, carrier: Carrier) -> None:
@@ -59,4 +59,4 @@ class QueueSuite(BrokerSuite):
         with consuming(carrier) as consumer:
             (received,) = receive_all(consumer, 1)
             consumer.dead_letter(received, "no such task ☃", None)
-            assert receive(consumer, 1, VISIBILITY_S + 1) == []
+            assert receive(consumer, 1, carrier.longer_s) == []

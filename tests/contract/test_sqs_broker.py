@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from typing import Any
 
 import pytest
@@ -10,11 +11,11 @@ import pytest
 from nereid_async.brokers.sqs import SqsBroker
 from nereid_async.errors import RequestRefused, TransportUnavailable
 from nereid_async.settings import Settings
+from nereid_async.sqs.client import Sqs
 from tests.contract.broker_suite import consuming, receive, receive_all, texts
 from tests.contract.carriers import Carrier, QueueCarrier, outgoing, sqs_carrier
 from tests.contract.queue_suite import QueueSuite
 from tests.fixtures.services import numbers, sqs_client, sqs_settings
-from tests.processes import free_port
 
 
 @pytest.fixture
@@ -129,8 +130,8 @@ class TestSqsBroker(QueueSuite):
             assert texts(receive_all(consumer, 12)) == texts(good)
 
 
-def test_nobody_there() -> None:
-    options = numbers(sqs_settings(f"http://127.0.0.1:{free_port()}"))
+def test_nobody_there(nowhere: str) -> None:
+    options = numbers(sqs_settings(nowhere))
     settings = Settings(signing_key=(b"k",), send_timeout=0.5, **options)
     broker = SqsBroker("shop", settings)
     report = broker.send([outgoing()])
@@ -189,3 +190,13 @@ class TestRedrivePolicy:
 
     def test_of_no_queue(self, carrier: Carrier) -> None:
         assert carrier.broker.warnings(["q"]) == []
+
+
+def test_an_endpoint_with_a_password_is_in_no_error(nowhere: str) -> None:
+    secret, address = "tops3cret-of-this-shop", nowhere.partition("//")[2]
+    options = numbers(sqs_settings(f"http://{secret}:{secret}@{address}/"))
+    settings = Settings(signing_key=(b"k",), **options)
+    with pytest.raises(TransportUnavailable) as caught:
+        Sqs(settings, 0.2, 1).url("queue")
+    assert address in str(caught.value)
+    assert secret not in "".join(traceback.format_exception(caught.value))

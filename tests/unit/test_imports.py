@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -309,16 +307,3 @@ def test_what_is_evaluated_is_seen_in_every_file(tmp_path: Path) -> None:
     (tmp_path / "b" / "task.py").write_text("pass")
     found = ["a/task.py: eval", "a/task.py: os.environ"]
     assert sorted(environment_and_evaluation(tmp_path)) == found
-
-
-def test_a_tryton_process_without_web_loads_neither_nereid_nor_boto3() -> None:
-    program = (
-        "import sys, nereid_async.task, nereid_async.deferral\n"
-        "from trytond.config import config\n"
-        "loaded = {name.split('.')[0] for name in sys.modules}\n"
-        "assert not loaded & {'boto3', 'nereid'}, loaded & {'boto3', 'nereid'}\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 0, done.stderr

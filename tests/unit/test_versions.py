@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -34,22 +32,3 @@ def test_two_builds_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     finally:
         versions.check.cache_clear()
     assert "pip uninstall" in str(caught[0].message)
-
-
-def test_another_series_is_refused(tmp_path: Path) -> None:
-    package = tmp_path / "trytond"
-    package.mkdir()
-    (package / "__init__.py").write_text('__version__ = "7.2.1"\n')
-    program = (
-        "from nereid_async import versions\n"
-        "try:\n    versions.check()\n"
-        "except Exception as error:\n    print(type(error).__name__, error)\n"
-    )
-    answer = subprocess.run(
-        [sys.executable, "-c", program],
-        env={"PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert answer.stdout.startswith("ConfigurationError trytond 7.2.1 is installed")

@@ -6,6 +6,8 @@ nor a server. ``-m fast`` runs them alone.
 
 from __future__ import annotations
 
+import _socket
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -33,7 +35,7 @@ _FORBIDDEN = {
     "os.exec": "starts a program",
     "os.system": "starts a process",
     "socket.connect": "connects to a server",
-    "socket.bind": "listens",
+    "socket.listen": "listens",
 }
 
 
@@ -65,6 +67,14 @@ class Guard:
         self._seen: list[str] = []
         # There is no way to take it out again.
         sys.addaudithook(self._audit)
+        # Of which hooks are not told; and some bind who do not listen.
+        audit = self._audit
+
+        def listen(it: Any, *backlog: int) -> None:
+            audit("socket.listen", (it,))
+            _socket.socket.listen(it, *backlog)
+
+        socket.socket.listen = listen  # type: ignore[method-assign]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Iterator[None]:

@@ -1,3 +1,3 @@
-"""Connections beside Tryton's transactions, and what a database's errors mean."""
+"""Connections besides Tryton's transactions, and the meaning of database errors."""
 
 from __future__ import annotations

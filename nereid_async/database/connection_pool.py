@@ -1,6 +1,6 @@
-"""trytond's pool of connections to PostgreSQL: the one place that looks inside.
+"""Access to trytond's pool of PostgreSQL connections, and what it lacks for workers.
 
-What trytond leaves to its callers, or does for web servers rather than for workers.
+The one place that uses the inside of the pool.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from trytond.transaction import Transaction
 
 from .errors import is_passing, leads_nowhere
 
-#: How long to wait for one where the pool has none left, and between two looks.
+#: How long to wait for a connection if the pool has none left, and between two tries.
 _POOL_WAIT_S, _POOL_PAUSE_S = 10.0, 0.05
 
-#: How long a fork waits for others to have connected.
-_STILL_S = 2.0
+#: How long a fork waits for threads that are just connecting.
+_FORK_WAIT_S = 2.0
 
 
 def keep(database_name: str, number: int) -> None:
-    """Let the pool keep so many connections.
+    """Let the pool keep ``number`` connections open.
 
-    It keeps ``[database] minconn`` of them, 1 by default, and closes every other one
+    By default it keeps ``[database] minconn``, which is 1, and closes any other one
     after each transaction.
     """
     if backend.name == "postgresql":
@@ -36,15 +36,15 @@ def keep(database_name: str, number: int) -> None:
 
 
 def close(database_name: str) -> None:
-    """Let go of all connections, as before a fork."""
+    """Close all connections, as before a fork."""
     if backend.name == "postgresql":
         backend.Database(database_name).close()
 
 
 def holds_tryton(database_name: str) -> bool:
-    """Whether a database is one of Tryton's; tells of a standby, too.
+    """Whether Tryton is installed in a database; works on a standby, too.
 
-    :raises Exception: the driver's, if it cannot be asked.
+    :raises Exception: the driver's error if the database is unreachable.
     """
     database = backend.Database(database_name).connect()
     if backend.name != "postgresql":
@@ -60,12 +60,12 @@ def holds_tryton(database_name: str) -> bool:
 
 
 def connect(database_name: str) -> Any:
-    """A connection to PostgreSQL on which every statement commits by itself.
+    """Take a connection in autocommit mode from the pool of PostgreSQL.
 
-    An error at once if there is no server: trytond's own ``get_connection`` waits for
-    one for a minute, and says nothing meanwhile.
+    Without a server it fails at once, whereas trytond's own ``get_connection`` waits
+    for a minute without a word.
 
-    :raises Exception: the driver's, if there is none to be had.
+    :raises Exception: the driver's error if there is no connection to be had.
     """
     pool = _pool(database_name)
     while True:
@@ -93,10 +93,10 @@ def _taken(pool: Any) -> Any:
 
 
 def _set_up(connection: Any) -> None:
-    """Let every statement commit by itself, at READ COMMITTED; and see if it is there.
+    """Set autocommit and READ COMMITTED, and check that the connection is alive.
 
-    That is how a session begins, unless the server is set up otherwise. Nothing is set
-    that need not be: behind a pooler the session is somebody else's as well.
+    Both are the server's defaults, usually. Nothing is set without need: a pooler may
+    share the session with other clients.
     """
     connection.set_session("DEFAULT", readonly="DEFAULT", autocommit=False)
     connection.autocommit = True
@@ -108,7 +108,7 @@ def _set_up(connection: Any) -> None:
 
 def disconnect(database_name: str, connection: Any) -> None:
     """Close a connection. Never raises."""
-    # The pool may have been closed, and made anew without it.
+    # The pool may be closed, or another one that does not know the connection.
     with suppress(Exception):
         _pool(database_name).putconn(connection, close=True)
     with suppress(Exception):
@@ -116,7 +116,7 @@ def disconnect(database_name: str, connection: Any) -> None:
 
 
 def forget_idle(database_name: str) -> None:
-    """Close what is idle: it leads to a server that is not the primary any more."""
+    """Close idle connections, since their server is not the primary any more."""
     with suppress(Exception):
         pool = _pool(database_name)
         while pool._pool:
@@ -127,9 +127,9 @@ def forget_idle(database_name: str) -> None:
 
 
 def start_transaction(database_name: str, user: int, **options: Any) -> Any:
-    """``Transaction().start``, for a server that may be a standby.
+    """``Transaction().start`` without its leak of connections on a standby.
 
-    trytond loses a connection of the pool each time that one refuses to write.
+    trytond does not return a connection to the pool when a standby refuses to write.
     """
     try:
         return Transaction().start(database_name, user, **options)
@@ -147,31 +147,32 @@ def start_transaction(database_name: str, user: int, **options: Any) -> Any:
 
 
 class AtFork:
-    """What becomes of connections when this process forks; see :mod:`.forks`."""
+    """Handles connections when this process forks; see :mod:`.forks`."""
 
     def __init__(self) -> None:
         self._local = threading.local()
 
     def before(self) -> None:
-        """Let nobody connect meanwhile: no child could find that connection."""
+        """Keep other threads from connecting, which the child would not see."""
         self._local.held = held = []
         if backend.name == "postgresql":
             for lock in (backend.Database._lock, *(it._lock for it in _pools())):
-                # A server that is away may take longer; then so be it.
-                if lock.acquire(timeout=_STILL_S):
+                # If the server is away, connecting takes longer: the fork goes on.
+                if lock.acquire(timeout=_FORK_WAIT_S):
                     held.append(lock)
 
     def in_parent(self) -> None:
-        """Go on."""
+        """Let other threads connect again."""
         for lock in reversed(self._local.held):
             lock.release()
 
     def in_child(self) -> None:
-        """Let go of all connections of the parent.
+        """Cut the child off from all connections of the parent.
 
-        Without a goodbye, which would end the parent's sessions; what still uses one
-        gets an error. Not by closing them: another thread may have locked one at the
-        fork. (SQLite asks to leave an inherited connection alone.)
+        Their descriptors are redirected to /dev/null, so that a use raises an error.
+        Closing a connection would end the parent's session, and could wait for ever for
+        a lock that another thread held at the fork. (SQLite's manual says not to touch
+        an inherited connection.)
         """
         if backend.name != "postgresql":
             return
@@ -185,7 +186,7 @@ class AtFork:
 
 
 def _pools() -> list[Any]:
-    """All pools of this process; in a child, those of its parent."""
+    """All pools of this process; in a child, the parent's."""
     return [
         database._connpool
         for databases in list(backend.Database._databases.values())

@@ -1,12 +1,12 @@
-"""Connections beside Tryton's transaction: for claims, leases, progress and polls.
+"""Connections besides Tryton's transaction: for claims, leases, progress and polls.
 
-What they write commits at once, whatever the transaction around the caller does. On
+Their statements commit at once, whatever becomes of the surrounding transaction. On
 PostgreSQL they run at READ COMMITTED, where trytond itself uses REPEATABLE READ: a
-statement that meets a row somebody just changed looks at it again instead of failing.
+statement that finds a row changed reads it again instead of failing.
 
-What may be lost when the server itself crashes does not wait for its disk
-(``synchronous_commit = off``, PostgreSQL's manual, "Asynchronous Commit"): a durable
-commit that comes later, such as that of a task, takes along what was written before.
+Statements whose loss in a crash of the server does no harm do not wait for the disk
+(``synchronous_commit = off``, PostgreSQL's manual, "Asynchronous Commit"). A later
+durable commit, such as that of a task, also makes them durable.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from .errors import is_passing, leads_nowhere, translated
 
 Cursor: TypeAlias = Any
 
-#: What Python's sqlite3 sets, and trytond leaves.
+#: The default of Python's sqlite3, which trytond does not change.
 _SQLITE_BUSY_TIMEOUT_MS = 5_000
 
-#: Begins a transaction of PostgreSQL that does not wait for its disk.
+#: Lets a transaction of PostgreSQL commit without waiting for the disk.
 NOT_DURABLE = "SET LOCAL synchronous_commit = off"
 
 _local = threading.local()
 
 
 def is_memory(database_name: str) -> bool:
-    """Whether the database is one shared connection, with nothing beside it."""
+    """Whether the database is SQLite's in memory, with one connection for everybody."""
     return database_name == ":memory:"
 
 
@@ -48,13 +48,13 @@ def is_memory(database_name: str) -> bool:
 def transaction(database_name: str, *, durable: bool = True) -> Iterator[Cursor]:
     """A short transaction of its own; committed at the end, rolled back on error.
 
-    :param durable: whether to wait until it survives a crash of the server.
-    :raises DatabaseUnavailable: the database does not do it now.
+    :param durable: whether the commit waits for the disk.
+    :raises DatabaseUnavailable: the database is unreachable, or busy.
     """
     with translated(database_name), _connection(database_name) as connection:
         cursor = connection.cursor()
         if is_memory(database_name):
-            # The one connection there is, in the middle of somebody's transaction.
+            # The only connection, inside a transaction of Tryton's.
             yield cursor
             return
         if backend.name == "sqlite":
@@ -64,7 +64,7 @@ def transaction(database_name: str, *, durable: bool = True) -> Iterator[Cursor]
         try:
             yield cursor
         except BaseException:
-            # On a connection that is gone, what broke it is what to tell.
+            # If the connection is lost, the first error is the one to raise.
             with suppress(Exception):
                 cursor.execute("ROLLBACK")
             raise
@@ -74,12 +74,12 @@ def transaction(database_name: str, *, durable: bool = True) -> Iterator[Cursor]
 
 @contextmanager
 def autocommit(database_name: str, *, wait: bool = True) -> Iterator[Cursor]:
-    """A cursor of which every statement commits by itself.
+    """A cursor in autocommit mode.
 
-    :param wait: whether to wait for a lock on a SQLite file; without, a statement
-        that meets one fails at once with DatabaseUnavailable. (A task that has
-        written holds the whole file: waiting for it would be waiting for oneself.)
-    :raises DatabaseUnavailable: the database does not do it now.
+    :param wait: whether to wait for a lock of the SQLite file. With False, a locked
+        file raises DatabaseUnavailable at once: the lock may be that of the task in the
+        same thread, which has written.
+    :raises DatabaseUnavailable: the database is unreachable, or busy.
     """
     with translated(database_name), _connection(database_name) as connection:
         cursor = connection.cursor()
@@ -95,10 +95,10 @@ def autocommit(database_name: str, *, wait: bool = True) -> Iterator[Cursor]:
 
 @contextmanager
 def try_lock(database_name: str, role: str) -> Iterator[bool]:
-    """Whether nobody else in the whole system is in this role for the database now.
+    """Try to take the lock of a role for a database, such as ``"relay"``.
 
-    Held until the end of the context, or of the process. On PostgreSQL by an
-    advisory lock, on SQLite by a lock on a file beside the database's.
+    Held until the end of the context or of the process: on PostgreSQL an advisory lock,
+    on SQLite a lock on a file beside the database. Yields whether the lock was taken.
     """
     if is_memory(database_name):
         yield True
@@ -106,7 +106,7 @@ def try_lock(database_name: str, role: str) -> Iterator[bool]:
         cursor = _sqlite_connection(database_name).cursor()
         _, _, path = cursor.execute("PRAGMA database_list").fetchone()
         fd = os.open(f"{path}.{role}", os.O_WRONLY | os.O_CREAT, 0o666)
-        # A child that had it would keep the lock.
+        # Closed in children, which would keep the lock.
         forks.own(fd)
         try:
             yield _locked(fd)
@@ -121,8 +121,8 @@ def try_lock(database_name: str, role: str) -> Iterator[bool]:
             try:
                 yield is_held
             finally:
-                # The connection goes back to a pool: it must not take it along. On
-                # one that is gone the server has let go of it.
+                # The connection returns to a pool without the lock. If it is lost, the
+                # server has released the lock.
                 if is_held:
                     with suppress(Exception):
                         cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
@@ -149,7 +149,7 @@ def _locked(fd: int) -> bool:
 
 @contextmanager
 def _connection(database_name: str) -> Iterator[Any]:
-    """A connection on which every statement commits by itself."""
+    """A connection in autocommit mode."""
     if backend.name == "sqlite":
         yield _sqlite_connection(database_name)
         return
@@ -172,7 +172,7 @@ def _connection(database_name: str) -> Iterator[Any]:
 
 
 def _forget(database_name: str, idle: _Idle, connection: Any) -> None:
-    """Close what leads to a server that is not the primary any more."""
+    """Close connections whose server is not the primary any more."""
     connection.close()
     while idle.connections:
         connection_pool.disconnect(database_name, idle.connections.pop()[0])
@@ -181,26 +181,26 @@ def _forget(database_name: str, idle: _Idle, connection: Any) -> None:
 
 #: libpq's PQTRANS_IDLE: connected, and in no transaction.
 _NOTHING = 0
-#: A connection that waited for longer is asked whether it is still there.
+#: A connection that was idle for longer is checked before its use.
 _TRUSTED_S = 1.0
 
 
 @dataclass(frozen=True)
 class _Idle:
-    """Connections that wait for their next use, and since when."""
+    """Idle connections, and since when they are idle."""
 
     limit: int
     connections: list[tuple[Any, float]] = field(default_factory=list)
 
 
-#: By process and database: trytond's own pool sets up and asks each connection anew,
-#: which makes five statements of one. Those of a parent process stay untouched here;
-#: to close one would end the parent's session.
+#: Idle connections by process and database. trytond's own pool sets up and checks a
+#: connection at each use, which makes five statements of one. Those of a parent process
+#: are not touched: closing one would end the parent's session.
 _idle: dict[tuple[int, str], _Idle] = {}
 
 
 def _idle_max() -> int:
-    # They count in trytond's pool, and must not leave it without connections.
+    # They are taken from trytond's pool, which needs some for itself.
     return min(8, int(config.getint("database", "maxconn", default=64)) // 4)
 
 
@@ -227,7 +227,7 @@ def _awake(database_name: str, idle: _Idle) -> Any:
 def _sqlite_connection(database_name: str) -> Any:
     if is_memory(database_name):
         return backend.Database(database_name).connect().get_connection()
-    # A connection belongs to one thread, and does not outlive a fork.
+    # A connection belongs to one thread of one process.
     if getattr(_local, "pid", None) != os.getpid():
         _local.pid, _local.databases = os.getpid(), {}
     databases = _local.databases

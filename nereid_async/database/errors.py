@@ -1,9 +1,9 @@
-"""Which errors of a database pass by themselves.
+"""Tells temporary errors of a database from lasting ones.
 
-A server that fails over, restarts, or is out of connections or disk says so by errors
-of several classes of the DB-API: ``ReadOnlySqlTransaction`` is an InternalError, a
-connection lost at a rollback an InterfaceError, neither an OperationalError. They are
-told by SQLSTATE (PostgreSQL's manual, appendix "PostgreSQL Error Codes").
+A server that fails over, restarts, or is out of connections or disk raises errors of
+several DB-API classes: ``ReadOnlySqlTransaction`` is an InternalError, a connection
+lost at a rollback an InterfaceError, neither an OperationalError. So they are told by
+SQLSTATE (PostgreSQL's manual, appendix "PostgreSQL Error Codes").
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from ..texts import one_line
 _PASSING_CLASSES = ("08", "40", "53", "57", "58")
 _NOT_SUPPORTED, _READ_ONLY = "0A000", "25006"
 _PASSING_STATES = {
-    # What a standby says to BEGIN ... READ WRITE, by which trytond begins. (And to a
-    # plan that a change of the tables has made useless.)
+    # A standby raises it for BEGIN ... READ WRITE, with which trytond begins. (And a
+    # server for a plan that a change of the tables has invalidated.)
     _NOT_SUPPORTED,
     _READ_ONLY,  # read_only_sql_transaction: a standby, or a server that fails over
-    "25P02",  # in_failed_sql_transaction: what failed before was passing, or told
+    "25P02",  # in_failed_sql_transaction: the first error was temporary, or is known
     "25P03",  # idle_in_transaction_session_timeout
     "55P03",  # lock_not_available
 }
-#: A standby, connection exception, a server that ends or begins, system error.
+#: A standby, connection exceptions, a server that stops or starts, system errors.
 _LEADING_NOWHERE = (_NOT_SUPPORTED, _READ_ONLY, "08", "57P", "58")
-#: psycopg2 tells a lost connection, and a pool without one left, without a SQLSTATE.
+#: psycopg2's errors without SQLSTATE: lost connections, and an exhausted pool.
 _PASSING_DRIVER_ERRORS = {"OperationalError", "InterfaceError", "PoolError"}
-#: What SQLite calls an OperationalError though another try does not mend it.
+#: OperationalErrors of SQLite that another try does not mend.
 _SQLITE_LASTING = ("no such", "syntax error", "has no column", "already exists")
 
 
 def is_passing(error: BaseException) -> bool:
-    """Whether the database may do the same later: it is the server, not the caller."""
+    """Whether an error is temporary: the same statement may succeed later."""
     if isinstance(error, sqlite3.Error):
         return isinstance(error, sqlite3.OperationalError) and not any(
             text in str(error) for text in _SQLITE_LASTING
@@ -56,17 +56,16 @@ def is_passing(error: BaseException) -> bool:
 
 
 def leads_nowhere(error: BaseException) -> bool:
-    """Whether a connection that raised this is not worth keeping.
+    """Whether the connection that raised an error should be closed.
 
-    Its server ends, or is a standby: the primary may be another one by now, which the
-    same address leads to.
+    Its server stops, or is a standby: a new connection may lead to the primary.
     """
     state = getattr(error, "pgcode", None)
     return isinstance(state, str) and state.startswith(_LEADING_NOWHERE)
 
 
 def is_missing_table(error: BaseException) -> bool:
-    """Whether it says that a table does not exist."""
+    """Whether an error says that a table does not exist."""
     undefined_table = "42P01"
     return getattr(error, "pgcode", None) == undefined_table or (
         isinstance(error, sqlite3.OperationalError) and "no such table" in str(error)
@@ -75,9 +74,9 @@ def is_missing_table(error: BaseException) -> bool:
 
 @contextmanager
 def translated(database_name: str) -> Iterator[None]:
-    """Raise what passes by itself as one error of ours.
+    """Translate temporary errors of the driver.
 
-    :raises DatabaseUnavailable: in place of the driver's error.
+    :raises DatabaseUnavailable: in place of a temporary error.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""What a PostgreSQL server ends sessions for that wait, or work, for longer."""
+"""Time limits of a PostgreSQL server that end sessions."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from trytond import backend
 from ..errors import DatabaseUnavailable
 from . import connections
 
-#: Some of them are of newer servers only. Those that end a statement are not among
-#: them: the session goes on.
+#: Some exist on newer servers only. Limits that end a statement, not the session, are
+#: not among them.
 _SETTINGS = (
     "idle_in_transaction_session_timeout",
     "idle_session_timeout",
@@ -17,7 +17,7 @@ _SETTINGS = (
 
 
 def session_limits(cursor: connections.Cursor) -> dict[str, float]:
-    """The limits that hold for a session of PostgreSQL, in seconds, by setting."""
+    """The limits that are set for a session, in seconds, by the setting's name."""
     cursor.execute(
         "SELECT name, setting FROM pg_settings WHERE name IN %s", [_SETTINGS]
     )
@@ -25,7 +25,10 @@ def session_limits(cursor: connections.Cursor) -> dict[str, float]:
 
 
 def likely_limit(database: str, lasted_s: float) -> str:
-    """Which limit a session has met that was lost after so long, as a hint; or none."""
+    """A hint for an error: the limits that may have ended a session; maybe empty.
+
+    :param lasted_s: how long the run took, in seconds.
+    """
     if backend.name != "postgresql":
         return ""
     try:
@@ -37,6 +40,6 @@ def likely_limit(database: str, lasted_s: float) -> str:
     if not met:
         return ""
     return (
-        f". The server is set to {' and '.join(met)}, and the run took {lasted_s:.1f} s"
-        ": set that to 0 for the role as which workers connect"
+        f". The server has {' and '.join(met)}, and the run took {lasted_s:.1f} s: "
+        "set it to 0 for the role that workers connect as"
     )

@@ -1,3 +1,3 @@
-"""What a deferred call and its outcome are, and how they are written and signed."""
+"""Messages and outcomes: their records, serialisation, signing and encryption."""
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""SQS message attributes, checked where they are given: nobody is there at the sending.
+"""Checks SQS message attributes at the deferral, where the caller sees the error.
 
-What is allowed is said in Amazon's SQS Developer Guide, "Amazon SQS message metadata",
-and in the API reference, "MessageAttributeValue".
+The rules are in Amazon's SQS Developer Guide, "Amazon SQS message metadata", and in
+its API reference, "MessageAttributeValue".
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from ..limits import (
 )
 
 _NAME = re.compile(r"(?!(?i:aws|amazon)\.)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
-#: A type of Amazon's, and maybe a label of one's own.
+#: A type of Amazon's, maybe with a custom label.
 _TYPE = re.compile(r"(String|Number|Binary)(\.[A-Za-z0-9_.-]+)?")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
-#: Amazon takes from a text what XML 1.0 takes.
+#: Amazon accepts the characters of XML 1.0.
 _CHARACTERS = "\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff"
 _TEXT = re.compile(f"[{_CHARACTERS}]+")
 _NO_TEXT = re.compile(f"[^{_CHARACTERS}]")
 
 
 def check(attributes: Any) -> None:
-    """Check attributes as boto3 takes them: names to types and values.
+    """Check attributes in the form of boto3: a dict of names to types and values.
 
-    :raises ConfigurationError: naming the attribute.
+    :raises ConfigurationError: an attribute is invalid; the text names it.
     """
     if not isinstance(attributes, dict):
         raise ConfigurationError(
@@ -72,7 +72,7 @@ def _fault(name: Any, attribute: Any) -> str | None:
 
 
 def size_bytes(attributes: dict[str, Any] | None) -> int:
-    """What they count for in the size of a message: names, types and values."""
+    """The bytes that attributes add to the size of a message: names, types, values."""
     return sum(
         len(part if isinstance(part, bytes) else str(part).encode())
         for name, attribute in (attributes or {}).items()
@@ -81,9 +81,9 @@ def size_bytes(attributes: dict[str, Any] | None) -> int:
 
 
 def text_attribute(text: str, limit_bytes: int) -> dict[str, str]:
-    """Any text as an attribute that SQS takes: other characters are escaped.
+    """Make an attribute of any text; characters that SQS refuses are escaped.
 
-    :param limit_bytes: what is longer is cut.
+    :param limit_bytes: longest text; a longer one is cut.
     """
     fit = _NO_TEXT.sub(_escaped, text[:limit_bytes]).encode()[:limit_bytes]
     return {"DataType": "String", "StringValue": fit.decode(errors="ignore") or "-"}

@@ -1,4 +1,4 @@
-"""Results as the plain JSON that a script in a browser expects."""
+"""Converts results to plain JSON for scripts in browsers."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from ..errors import SerializationError
 from .serialization import Json, dumps, to_base64
 from .values import at, checked_int, mapping_items, plain, record_id, unique
 
-#: JavaScript's Number.MAX_SAFE_INTEGER; beyond it a number is rounded unseen.
+#: JavaScript's Number.MAX_SAFE_INTEGER; it rounds larger numbers silently.
 MAX_NUMBER = 2**53 - 1
 
 
 def for_browser(value: Any, path: str = "result") -> Json:
-    """Turn a result into plain JSON.
+    """Convert a result to plain JSON.
 
-    Decimal, date, time, datetime and UUID become strings (ISO 8601; a datetime
-    without a zone is in UTC, as Tryton's are, and ends in Z), an int beyond
-    :data:`MAX_NUMBER` a string of digits, a timedelta seconds, bytes base64, a tuple
-    an array, a record an object with model, id and rec_name. Keys become strings in
-    the same way. Needs an open transaction where there are records.
+    Decimal, date, time, datetime and UUID become strings (ISO 8601; a datetime without
+    a zone is in UTC, as Tryton's are, and ends in Z), an int beyond :data:`MAX_NUMBER`
+    a string of digits, a timedelta seconds, bytes base64, a tuple an array, a record an
+    object with model, id and rec_name. Keys become strings in the same way. Records
+    need an open transaction.
 
-    :raises SerializationError: an EmailMessage, which is not for browsers, two keys
-        of one object that become the same, or a value that
-        :func:`~.serialization.encode` does not take either.
+    :param path: name of the value, for errors.
+    :raises SerializationError: the value contains an EmailMessage, two keys of one
+        object that become equal, or a value that :func:`~.serialization.encode` refuses
+        as well.
     """
     if value is None or isinstance(value, (bool, str)):
         return value

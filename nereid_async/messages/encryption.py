@@ -1,7 +1,7 @@
-"""Encryption of what a task is given and what it gives back, where it lies and travels.
+"""Encryption of arguments and results, in rows and in messages.
 
-Encrypted first, then signed: whoever has the signing key tells what is ours without
-reading it, and nothing is decrypted that somebody else wrote.
+They are encrypted first, then signed: a process without the encryption key can verify
+a message, and nothing is decrypted that was not signed by us.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import ConfigurationError, UnknownKey
 
-#: Version, time, initialisation vector and HMAC of a token, before the Base64.
+#: Version, time, initialisation vector and HMAC of a Fernet token, before Base64.
 _FRAME_BYTES = 57
 _BLOCK_BYTES = 16
 
@@ -19,7 +19,7 @@ _BLOCK_BYTES = 16
 class Cipher:
     """Encrypts and decrypts text, by Fernet. Thread-safe; survives a fork.
 
-    :param keys: the first encrypts, all decrypt: that is how keys are rotated.
+    :param keys: the first encrypts, all decrypt, so that keys can be rotated.
     :raises ConfigurationError: the package cryptography is not installed.
     """
 
@@ -35,11 +35,11 @@ class Cipher:
         self._invalid = InvalidToken
 
     def encrypt(self, text: str) -> str:
-        """The text, which must be ASCII, as a token of URL-safe Base64."""
+        """Encrypt an ASCII text; returns a token of URL-safe Base64."""
         return self._fernet.encrypt(text.encode("ascii")).decode("ascii")
 
     def decrypt(self, token: Any) -> str:
-        """The text of a token.
+        """Decrypt a token.
 
         :raises UnknownKey: it was not encrypted with a key that is known here.
         """
@@ -52,7 +52,7 @@ class Cipher:
 
 
 def cipher_of(keys: Sequence[bytes]) -> Cipher | None:
-    """What encrypts with these keys; None without one.
+    """The cipher of these keys; None without keys.
 
     :raises ConfigurationError: as :class:`Cipher`.
     """
@@ -60,9 +60,10 @@ def cipher_of(keys: Sequence[bytes]) -> Cipher | None:
 
 
 def decrypted(cipher: Cipher | None, token: Any) -> str:
-    """The text of a token.
+    """Decrypt a token.
 
-    :raises UnknownKey: it needs a key that is not known here.
+    :param cipher: None if no encryption key is set.
+    :raises UnknownKey: it was not encrypted with a key that is known here.
     """
     if cipher is None:
         raise UnknownKey("encrypted, and the setting encryption_key is not set here")
@@ -70,6 +71,6 @@ def decrypted(cipher: Cipher | None, token: Any) -> str:
 
 
 def token_bytes(size_bytes: int) -> int:
-    """The size of the token of a text of that size."""
+    """The size in bytes of the token for a text of ``size_bytes`` bytes."""
     padded = (size_bytes // _BLOCK_BYTES + 1) * _BLOCK_BYTES
     return -(-(_FRAME_BYTES + padded) // 3) * 4

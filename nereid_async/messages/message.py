@@ -1,8 +1,8 @@
-"""What travels: one deferred call as signed JSON in ASCII.
+"""Messages: deferred calls as signed JSON in ASCII.
 
-A message is ``<payload>.<signature>``: the signature is checked, in constant time,
-before anything of the payload is read. It covers everything that decides what runs:
-database, user, context, task, arguments and id.
+The text of a message is ``<payload>.<signature>``. The signature is verified, in
+constant time, before the payload is parsed. It covers everything that decides what
+runs: database, user, context, task, arguments and id.
 """
 
 from __future__ import annotations
@@ -14,29 +14,30 @@ from typing import Any
 
 from ..errors import BadMessage, MessageTooLarge, SerializationError, UnknownFormat
 from ..limits import PRIORITY_DEFAULT
+from ..settings import Settings
 from .attributes import size_bytes as attributes_bytes
 from .encryption import Cipher, decrypted
 from .serialization import Json, decode, dumps, loads
 from .signing import Signer
 from .task_ids import ID_PATTERN
 
-#: The newest that is read here.
+#: The newest format that this version reads.
 FORMAT = 2
 _PLAIN = 1
 _ENCRYPTED = 2
-#: What is encrypted; the rest is needed by those who carry it.
+#: The fields that are encrypted; brokers need the others.
 _SECRET = ("args", "kwargs", "context")
 
 
 @dataclass(frozen=True)
 class Target:
-    """What is to be called.
+    """The method or function that a message calls.
 
     :ivar kind: ``"model"``, ``"report"`` or ``"wizard"`` of the pool, or
         ``"function"``.
     :ivar owner: the class's Tryton name, or the function's Python module.
     :ivar method: the method's name, or the function's qualified name.
-    :ivar instance: id of the record the method is called on, None for a class.
+    :ivar instance: id of the record whose method is called; None for a class's.
     """
 
     kind: str
@@ -46,14 +47,14 @@ class Target:
 
     @property
     def name(self) -> str:
-        """How logs and rows name the task."""
+        """The name of the task in logs and rows."""
         separator = ":" if self.kind == "function" else "."
         return f"{self.owner}{separator}{self.method}"
 
 
 @dataclass(frozen=True)
 class WebRequest:
-    """What a task needs to know of the web request that deferred it.
+    """The web context of a task: facts of the web request that deferred it.
 
     :ivar website: id of the ``nereid.website``.
     :ivar locale: id of the ``nereid.website.locale``.
@@ -76,23 +77,25 @@ class Message:
     :ivar id: the task's uuid.
     :ivar args: encoded positional arguments.
     :ivar kwargs: encoded keyword arguments.
-    :ivar user: the Tryton user as whom it runs.
+    :ivar user: id of the Tryton user as whom it runs.
     :ivar context: encoded transaction context.
     :ivar queue: short name of its queue.
-    :ivar delay_s: seconds it waits from the commit on.
+    :ivar delay_s: seconds that it waits after the commit.
     :ivar priority: 0 to 9; of the due tasks of a queue, priority 0 runs first.
-    :ivar visibility_timeout_s: seconds a worker holds it without a sign of life.
+    :ivar visibility_timeout_s: seconds that a claim holds without a heartbeat.
+    :ivar max_attempts: attempts before the task fails.
     :ivar time_limit_s: seconds that an attempt may take; None for any number.
     :ivar retry_delay_s: seconds before the second attempt, which double with each
         further one.
     :ivar keep_result: whether the value is kept for the owner.
-    :ivar for_browser: whether a browser may ask for it.
-    :ivar outbox: whether it has a row; if it has none then, it must not run.
-    :ivar web: the web request it belongs to, if any.
+    :ivar for_browser: whether a browser may read the value.
+    :ivar outbox: whether it was deferred with a row; if the row is gone, it must not
+        run.
+    :ivar web: the web request that deferred it; None outside of one.
     :ivar deferred_at_s: when it was deferred, in seconds since 1970 (UTC).
     :ivar attributes: encoded SQS message attributes.
-    :ivar identity: that of its database, which tells it from one of the same name;
-        None where an earlier release wrote it.
+    :ivar identity: identity of its database, which tells it from one of the same name;
+        None in messages of an earlier release.
     :ivar cancellable: whether its owner may cancel it from the browser.
     """
 
@@ -107,8 +110,8 @@ class Message:
     deferred_at_s: float
     delay_s: float = 0
     priority: int = PRIORITY_DEFAULT
-    visibility_timeout_s: int = 60
-    max_attempts: int = 5
+    visibility_timeout_s: int = Settings.visibility_timeout
+    max_attempts: int = Settings.max_attempts
     retry_delay_s: float = 1.0
     keep_result: bool = False
     for_browser: bool = False
@@ -121,7 +124,7 @@ class Message:
 
     @property
     def sqs_attributes(self) -> dict[str, Any] | None:
-        """SQS message attributes as boto3 takes them."""
+        """The SQS message attributes, in the form of boto3."""
         if self.attributes is None:
             return None
         return {name: decode(value) for name, value in self.attributes.items()}
@@ -157,10 +160,10 @@ _TARGET_CHECKED: dict[str, type | tuple[type, ...]] = {
 
 
 class MessageCodec:
-    """Writes and reads messages. Thread-safe.
+    """Encodes and decodes messages. Thread-safe.
 
     :param keys: the signing keys; the first signs, all are accepted.
-    :param limit_bytes: the largest message written or read.
+    :param limit_bytes: size of a message, at most.
     :param cipher: encrypts arguments and context; None for messages in plain text.
     """
 
@@ -172,13 +175,14 @@ class MessageCodec:
         self._signer = Signer(keys, "message")
 
     def encode(self, message: Message, names: Sequence[str] = ()) -> str:
-        """Write a message.
+        """Encode and sign a message.
 
-        :param names: names of the positional arguments, for the error.
-        :raises MessageTooLarge: the text names the largest argument.
+        :param names: names of the positional arguments, for errors.
+        :raises MessageTooLarge: it exceeds the limit; the error's text names the
+            largest argument.
         """
         text = self._signer.sign(dumps(self._payload(message)))
-        # SQS takes them beside the text, and counts them.
+        # SQS counts attributes in the size of a message.
         size_bytes = len(text) + attributes_bytes(message.sqs_attributes)
         if size_bytes > self.limit_bytes:
             raise MessageTooLarge(
@@ -198,11 +202,11 @@ class MessageCodec:
         return {"format": _ENCRYPTED, **content, "sealed": self._cipher.encrypt(secret)}
 
     def decode(self, text: str) -> Message:
-        """Read a message.
+        """Verify and decode a message.
 
-        :raises BadMessage: too large, wrongly signed or undecodable.
-        :raises UnknownFormat: rightly signed, but written by a newer version, or with
-            a key for encryption that is not known here.
+        :raises BadMessage: it is too large, wrongly signed or undecodable.
+        :raises UnknownFormat: it is rightly signed, but written by a newer version, or
+            with an encryption key that is not known here.
         """
         if len(text) > self.limit_bytes:
             raise BadMessage(f"{len(text)} bytes, the limit is {self.limit_bytes}")
@@ -214,7 +218,7 @@ class MessageCodec:
 
 
 def _as_json(message: Message) -> dict[str, Any]:
-    # Not dataclasses.asdict: that copies every argument, deep.
+    # Not dataclasses.asdict(), which makes a deep copy of each argument.
     return {
         **vars(message),
         "target": vars(message.target),
@@ -243,8 +247,8 @@ def _from_payload(payload: Any, cipher: Cipher | None) -> Message:
 
 
 @dataclass(frozen=True)
-class Unproven:
-    """What a text says of itself, whoever wrote it.
+class Unverified:
+    """Facts in a text whose signature is not verified: anybody may have written it.
 
     :ivar id: the task's id.
     :ivar database: the name of its database.
@@ -256,39 +260,39 @@ class Unproven:
     identity: str | None = None
 
 
-def unproven(text: str) -> Unproven:
-    """Look into a text whose signature is not known to be right."""
+def unverified(text: str) -> Unverified:
+    """Read facts of a message without verifying its signature."""
     try:
         payload = loads(text.rpartition(".")[0])
     except SerializationError:
-        return Unproven()
+        return Unverified()
     if not isinstance(payload, dict):
-        return Unproven()
+        return Unverified()
     found = {name: payload.get(name) for name in ("id", "database", "identity")}
     texts = {name: it for name, it in found.items() if isinstance(it, str)}
     if not _ID.fullmatch(texts.get("id", "")):
         texts.pop("id", None)
-    return Unproven(**texts)
+    return Unverified(**texts)
 
 
 def _known(names: set[str], content: dict[str, Any]) -> dict[str, Any]:
-    # Fields that a later release of the same format added are not needed here.
+    # A later release may have added fields to the same format.
     return {name: value for name, value in content.items() if name in names}
 
 
 def _check(message: Message) -> None:
-    """See that what is needed before the run is of its type: none hurts its batch."""
+    """Check types, so that a bad message does not break the batch it came with."""
     for part, kinds in ((message, _CHECKED), (message.target, _TARGET_CHECKED)):
         for name, kind in kinds.items():
             value = getattr(part, name)
             if not isinstance(value, kind):
                 raise BadMessage(f"its {name} is a {type(value).__name__}")
     if not _ID.fullmatch(message.id):
-        raise BadMessage("its id is none")
+        raise BadMessage("its id is no uuid")
 
 
 def argument_name(index: int, names: Sequence[str]) -> str:
-    """How errors name the positional argument of that index."""
+    """The name of a positional argument in errors."""
     return repr(names[index]) if index < len(names) else f"number {index + 1}"
 
 

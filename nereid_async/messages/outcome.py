@@ -1,6 +1,6 @@
-"""What becomes of a task: its states, its progress, and how it ended.
+"""The records of a task's state, progress, failure, outcome and status.
 
-Rows, brokers, results and workers speak of these, so they know none of those.
+Rows, brokers, results and workers use them; they depend on none of those.
 """
 
 from __future__ import annotations
@@ -20,50 +20,52 @@ from .serialization import Json
 MESSAGE_MAX_CHARS = 1_000
 _LARGEST = int(sys.float_info.max)
 
-#: Bounds of a failure as it is kept and sent: together far below 1 MiB, which is what
-#: SQS takes, even if each character is written as the twelve bytes of two escapes.
+#: Limits of a failure in rows and replies. Together they are below the size of an SQS
+#: message, even if each character is written as two escapes of six bytes.
 _FAILURE_TYPE_CHARS = 200
 _FAILURE_MESSAGE_CHARS = 10_000
 _FAILURE_TRACEBACK_CHARS = 60_000
 _FAILURE_ID_BYTES = 4
 
-#: Where the translated sentence cannot be had; it has the same text in English.
+#: Used where the translated sentence is not available; its English text is the same.
 _COULD_NOT = "The task could not be completed."
 _PLEASE_QUOTE = "If you ask us about it, please quote the error number"
 
 
 class State(str, Enum):
-    """Where a task stands."""
+    """The state of a task."""
 
-    #: Written by its caller; nobody has it yet.
+    #: Waits in its row.
     PENDING = "pending"
-    #: The queue service has confirmed the message (SQS only).
+    #: Waits in a queue of SQS, which has confirmed the message.
     SENT = "sent"
     #: Claimed by a worker.
     RUNNING = "running"
     #: Committed.
     DONE = "done"
-    #: Given up for good.
+    #: Failed for good.
     FAILED = "failed"
-    #: Its caller, or an administrator, wanted it no more.
+    #: Cancelled by its owner, its code or an administrator.
     CANCELLED = "cancelled"
 
     @property
     def finished(self) -> bool:
-        """Whether nothing more will happen to the task."""
+        """Whether the state is final."""
         return self in (State.DONE, State.FAILED, State.CANCELLED)
 
     @property
     def waiting(self) -> bool:
-        """Whether nobody runs the task yet."""
+        """Whether the task waits for a worker."""
         return self in (State.PENDING, State.SENT)
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a running task says it is; the numbers are the task's own.
+    """The progress that a running task reports, in units of its own.
 
-    :ivar done: finite, or None where what was told is no number.
+    :ivar done: how much is done; finite, or None if the task gave no number.
+    :ivar total: how much there is to do; as ``done``.
+    :ivar message: what is going on.
     """
 
     done: float | None
@@ -72,16 +74,16 @@ class Progress:
 
     @classmethod
     def of(cls, done: Any, total: Any = None, message: Any = None) -> Progress:
-        """Take whatever was told, as far as it makes sense. Never raises.
+        """Make a record of any values. Never raises.
 
         A number becomes a finite float, or None; an int beyond the largest float
-        becomes that. A message becomes plain text of up to
-        :data:`MESSAGE_MAX_CHARS` characters.
+        becomes that float. A message becomes text of up to :data:`MESSAGE_MAX_CHARS`
+        characters.
         """
         return cls(_number(done), _number(total), _text(message))
 
     def as_json(self) -> Json:
-        """The form the endpoint answers with."""
+        """The JSON of the endpoint's answers."""
         return {"done": self.done, "total": self.total, "message": self.message}
 
 
@@ -93,7 +95,7 @@ def _number(value: Any) -> float | None:
             value = min(max(value, -_LARGEST), _LARGEST)
         number = float(value)
     except Exception:
-        # Whatever the value's own method raises.
+        # The value's own method may raise anything.
         return None
     return number if math.isfinite(number) else None
 
@@ -104,19 +106,20 @@ def _text(value: Any) -> str | None:
     try:
         return storable(cut(str(value), MESSAGE_MAX_CHARS))
     except Exception:
-        # As above: a translation may be looked up now.
+        # As above: str() of a lazy text looks up its translation.
         return None
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a task failed for good.
+    """Why a task has failed for good.
 
     :ivar type: name of the exception's class.
-    :ivar traceback: for the task's own side, as are type and message if not public.
-    :ivar id: stands in the row, in the log, and in what a visitor is told.
-    :ivar public: whether type and message are for visitors.
-    :ivar sentence: what they are told instead, in their language.
+    :ivar message: text of the exception.
+    :ivar traceback: never shown to browsers.
+    :ivar id: random id in the row, in the log and in answers to browsers.
+    :ivar public: whether browsers are told type and message.
+    :ivar sentence: what browsers are told otherwise, in the caller's language.
     """
 
     type: str
@@ -130,10 +133,10 @@ class Failure:
     def of(
         cls, error: BaseException, *, traced: bool = True, public: bool = False
     ) -> Failure:
-        """What is kept of an exception; what is too long is cut, with a note.
+        """Make a failure of an exception; long texts are cut, with a note.
 
-        :param traced: whether it matters where it was raised.
-        :param public: whether its text is for visitors.
+        :param traced: whether to keep the traceback.
+        :param public: whether the owner may read the exception's text.
         """
         return cls(
             cut_inside(type(error).__name__, _FAILURE_TYPE_CHARS),
@@ -148,7 +151,7 @@ class Failure:
         return f"{self.type}: {self.message}"
 
     def as_json(self) -> dict[str, Json]:
-        """The form in which it is stored, without the traceback."""
+        """The JSON in which it is stored, without the traceback."""
         stored: dict[str, Json] = {
             "type": self.type,
             "message": self.message,
@@ -162,9 +165,9 @@ class Failure:
 
     @classmethod
     def from_json(cls, stored: Any, traceback: str = "") -> Failure:
-        """Read what :meth:`as_json` gave, also that of an older release.
+        """Read the JSON of :meth:`as_json`, also that of an older release.
 
-        :raises BadMessage: it was written by something else.
+        :raises BadMessage: it is no such JSON.
         """
         if not isinstance(stored, dict) or not {"type", "message"} <= stored.keys():
             raise BadMessage("no failure that this release has written")
@@ -178,7 +181,7 @@ class Failure:
         )
 
     def for_browser(self) -> dict[str, Json]:
-        """The form the endpoint answers with."""
+        """The JSON of the endpoint's answers."""
         if self.public:
             return {"type": self.type, "message": self.message}
         told: dict[str, Json] = {"type": "TaskFailed", "message": self._sentence()}
@@ -192,7 +195,7 @@ class Failure:
 
 def _message(error: BaseException) -> str:
     try:
-        # Tryton's errors have it apart from what str() puts together.
+        # The str() of Tryton's errors has more than their message.
         text = getattr(error, "message", None)
         return text if isinstance(text, str) and text else str(error)
     except Exception as untold:
@@ -210,8 +213,10 @@ def _traceback(error: BaseException) -> str:
 class Outcome:
     """How a task ended.
 
-    :ivar value: the encoded result; None also where it was not to be kept.
-    :ivar browser_value: the plain form, where it differs and a browser may ask.
+    :ivar value: the encoded result; None also if it is not kept.
+    :ivar browser_value: the result as plain JSON if browsers may read it, else as
+        ``value``.
+    :ivar failure: why it failed; None if it did not.
     :ivar cancelled: whether it was cancelled; then there is no value.
     """
 
@@ -221,7 +226,7 @@ class Outcome:
     cancelled: bool = False
 
     def as_json(self) -> Json:
-        """The form in which it is stored and sent."""
+        """The JSON in which it is stored and sent."""
         if self.cancelled:
             return {"cancelled": True}
         if self.failure is not None:
@@ -233,9 +238,9 @@ class Outcome:
 
     @classmethod
     def from_json(cls, stored: Any) -> Outcome:
-        """Read what :meth:`as_json` gave.
+        """Read the JSON of :meth:`as_json`.
 
-        :raises BadMessage: it was written by something else.
+        :raises BadMessage: it is no such JSON.
         """
         kinds = {"error", "value", "cancelled"}
         if not isinstance(stored, dict) or not kinds & stored.keys():
@@ -258,11 +263,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Status:
-    """What can be told of a task now.
+    """The status of a task as a result store reads it.
 
-    :ivar state: where it stands; SENT is told as PENDING outside.
-    :ivar outcome: how it ended; None while it has not, and once that is gone.
-    :ivar gone: whether the outcome was there and is not any more.
+    :ivar outcome: how it ended; None if it has not, or if that is not kept any more.
+    :ivar gone: whether the outcome is not kept any more.
     """
 
     state: State

@@ -1,4 +1,4 @@
-"""Outcomes as they are kept in rows and replies, encrypted if there is a key."""
+"""Encodes outcomes for rows and replies, encrypted if there is a key."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ _SEALED = "sealed"
 
 
 class OutcomeCodec:
-    """Writes and reads outcomes. Thread-safe; survives a fork.
+    """Encodes and decodes outcomes. Thread-safe; survives a fork.
 
-    :param cipher: None for outcomes that are kept as they are.
+    :param cipher: None for no encryption.
     """
 
     def __init__(self, cipher: Cipher | None = None) -> None:
         self._cipher = cipher
 
     def to_json(self, task_id: str, outcome: Outcome) -> Json:
-        """The form in which the outcome of a task is kept."""
+        """The JSON in which the outcome of a task is stored."""
         kept = outcome.as_json()
         if self._cipher is None:
             return kept
-        # With its task: who writes rows cannot have another one's result decrypted.
+        # With its task's id: whoever can write rows cannot swap encrypted results.
         return {_SEALED: self._cipher.encrypt(dumps([task_id, kept]))}
 
     def from_json(self, task_id: str, kept: Any) -> Outcome:
-        """Read what :meth:`to_json` gave.
+        """Read the JSON of :meth:`to_json`.
 
-        :raises UnknownKey: it needs a key that is not known here.
-        :raises BadMessage: it is the outcome of another task, or none.
+        :raises UnknownKey: it was encrypted with a key that is not known here.
+        :raises BadMessage: it is the outcome of another task, or no outcome.
         """
         if not isinstance(kept, dict) or _SEALED not in kept:
             return Outcome.from_json(kept)
@@ -43,7 +43,7 @@ class OutcomeCodec:
         return Outcome.from_json(kept)
 
     def size_bytes(self, task_id: str, outcome: Outcome) -> int:
-        """How large :meth:`to_json` is as text."""
+        """The size in bytes of the text of :meth:`to_json`."""
         if self._cipher is None:
             return len(dumps(outcome.as_json()))
         size_bytes = len(dumps([task_id, outcome.as_json()]))

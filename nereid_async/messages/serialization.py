@@ -1,8 +1,8 @@
-"""Tryton values to JSON and back without loss; :mod:`.browser_json` is for browsers.
+"""Values to JSON and back without loss; :mod:`.browser_json` is for browsers.
 
-On the wire a value that JSON does not know is an object with the key ``"$"`` naming
-its type. Nothing is ever evaluated: every type is built by the one function listed
-for it here. Records travel as model and id, and are read again where they arrive.
+A value of a type that JSON does not have is an object whose key ``"$"`` names the type.
+Nothing is evaluated: each type is built by the one function listed for it here. Records
+are sent as model and id, and read again in the worker.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ from .values import (
     unique,
 )
 
-#: What :func:`json.dumps` writes as it stands.
+#: What :func:`json.dumps` takes.
 Json: TypeAlias = (
     "bool | int | float | str | list[Json] | tuple[Json, ...] | dict[str, Json] | None"
 )
 
 TAG = "$"
-#: Deeper nesting is refused on both sides, long before Python's own limit.
+#: Deeper nesting is refused on both sides; far below Python's recursion limit.
 MAX_DEPTH = 64
-#: A tagged value takes two levels of JSON; the rest is the message around it.
+#: A tagged value takes two levels of JSON; 16 more are for the message around it.
 _MAX_JSON_DEPTH = 2 * MAX_DEPTH + 16
-#: A string that does not end goes to the end of the text: nothing is read twice.
+#: An unterminated string matches to the end of the text: no backtracking.
 _STRINGS_AND_BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]', re.DOTALL)
 
 
@@ -55,15 +55,15 @@ _STRINGS_AND_BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]', re.DOT
 
 
 def encode(value: Any, path: str = "value") -> Json:
-    """Turn a value into JSON that :func:`decode` turns back into an equal one.
+    """Convert a value to JSON that :func:`decode` converts back to an equal one.
 
     Takes str, int, float, bool, None, list, tuple, dict, Decimal, date, time,
     datetime, timedelta, bytes, UUID, saved records and lists of them, and
-    EmailMessage. Subclasses travel as the type they extend.
+    EmailMessage. A subclass becomes the type that it extends.
 
-    :param path: name of the value, for the error.
-    :raises SerializationError: a value of another type, an unsaved record, or a
-        nesting deeper than :data:`MAX_DEPTH`; the text names it by its path.
+    :param path: name of the value, for errors.
+    :raises SerializationError: a value has another type, a record is not saved, or the
+        nesting is deeper than :data:`MAX_DEPTH`; the text has its path.
     """
     return _encode(value, path, MAX_DEPTH)
 
@@ -99,7 +99,7 @@ def _encode_scalar(value: Any, path: str) -> Json:
         try:
             return {TAG: tag, "v": write(value)}
         except Exception as error:
-            # Its class is not ours, and raises what it likes.
+            # A class of somebody else's, which may raise anything.
             raise SerializationError(
                 f"{path}: this {name_of(value)} cannot travel: {error}", path=path
             ) from error
@@ -139,13 +139,12 @@ def _encode_mapping(values: Mapping[Any, Any], path: str, depth: int) -> Json:
 
 
 def decode(value: Json) -> Any:
-    """Turn what :func:`encode` wrote back into values.
+    """Convert the JSON of :func:`encode` back to values.
 
-    Records are instances of the pool's models: a transaction must be open when
-    there are any.
+    Records are instances of the pool's models and need an open transaction.
 
-    :raises SerializationError: not written by :func:`encode`, or of a model that
-        this database does not have.
+    :raises SerializationError: it is no JSON of :func:`encode`, or has a record of a
+        model that this database does not have.
     """
     return _decode(value, MAX_DEPTH)
 
@@ -184,7 +183,7 @@ def _reader(tag: Json) -> Callable[[Any], Any]:
     return reader
 
 
-#: What the readers below raise at values that were not written by their writers.
+#: Errors of the readers below, for JSON that their writers have not made.
 _MISREAD = (ArithmeticError, AttributeError, KeyError, TypeError, ValueError)
 
 
@@ -238,7 +237,7 @@ def _write_zone(value: dt.datetime | dt.time) -> dict[str, Json]:
     zone: dict[str, Json] = {"f": 1} if value.fold else {}
     if value.tzinfo is None:
         return zone
-    # zoneinfo calls its name key, pytz calls it zone.
+    # The name is the attribute `key` in zoneinfo, `zone` in pytz.
     name = getattr(value.tzinfo, "key", None) or getattr(value.tzinfo, "zone", None)
     if name:
         return {**zone, "z": name}
@@ -281,7 +280,7 @@ def to_base64(value: bytes | bytearray) -> str:
     return base64.b64encode(value).decode("ascii")
 
 
-# datetime before date: it is a subclass.
+# datetime before date, of which it is a subclass.
 _SCALARS: dict[
     type[Any] | tuple[type[Any], ...],
     tuple[str, Callable[[Any], Json], Callable[[Any], Any]],
@@ -309,10 +308,10 @@ _READERS: dict[str, Callable[[Any], Any]] = {
 
 
 def dumps(value: Json) -> str:
-    """Write JSON in ASCII: every character is one SQS accepts, and one byte.
+    """Write JSON in ASCII: each character is one byte, and accepted by SQS.
 
-    :raises SerializationError: a float that is not finite, or an int of more digits
-        than this process writes.
+    :raises SerializationError: a float is not finite, or an int has more digits than
+        Python writes.
     """
     try:
         return json.dumps(
@@ -323,9 +322,9 @@ def dumps(value: Json) -> str:
 
 
 def loads(text: str) -> Any:
-    """Read JSON, unless it is nested deeper than :func:`encode` ever writes.
+    """Read JSON that is not nested deeper than that of :func:`encode`.
 
-    :raises SerializationError: not JSON, or nested too deep.
+    :raises SerializationError: it is not JSON, or nested too deep.
     """
     if _is_too_deep(text):
         raise SerializationError("nested too deep")
@@ -336,7 +335,7 @@ def loads(text: str) -> Any:
 
 
 def _is_too_deep(text: str) -> bool:
-    # Most texts have not even that many brackets.
+    # Most texts have fewer brackets than that.
     if text.count("[") + text.count("{") <= _MAX_JSON_DEPTH:
         return False
     depth = 0

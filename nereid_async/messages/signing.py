@@ -1,4 +1,4 @@
-"""Signing of what lies where others might write: messages and replies."""
+"""Signing of messages and replies, which are kept where others may write."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from itsdangerous.encoding import base64_decode, base64_encode
 
 from ..errors import BadMessage, WrongSignature
 
-#: Ends in what may be a signature: 32 bytes in base64.
+#: A text that ends in something like a signature: 32 bytes in Base64.
 _SIGNED = re.compile(r".*\.[A-Za-z0-9_-]{43}", re.ASCII | re.DOTALL)
 
 
 class Signer:
-    """Signs text and checks it, in constant time. Thread-safe.
+    """Signs texts and verifies them in constant time. Thread-safe.
 
-    :param keys: the first signs, all are accepted: that is how keys are rotated.
-    :param purpose: what is signed; a text signed for one purpose is no good for
+    :param keys: the first signs, all verify, so that keys can be rotated.
+    :param purpose: what is signed; a signature for one purpose is not valid for
         another.
     """
 
@@ -34,19 +34,20 @@ class Signer:
         )
 
     def sign(self, text: str) -> str:
-        """The text, which must be ASCII, with its signature behind a dot."""
+        """Return an ASCII text with a dot and its signature appended."""
         return self._signer.sign(text.encode("ascii")).decode("ascii")
 
     def unsign(self, text: str) -> str:
-        """The text without its signature.
+        """Verify a signed text and return it without its signature.
 
         :raises WrongSignature: the signature is wrong, or of a key not known here.
-        :raises BadMessage: there is none.
+        :raises BadMessage: the text has no signature.
         """
         try:
             signed = text.encode("ascii")
             payload = self._signer.unsign(signed)
-            # Decoding is lenient: it skips what is no base64, and spare bits.
+            # Base64 decoding ignores other characters and spare bits: a signature
+            # must be spelled exactly as it was made.
             signature = signed.rpartition(b".")[2]
             if base64_encode(base64_decode(signature)) != signature:
                 raise BadSignature("not spelled as it was signed")

@@ -1,10 +1,9 @@
-"""Task ids that are their own lock.
+"""Task ids, which are signed for the owner of the task.
 
-An id is a UUIDv8 (RFC 9562, section 5.8): 64 random bits, and 58 bits of an HMAC
-over them, the database and the *owner*, that is who may read the result. So any
-process that has the key tells its own visitor's id from a foreign, a made-up and a
-malformed one without looking anything up, and no row or message carries a secret of
-the visitor's.
+An id is a UUIDv8 (RFC 9562, section 5.8): 64 random bits, and 58 bits of an HMAC over
+these bits, the database and the *owner*, who may read the result. So any process with
+the key can tell without a look-up whether an owner may read the result of an id, and no
+row or message contains the owner's secret.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-#: How ids are spelled, as a regular expression.
+#: Regular expression of ids.
 ID_PATTERN = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 RANDOM_BITS = 64
@@ -31,12 +30,12 @@ _TAG_MASK = (1 << TAG_BITS) - 1
 class Owner:
     """Who may read a result over HTTP.
 
-    :ivar kind: ``"owner"`` (one visitor), ``"shared"`` (who has the link) or
+    :ivar kind: ``"owner"`` (one browser), ``"shared"`` (everybody who has the link) or
         ``"nobody"``.
-    :ivar website: id of the website the visitor was on, if any.
-    :ivar secret: the random secret in the visitor's cookie.
-    :ivar user: the user logged in when the task was deferred, as flask-login names
-        it; empty for an anonymous visitor.
+    :ivar website: id of the website on which the task was deferred, if any.
+    :ivar secret: the random secret in the browser's owner cookie.
+    :ivar user: flask-login's id of the user logged in at the deferral; empty for an
+        anonymous visitor.
     """
 
     kind: str = "nobody"
@@ -49,10 +48,10 @@ NOBODY = Owner()
 
 
 class TaskIds:
-    """Makes ids and tells whose they are. Thread-safe: it has no state but its keys.
+    """Makes and verifies ids. Thread-safe: it has no state but its keys.
 
-    :param keys: the signing keys; the first makes ids, all are tried in checks.
-    :param database: name of the database, part of what is signed.
+    :param keys: the signing keys; the first signs, all verify.
+    :param database: name of the database, which the signature covers.
     """
 
     def __init__(self, keys: Iterable[bytes], database: str) -> None:
@@ -60,15 +59,15 @@ class TaskIds:
         self._database = database
 
     def new(self, owner: Owner = NOBODY) -> str:
-        """Make an id that only the given owner can read."""
+        """Make an id for a task whose result only this owner may read."""
         random = secrets.randbits(RANDOM_BITS)
         return str(_pack(random, self._tag(self._keys[0], random, owner)))
 
     def readable_by(self, task_id: str, owners: Iterable[Owner]) -> bool:
         """Whether one of the owners may read the result of the task.
 
-        An id that is not spelled the way :meth:`new` spells it is nobody's. Takes
-        the same time whatever the reason of a no, apart from malformed ids.
+        An id that is not spelled exactly as :meth:`new` spells it is refused. Apart
+        from malformed ids, each refusal takes the same time.
         """
         unpacked = _unpack(task_id)
         if unpacked is None:
@@ -97,7 +96,7 @@ class TaskIds:
         return int.from_bytes(digest[:8], "big") & _TAG_MASK
 
 
-# A UUID is 48 bits, 4 of version, 12 bits, 2 of variant, 62 bits: 122 to fill.
+# A UUID has 48 bits, 4 of version, 12 bits, 2 of variant, 62 bits: 122 are free.
 def _pack(random: int, tag: int) -> uuid.UUID:
     payload = (random << TAG_BITS) | tag
     high = payload >> 74

@@ -1,4 +1,4 @@
-"""What would be lost of a value on its way is refused here, by name and place."""
+"""Checks of values, so that nothing of them is lost silently in serialisation."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 from ..errors import SerializationError
 from ..texts import cut
 
-#: Python itself writes and reads no int of more digits by default.
+#: Python's default limit of int-to-text conversion (sys.set_int_max_str_digits).
 MAX_INT_DIGITS = 4_300
 _INT_LIMIT = 10**MAX_INT_DIGITS
 #: Longest key in an error's text, in characters.
 _KEY_SHOWN_CHARS = 80
-#: How mappings with several values a key are asked for them.
+#: Methods of mappings that may have several values for one key.
 _ASKS_FOR_SEVERAL = ("getlist", "getall", "get_all")
 
 _Value = TypeVar("_Value")
@@ -30,15 +30,16 @@ _PARTS: dict[type[Any], tuple[str, ...]] = {
 
 
 def name_of(value: Any) -> str:
-    """How errors name a value's type."""
+    """The name of a value's type in errors."""
     return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
 def mapping_items(values: Mapping[Any, Any], path: str) -> list[tuple[Any, Any]]:
-    """All that is in a mapping.
+    """The items of a mapping.
 
-    :raises SerializationError: there may be more in it than its items tell, as in
-        werkzeug's MultiDict.
+    :param path: name of the mapping, for errors.
+    :raises SerializationError: it may hold more than its items tell, as werkzeug's
+        MultiDict does.
     """
     items = list(values.items())
     if type(values) is not dict and not _tell_all(items, values):
@@ -62,9 +63,9 @@ def _tell_all(items: list[tuple[Any, Any]], values: Mapping[Any, Any]) -> bool:
 
 
 def unique(pairs: Iterable[tuple[str, _Value]], path: str) -> dict[str, _Value]:
-    """The pairs as an object.
+    """Make a JSON object of pairs.
 
-    :raises SerializationError: two of them have the same key.
+    :raises SerializationError: two pairs have the same key.
     """
     found: dict[str, _Value] = {}
     for key, value in pairs:
@@ -77,16 +78,16 @@ def unique(pairs: Iterable[tuple[str, _Value]], path: str) -> dict[str, _Value]:
 
 
 def at(path: str, key: Any) -> str:
-    """The path of what stands under a key."""
+    """The path of the value of a key, for errors."""
     return f"{path}[{shown(key)}]"
 
 
 def shown(key: Any) -> str:
-    """How errors show a key; in short, and whatever it is."""
+    """The text of a key in errors, cut. Never raises."""
     try:
         return cut(repr(key), _KEY_SHOWN_CHARS)
     except Exception:
-        # As that of an int of too many digits.
+        # Such as repr() of an int with too many digits.
         return f"<{type(key).__name__}>"
 
 
@@ -103,9 +104,9 @@ def checked_int(value: int, path: str) -> int:
 
 
 def plain(kind: type[_Kind], value: _Kind) -> _Kind:
-    """A date, time or timedelta of a class of its own as one of the standard kind.
+    """Convert a date, time or timedelta of a subclass to the standard class.
 
-    :raises ValueError: it holds more, as pandas' nanoseconds.
+    :raises ValueError: it holds more, such as pandas' nanoseconds.
     """
     if type(value) is kind:
         return value

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Protocol
 
 from ..brokers.base import Delivery
-from ..messages.message import Message, Unproven, unproven
+from ..messages.message import Message, Unverified, unverified
 from ..rows import Claim, UnreadMessage
 from ..runtime import Runtime
 from .delivery_row import DeliveryRow, unread_row
@@ -79,9 +79,9 @@ class Unread:
         return unread_row(self.delivery, self.unread, self.runtime)
 
     @cached_property
-    def says(self) -> Unproven:
+    def says(self) -> Unverified:
         """What it claims to be, unverified. Parses the whole text, so only once."""
-        return unproven(self.delivery.text)
+        return unverified(self.delivery.text)
 
     @property
     def unread(self) -> UnreadMessage | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..brokers.base import Delivery
 from ..errors import BadMessage, ForeignMessage
-from ..messages.message import Message, Unproven
+from ..messages.message import Message, Unverified
 from ..rows import UnreadMessage
 from ..runtime import Runtime
 from ..texts import cut
@@ -26,14 +26,14 @@ def check(message: Message, delivery: Delivery, runtime: Runtime) -> None:
         return
     if same and message.identity in (None, runtime.identity.value):
         return
-    theirs = Unproven(message.id, message.database, message.identity)
+    theirs = Unverified(message.id, message.database, message.identity)
     error = foreign(theirs, runtime)
     # A message of ours may be older than a renewed identity.
     if error is not None and not _stands_in_row(message.id, delivery.text, runtime):
         raise error
 
 
-def foreign(theirs: Unproven, runtime: Runtime) -> ForeignMessage | None:
+def foreign(theirs: Unverified, runtime: Runtime) -> ForeignMessage | None:
     """Return why a message is of another database, by what it claims; None if not.
 
     :param theirs: database and identity that the message names, unverified.

@@ -184,8 +184,28 @@ def _run_reap(runtime: Runtime) -> None:
     click.echo(f"removed: {reap(runtime)}")
 
 
+def _run_cancel(runtime: Runtime, ids: tuple[str, ...], interrupt: bool) -> None:
+    """Cancel tasks: what waits never runs, what runs is asked to stop."""
+    from .cancelling import cancel
+    from .messages.outcome import State
+
+    if runtime.rows is None:
+        raise click.ClickException("without an outbox there are no rows to cancel")
+    runtime.load_pool()
+    for task_id in ids:
+        found = cancel(runtime, task_id, interrupt=interrupt)
+        if found is None:
+            click.echo(f"{task_id}: there is no such task")
+        elif found.waiting:
+            click.echo(f"{task_id}: cancelled, it was {found.value}")
+        elif found is State.RUNNING:
+            click.echo(f"{task_id}: runs, and is to stop")
+        else:
+            click.echo(f"{task_id}: is {found.value} already")
+
+
 def _run_retry(runtime: Runtime, ids: tuple[str, ...]) -> None:
-    """Let failed tasks run again."""
+    """Let failed and cancelled tasks run again."""
     if runtime.rows is None:
         raise click.ClickException("without an outbox there are no rows to retry")
     runtime.load_pool()
@@ -196,7 +216,7 @@ def _run_retry(runtime: Runtime, ids: tuple[str, ...]) -> None:
         elif runtime.rows.status(task_id) is None:
             click.echo(f"{task_id}: there is no such task")
         else:
-            click.echo(f"{task_id}: has not failed")
+            click.echo(f"{task_id}: has neither failed nor been cancelled")
     for task_id in again:
         try:
             runtime.results.withdraw(task_id)
@@ -293,11 +313,15 @@ def _identity_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return renew(drop(command))
 
 
+_interrupt = click.option(
+    "--interrupt", is_flag=True, help="Interrupt a run that does not stop by itself."
+)
 _ids = click.argument("ids", nargs=-1, required=True, metavar="ID...")
 
 flask_group.command("worker")(_worker_options(_app_runtime(_run_worker)))
 flask_group.command("status")(_app_runtime(_run_status))
 flask_group.command("reap")(_app_runtime(_run_reap))
+flask_group.command("cancel")(_interrupt(_ids(_app_runtime(_run_cancel))))
 flask_group.command("retry")(_ids(_app_runtime(_run_retry)))
 flask_group.command("identity")(_identity_options(_app_runtime(_run_identity)))
 
@@ -381,6 +405,7 @@ def _load_runtime(
 main.command("worker")(_tryton_options(_worker_options(_tryton_runtime(_run_worker))))
 main.command("status")(_tryton_options(_tryton_runtime(_run_status)))
 main.command("reap")(_tryton_options(_tryton_runtime(_run_reap)))
+main.command("cancel")(_interrupt(_ids(_tryton_options(_tryton_runtime(_run_cancel)))))
 main.command("retry")(_ids(_tryton_options(_tryton_runtime(_run_retry))))
 main.command("identity")(
     _identity_options(_tryton_options(_tryton_runtime(_run_identity)))

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from .errors import TaskCancelled
 from .messages.outcome import Progress
 
 
@@ -15,12 +16,14 @@ class Running:
     """The task that runs in this context.
 
     :ivar report: notes progress; never raises, never waits.
+    :ivar asked_to_stop: tells whether it is to stop; never raises, never waits.
     """
 
     id: str
     name: str
     attempt: int
     report: Callable[[Progress], None]
+    asked_to_stop: Callable[[], bool]
 
 
 _running: ContextVar[Running | None] = ContextVar("nereid_async_running", default=None)
@@ -57,7 +60,7 @@ class CurrentTask:
         total: float | None = None,
         message: str | None = None,
     ) -> None:
-        """Tell the owner how far the task is. Never raises, whatever it is given.
+        """Tell the owner how far the task is, whatever it is given.
 
         Some of the calls are dropped: those in quick succession, and those that come
         while the database is busy. Seen at once, whatever the task's transaction does.
@@ -67,10 +70,31 @@ class CurrentTask:
         :param total: how much there is to do, in the same unit, if known.
         :param message: what is going on; translated here if it is lazy, and cut
             after 1,000 characters.
+        :raises TaskCancelled: the task was cancelled; see :meth:`check`.
         """
         task = _running.get()
         if task is not None:
             task.report(Progress.of(done, total, message))
+            self.check()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the task was cancelled, and is to stop; False outside a worker.
+
+        Looked up once a second at most, so that it may be asked in a loop.
+        """
+        task = _running.get()
+        return task is not None and task.asked_to_stop()
+
+    def check(self) -> None:
+        """Stop here if the task was cancelled.
+
+        Its run is rolled back, and not tried again. It costs nothing in a loop.
+
+        :raises TaskCancelled: it was. Let it through: that is what ends the run.
+        """
+        if self.cancelled:
+            raise TaskCancelled("the task was cancelled")
 
 
 current_task = CurrentTask()

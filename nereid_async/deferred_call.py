@@ -18,6 +18,8 @@ class Stage(Enum):
     COMMITTED = "committed"
     #: Rolled back, or its row could not be written.
     DISCARDED = "discarded"
+    #: Dropped before the commit, by :meth:`.result.AsyncResult.cancel`.
+    CANCELLED = "cancelled"
 
 
 class DeferredCall:

@@ -75,6 +75,26 @@ def defer(runtime: Runtime, deferred: DeferredCall) -> None:
     pending.put(deferred)
 
 
+#: Calls whose transaction has not begun to commit, by id. Who takes one out decides
+#: what becomes of it: its transaction, or a thread that cancels it.
+_open_calls: dict[str, DeferredCall] = {}
+
+
+def drop(task_id: str) -> bool:
+    """Drop a call of this process that is not committed; whether there was one."""
+    call = _open_calls.pop(task_id, None)
+    if call is None:
+        return False
+    call.stage = Stage.CANCELLED
+    signals.emit(
+        signals.task_discarded,
+        call.message.database,
+        message=call.message,
+        reason="cancelled",
+    )
+    return True
+
+
 class Pending:
     """The data manager of one transaction and runtime, used by one thread.
 
@@ -104,6 +124,7 @@ class Pending:
     def put(self, deferred: DeferredCall) -> None:
         """Add a call; send it at once if the transaction will not commit."""
         self._open.append(deferred)
+        _open_calls[deferred.message.id] = deferred
         if self.readonly and not self.held:
             # The transaction ends with a rollback, and there will be no signal.
             self._commit_apart()
@@ -126,7 +147,7 @@ class Pending:
 
     def _vote(self, transaction: Any) -> None:
         rows = self.runtime.rows
-        calls, self._open = self._open, []
+        calls = self._take_open()
         if calls and rows is not None and not self.readonly:
             rows.insert(
                 transaction.connection.cursor(),
@@ -150,8 +171,13 @@ class Pending:
     def tpc_abort(self, transaction: Any) -> None:
         """Discard the calls that are not committed."""
         self._voting = False
-        calls, self._open, self._voted = self._open + self._voted, [], []
+        calls, self._voted = self._take_open() + self._voted, []
         self._discard(calls, "rollback")
+
+    def _take_open(self) -> list[DeferredCall]:
+        """What is to be committed or discarded now, and not cancelled any more."""
+        calls, self._open = self._open, []
+        return [call for call in calls if _open_calls.pop(call.message.id, None)]
 
     # -- after the commit ----------------------------------------------------------
 
@@ -165,7 +191,7 @@ class Pending:
             self.flush()
 
     def _commit_apart(self) -> None:
-        calls, self._open = self._open, []
+        calls = self._take_open()
         for call in calls:
             call.stage = Stage.COMMITTED
         self._committed += calls

@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from . import cancelling
+from .deferred_call import Stage
 from .errors import (
     NereidAsyncError,
+    ResultCancelled,
     ResultExpired,
     ResultMissing,
     ResultNotSent,
     ResultTimeout,
     TaskFailed,
 )
-from .messages.outcome import Outcome, Status
+from .messages.outcome import Outcome, State, Status
 from .messages.serialization import decode
 from .runtime import URL_PREFIX, Runtime, current
 
@@ -85,6 +88,7 @@ class AsyncResult:
         :raises ResultMissing: no such task, or it was rolled back.
         :raises ResultExpired: the result is not kept any more.
         :raises TaskFailed: the task failed for good.
+        :raises TaskCancelled: the task was cancelled.
         """
         try:
             return self._value(wait_time_seconds, interval_seconds)
@@ -99,6 +103,34 @@ class AsyncResult:
         :raises ResultError: as :meth:`wait`.
         """
         return self._value(timeout, _LONGEST_PAUSE_S)
+
+    def cancel(self, *, interrupt: bool = False) -> State:
+        """Cancel the task. At once, and whatever becomes of the open transaction.
+
+        One that waits never runs. One that runs is asked to stop, and decides by
+        itself: see ``current_task.cancelled``; if it finishes all the same, it is done.
+        A call that is not committed yet is dropped. Of one that has finished, or was
+        cancelled before, nothing changes.
+
+        On SQLite a transaction that has written holds the whole file: cancel before
+        anything is written.
+
+        :param interrupt: whether a run that does not stop is to be interrupted.
+        :return: the state in which the task was found.
+        :raises ResultMissing: no such task, or it was rolled back.
+        :raises ResultNotSent: the deferring transaction is about to commit.
+        :raises ConfigurationError: without an outbox no task can be cancelled.
+        :raises DatabaseUnavailable: the database does not do it now.
+        """
+        if self._deferred is not None and self._deferred.stage is Stage.CANCELLED:
+            return State.CANCELLED
+        if self._runtime is None:
+            self._runtime = current()
+        found = cancelling.cancel(self._runtime, self.id, interrupt=interrupt)
+        if found is None:
+            self._check_sent()
+            raise self._missing()
+        return found
 
     def acknowledge(self) -> None:
         """Delete the result, since its owner has it.
@@ -134,6 +166,8 @@ class AsyncResult:
             time.sleep(pause_s if left_s is None else min(pause_s, left_s))
             pause_s = min(pause_s * 1.5, longest_pause_s)
         assert self._outcome is not None
+        if self._outcome.cancelled:
+            raise ResultCancelled(f"task {self.id} was cancelled")
         failure = self._outcome.failure
         if failure is not None:
             raise TaskFailed(
@@ -143,12 +177,15 @@ class AsyncResult:
 
     def _look(self) -> Status | None:
         """The status, if the task has finished; keeps its outcome."""
+        if self._deferred is not None and self._deferred.stage is Stage.CANCELLED:
+            self._outcome = Outcome(cancelled=True)
+            return Status(State.CANCELLED, outcome=self._outcome)
         self._check_sent()
         if self._runtime is None:
             self._runtime = current()
         status = self._runtime.results.look(self.id)
         if status is None:
-            raise ResultMissing(f"no task {self.id}: never committed, or long gone")
+            raise self._missing()
         if not status.state.finished:
             return None
         if status.outcome is None:
@@ -158,16 +195,19 @@ class AsyncResult:
         self._outcome = status.outcome
         return status
 
+    def _missing(self) -> ResultMissing:
+        return ResultMissing(f"no task {self.id}: never committed, or long gone")
+
     def _check_sent(self) -> None:
         if self._deferred is None:
             return
-        stage = self._deferred.stage.value
-        if stage == "open":
+        stage = self._deferred.stage
+        if stage is Stage.OPEN:
             raise ResultNotSent(
                 f"task {self.id} leaves when the transaction that deferred it commits; "
                 "wait for it after that"
             )
-        if stage == "discarded":
+        if stage is Stage.DISCARDED:
             raise ResultMissing(f"task {self.id} was rolled back with its transaction")
         message = self._deferred.message
         if not message.outbox and not message.keep_result:

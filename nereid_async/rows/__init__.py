@@ -10,10 +10,11 @@ is delivered. All times are UTC by the database's clock.
 from __future__ import annotations
 
 from .attempts import AttemptRows
+from .cancel import CancelRows
 from .claims import ClaimRows
 from .maintenance import MaintenanceRows
 from .outbox import OutboxRows
-from .records import Claim, FailedAttempt, Row, Starts, UnsentRow
+from .records import CancelRequest, Claim, FailedAttempt, Row, Starts, UnsentRow
 from .requeue import RequeueRows
 from .resends import ResendRows
 from .runs import RunRows
@@ -23,6 +24,7 @@ from .unread import UnreadMessage, UnreadRows
 
 __all__ = [
     "CHANNEL",
+    "CancelRequest",
     "Claim",
     "FailedAttempt",
     "Row",
@@ -43,6 +45,7 @@ class TaskRows(
     MaintenanceRows,
     UnreadRows,
     RequeueRows,
+    CancelRows,
 ):
     """The rows of one database. Thread-safe; survives a fork.
 

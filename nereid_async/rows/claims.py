@@ -116,8 +116,8 @@ class ClaimRows(Statements):
                 self.execute(
                     cursor,
                     f"WITH {', '.join(expressions)} "
-                    "SELECT t.uuid, t.queue, t.message, o.attempt, o.started "
-                    "FROM taken t JOIN opened o ON o.uuid = t.uuid "
+                    "SELECT t.uuid, t.queue, t.message, o.attempt, o.started, "
+                    "o.cancelled FROM taken t JOIN opened o ON o.uuid = t.uuid "
                     "ORDER BY t.priority, t.due_at, t.id",
                     [*parameters, *opening.parameters],
                     durable=False,
@@ -235,11 +235,18 @@ class _Opening:
             "INSERT INTO async_run "
             "(uuid, token, lease_until, create_date, attempt, worker, started_at) "
             f"{rows} ON CONFLICT (uuid) DO UPDATE SET {changes} "
-            "RETURNING uuid, attempt, started_at IS NOT NULL AS started"
+            "RETURNING uuid, attempt, started_at IS NOT NULL AS started, "
+            "cancel_requested_at IS NOT NULL AS cancelled"
         )
 
     def claim(
-        self, uuid: str, queue: str, text: str, attempt: int, started: bool
+        self,
+        uuid: str,
+        queue: str,
+        text: str,
+        attempt: int,
+        started: bool,
+        cancelled: bool,
     ) -> Claim:
         """Make the record of a claim.
 
@@ -247,4 +254,13 @@ class _Opening:
         """
         before = attempt - 1 if started else attempt
         until_s = self.asked_at_s + self.lease_s
-        return Claim(uuid, self.token, before, queue, text, bool(started), until_s)
+        return Claim(
+            uuid,
+            self.token,
+            before,
+            queue,
+            text,
+            bool(started),
+            until_s,
+            bool(cancelled),
+        )

@@ -75,7 +75,7 @@ class IdentityRows(Statements):
                 cursor, "UPDATE async_identity SET uuid = {p} WHERE id = 1", [new]
             )
             dropped = self._drop_waiting(cursor) if drop_waiting else 0
-            # Failed tasks, too: they may be retried.
+            # Failed and cancelled tasks, too: they may be retried.
             cursor.execute("SELECT uuid, message FROM async_task WHERE state <> 'done'")
             kept = unreadable = 0
             for task_id, text in cursor.fetchall():
@@ -97,15 +97,15 @@ class IdentityRows(Statements):
         return len(dropped)
 
     def _take_as_own(self, cursor: connections.Cursor, task_id: str, text: str) -> int:
-        """Write the new message and reset the task to ``pending``; failed ones stay.
+        """Write the new message, reset an unfinished task to ``pending``.
 
-        :returns: 1 for a task that waits, 0 for a failed one.
+        :returns: 1 for a task that waits, 0 for a failed or cancelled one.
         """
         self.execute(
             cursor,
             "UPDATE async_task SET message = {p}, send_at = NULL, token = "
-            "CASE state WHEN 'failed' THEN token END, state = "
-            "CASE state WHEN 'failed' THEN 'failed' ELSE 'pending' END "
+            "CASE state WHEN 'failed' THEN token END, state = CASE "
+            "WHEN state IN ('failed', 'cancelled') THEN state ELSE 'pending' END "
             "WHERE uuid = {p} RETURNING state",
             [text, task_id],
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..messages.message import Message
 from ..messages.outcome import Failure
@@ -35,6 +36,21 @@ class UnsentRow:
 
 
 @dataclass(frozen=True)
+class CancelRequest:
+    """The request to stop the run of a task.
+
+    :ivar interrupt: whether to interrupt it if it does not stop by itself.
+    """
+
+    interrupt: bool = False
+
+    @classmethod
+    def of(cls, requested: Any, interrupt: Any) -> CancelRequest | None:
+        """The request in the columns of a run; None if there is none."""
+        return None if requested is None else cls(bool(interrupt))
+
+
+@dataclass(frozen=True)
 class Claim:
     """A task claimed for one run.
 
@@ -43,6 +59,7 @@ class Claim:
     :ivar started: whether the claim has counted the attempt of this run already.
     :ivar held_until_s: end of the lease without a heartbeat, by the monotonic clock of
         this process; early rather than late.
+    :ivar cancelled: whether an earlier run was asked to stop: the task must not run.
     """
 
     id: str
@@ -52,6 +69,7 @@ class Claim:
     text: str = ""
     started: bool = False
     held_until_s: float = field(default=float("inf"), compare=False)
+    cancelled: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Statements of administrators: failed tasks run again, as if they were new."""
+"""Statements of administrators: failed and cancelled tasks run again, as if new."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from .statements import Statements, params
 
 
 class RequeueRows(Statements):
-    """Requeues failed tasks.
+    """Requeues failed and cancelled tasks.
 
     A failed row keeps the token of the run that failed, and its dead letter has it as
     well. So one dead letter requeues a task once, however often it is delivered.
     """
 
     def retry_failed(self, ids: Sequence[str]) -> list[str]:
-        """Requeue failed tasks; return the ids of those that had failed."""
-        return self._again(State.PENDING, f"uuid IN ({params(ids)})", ids)
+        """Requeue failed and cancelled tasks; return the ids of those."""
+        condition = f"uuid IN ({params(ids)}) AND state IN ('failed', 'cancelled')"
+        return self._again(State.PENDING, condition, ids)
 
     def retry_dead(self, task_id: str, token: str, text: str | None = None) -> bool:
         """Requeue a failed task whose dead letter was received.
@@ -28,7 +29,8 @@ class RequeueRows(Statements):
         :param text: the message, if it was not decoded: it must equal that of the row.
         :returns: False if the task has not failed, or has failed again since.
         """
-        condition, parameters = "uuid = {p} AND token = {p}", [task_id, token]
+        condition = "uuid = {p} AND token = {p} AND state = 'failed'"
+        parameters = [task_id, token]
         if text is not None:
             condition += " AND message = {p}"
             parameters.append(text)
@@ -58,7 +60,7 @@ class RequeueRows(Statements):
                 "UPDATE async_task SET state = {p}, token = NULL, error = NULL, "
                 "traceback = NULL, finished_at = NULL, expires_at = NULL, "
                 "acknowledged = NULL, due_at = {now}, send_at = NULL "
-                f"WHERE {condition} AND state = 'failed' RETURNING uuid",
+                f"WHERE {condition} RETURNING uuid",
                 [state.value, *parameters],
             )
             again = [uuid for (uuid,) in cursor.fetchall()]
@@ -66,7 +68,8 @@ class RequeueRows(Statements):
                 self.execute(
                     cursor,
                     "UPDATE async_run SET attempt = 0, lease_until = NULL, "
-                    "interruptions = NULL, unknown_since = NULL "
+                    "interruptions = NULL, unknown_since = NULL, "
+                    "cancel_requested_at = NULL, interrupt = NULL "
                     f"WHERE uuid IN ({params(again)})",
                     again,
                 )

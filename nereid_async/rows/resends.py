@@ -98,7 +98,7 @@ class ResendRows(Statements):
             self.execute(
                 cursor,
                 f"WITH ended AS MATERIALIZED (SELECT r.id {_ENDED_RUNS} {{later}} "
-                "AND t.queue = {p} ORDER BY r.lease_until LIMIT {p} {skip_locked_run}) "
+                "AND t.queue = {p} ORDER BY r.lease_until LIMIT {p} {skip_locked}) "
                 "UPDATE async_run SET lease_until = NULL "
                 "WHERE id IN (SELECT id FROM ended) RETURNING uuid",
                 [-lease_over_s, queue, limit],

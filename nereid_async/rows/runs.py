@@ -11,7 +11,7 @@ from ..messages.outcome import Outcome, Progress, State
 from ..messages.serialization import dumps
 from ..texts import storable
 from .attempts import AttemptRows
-from .records import Claim, FailedAttempt
+from .records import CancelRequest, Claim, FailedAttempt
 
 
 class RunRows(AttemptRows):
@@ -51,14 +51,17 @@ class RunRows(AttemptRows):
             durable=False,
         )
 
-    def extend(self, claims: Iterable[Claim], lease_s: float) -> set[str]:
+    def extend(
+        self, claims: Iterable[Claim], lease_s: float
+    ) -> dict[str, CancelRequest | None]:
         """Extend leases by ``lease_s`` seconds from now (the heartbeat).
 
-        :returns: ids of the tasks whose claims still hold.
+        :returns: by the ids of the tasks whose claims still hold, the request to stop
+            the run, if there is one.
         """
         held = {claim.id: claim.token for claim in claims}
         if not held:
-            return set()
+            return {}
         pairs = " OR ".join(["(uuid = {p} AND token = {p})"] * len(held))
         parameters: list[Any] = [lease_s]
         for uuid, token in held.items():
@@ -67,19 +70,20 @@ class RunRows(AttemptRows):
             self.execute(
                 cursor,
                 f"UPDATE async_run SET lease_until = {{later}} WHERE {pairs} "
-                "RETURNING uuid",
+                "RETURNING uuid, cancel_requested_at, interrupt",
                 parameters,
                 durable=False,
             )
-            return {uuid for (uuid,) in cursor.fetchall()}
+            return {uuid: CancelRequest.of(*asked) for uuid, *asked in cursor}
 
-    def report(self, claim: Claim, progress: Progress) -> None:
-        """Write the progress of a running task."""
+    def report(self, claim: Claim, progress: Progress) -> CancelRequest | None:
+        """Write the progress of a running task; return the request to stop, if any."""
         with connections.autocommit(self.database, wait=False) as cursor:
             self.execute(
                 cursor,
                 "UPDATE async_run SET progress_done = {p}, progress_total = {p}, "
-                "progress_message = {p} WHERE uuid = {p} AND token = {p}",
+                "progress_message = {p} WHERE uuid = {p} AND token = {p} "
+                "RETURNING cancel_requested_at, interrupt",
                 [
                     progress.done,
                     progress.total,
@@ -89,6 +93,18 @@ class RunRows(AttemptRows):
                 ],
                 durable=False,
             )
+            return _request(cursor)
+
+    def cancel_request(self, claim: Claim) -> CancelRequest | None:
+        """Read the request to stop the run; None if there is none."""
+        with connections.autocommit(self.database, wait=False) as cursor:
+            self.execute(
+                cursor,
+                "SELECT cancel_requested_at, interrupt FROM async_run "
+                "WHERE uuid = {p} AND token = {p}",
+                [claim.id, claim.token],
+            )
+            return _request(cursor)
 
     def finish(
         self,
@@ -144,6 +160,16 @@ class RunRows(AttemptRows):
             if failed is not None:
                 self._keep(cursor, claim, failed)
 
+    def cancelled(self, claim: Claim) -> None:
+        """Cancel a running task whose run has stopped and was rolled back.
+
+        :raises LeaseLost: another run has the task by now.
+        """
+        mine = "uuid = {p} AND token = {p} AND state = 'running'"
+        with connections.transaction(self.database) as cursor:
+            if not self._cancel(cursor, mine, [claim.id, claim.token]):
+                raise LeaseLost(f"task {claim.id}: another worker has it")
+
     def release(
         self,
         claim: Claim,
@@ -151,13 +177,14 @@ class RunRows(AttemptRows):
         delay_s: float | None,
         attempts: int,
         failed: FailedAttempt | None = None,
-    ) -> None:
-        """Let the task be claimed again.
+    ) -> bool:
+        """Let the task be claimed again, or cancel it if its run was asked to stop.
 
         :param state: its state from now on: ``pending`` or ``sent``.
         :param delay_s: delay in seconds; None for at once, with its old due time.
         :param attempts: number of attempts that count from now on.
         :param failed: the attempt that has failed; None if none was started.
+        :returns: False if it was cancelled.
         :raises LeaseLost: another run has the task by now.
         """
         due = "" if delay_s is None else ", due_at = {later}"
@@ -174,17 +201,30 @@ class RunRows(AttemptRows):
                 raise LeaseLost(f"task {claim.id}: another worker has it")
             if failed is not None:
                 self._keep(cursor, claim, failed)
-            # A task that made an attempt is known: `unknown_since` starts over.
-            known = "" if failed is None else "unknown_since = NULL, "
-            self.execute(
-                cursor,
-                f"UPDATE async_run SET {known}lease_until = NULL, attempt = {{p}} "
-                "WHERE uuid = {p}",
-                [attempts, claim.id],
-            )
+            known = failed is not None
+            if self._end_run(cursor, claim, attempts, known=known) is not None:
+                self._cancel(cursor, "uuid = {p}", [claim.id])
+                return False
             if state is State.PENDING:
                 # Workers that wait for the next due row do not know this one.
                 self._wake_workers(cursor)
+            return True
+
+    def _end_run(
+        self, cursor: connections.Cursor, claim: Claim, attempts: int, *, known: bool
+    ) -> CancelRequest | None:
+        """End the lease; return the request to stop the run, if there is one.
+
+        :param known: whether a worker knew the task: `unknown_since` starts over.
+        """
+        also = "unknown_since = NULL, " if known else ""
+        self.execute(
+            cursor,
+            f"UPDATE async_run SET {also}lease_until = NULL, attempt = {{p}} "
+            "WHERE uuid = {p} RETURNING cancel_requested_at, interrupt",
+            [attempts, claim.id],
+        )
+        return _request(cursor)
 
     def interrupted(self, claim: Claim) -> int:
         """Count an interruption of the run; return their number.
@@ -246,3 +286,9 @@ class RunRows(AttemptRows):
 
     def _kept(self, claim: Claim, outcome: Outcome) -> str:
         return dumps(self._outcomes.to_json(claim.id, outcome))
+
+
+def _request(cursor: connections.Cursor) -> CancelRequest | None:
+    """The request in the one run that was read or changed, if there is one."""
+    rows = cursor.fetchall()
+    return CancelRequest.of(*rows[0]) if rows else None

@@ -64,6 +64,7 @@ def _written(statement: str, dialect: _Dialect, durable: bool) -> str:
         greatest=dialect.greatest,
         least=dialect.least,
         skip_locked=skip_locked,
+        for_update=skip_locked.replace(" SKIP LOCKED", ""),
         skip_locked_run=skip_locked.replace("UPDATE", "UPDATE OF r"),
         user='"user"',
         true="true",
@@ -96,6 +97,18 @@ class Statements:
             transaction by itself. See :func:`.database.connections.transaction`.
         """
         cursor.execute(_written(statement, self._dialect, durable), list(parameters))
+
+    def _cancel(
+        self, cursor: connections.Cursor, condition: str, parameters: Sequence[Any]
+    ) -> bool:
+        """Cancel the task that meets a condition; False if there is none."""
+        self.execute(
+            cursor,
+            "UPDATE async_task SET state = 'cancelled', finished_at = {now}, "
+            f"token = NULL, send_at = NULL WHERE {condition}",
+            parameters,
+        )
+        return bool(cursor.rowcount)
 
     def _wake_workers(self, cursor: connections.Cursor) -> None:
         """Notify workers of new due rows at the commit; on SQLite they poll anyway."""

@@ -68,6 +68,8 @@ class StatusRows(Statements):
             return Status(row.where, gone=True)
 
     def _outcome(self, task_id: str, row: _StatusRow) -> Outcome:
+        if row.where is State.CANCELLED:
+            return Outcome(cancelled=True)
         if row.error is not None:
             failure = Failure.from_json(loads(row.error), row.traceback or "")
             return Outcome(failure=failure)
@@ -81,7 +83,7 @@ class StatusRows(Statements):
             self.execute(
                 cursor,
                 "UPDATE async_task SET acknowledged = {true}, result = NULL "
-                "WHERE uuid = {p} AND state IN ('done', 'failed')",
+                "WHERE uuid = {p} AND state IN ('done', 'failed', 'cancelled')",
                 [task_id],
             )
 

@@ -12,9 +12,9 @@ from typing import Any, Protocol
 from trytond import backend
 
 from ..brokers.base import Delivery
-from ..errors import DatabaseUnavailable
+from ..errors import DatabaseUnavailable, TaskCancelled
 from ..messages.outcome import Outcome, Progress, State
-from ..rows import Claim, FailedAttempt, TaskRows, UnreadMessage
+from ..rows import CancelRequest, Claim, FailedAttempt, TaskRows, UnreadMessage
 from ..runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -58,8 +58,11 @@ class DeliveryRow(Protocol):
         :param lease_s: length of the new lease, in seconds.
         """
 
-    def report(self, progress: Progress) -> None:
-        """Write the progress of a running task."""
+    def report(self, progress: Progress) -> CancelRequest | None:
+        """Write the progress of a running task; return the request to stop, if any."""
+
+    def cancel_request(self) -> CancelRequest | None:
+        """Read the request to stop the run; None if there is none."""
 
     def finish(
         self, transaction: Any, outcome: Outcome, ttl_s: float, *, keep: bool
@@ -82,6 +85,12 @@ class DeliveryRow(Protocol):
         :raises LeaseLost: another run has the task.
         """
 
+    def cancel(self) -> None:
+        """Cancel the task, whose run was rolled back or has not begun.
+
+        :raises LeaseLost: another run has the task.
+        """
+
     def release(
         self,
         in_s: float | None,
@@ -97,6 +106,7 @@ class DeliveryRow(Protocol):
         :param failed: the attempt that has failed; None if none was started.
         :returns: delay with which the message must be released, in seconds; None if
             the task waits in its row, and the message is to be acknowledged.
+        :raises TaskCancelled: the run was asked to stop: the task is cancelled instead.
         :raises LeaseLost: another run has the task.
         """
 
@@ -135,8 +145,13 @@ class NoRow:
         """False: another worker may have received the message."""
         return False
 
-    def report(self, progress: Progress) -> None:
+    def report(self, progress: Progress) -> CancelRequest | None:
         """Drop the progress."""
+        return None
+
+    def cancel_request(self) -> CancelRequest | None:
+        """Return None: without a row nobody can ask the run to stop."""
+        return None
 
     def finish(
         self, transaction: Any, outcome: Outcome, ttl_s: float, *, keep: bool
@@ -148,6 +163,9 @@ class NoRow:
     ) -> str | None:
         """Return None: there is no row to write to."""
         return None
+
+    def cancel(self) -> None:
+        """Do nothing: there is no row to write to."""
 
     def release(
         self,
@@ -233,9 +251,13 @@ class ClaimedRow:
         """Renew the lease unless another worker has claimed the row meanwhile."""
         return bool(self._rows.extend([self._claim], lease_s))
 
-    def report(self, progress: Progress) -> None:
+    def report(self, progress: Progress) -> CancelRequest | None:
         """Write the progress, guarded by the claim."""
-        self._rows.report(self._claim, progress)
+        return self._rows.report(self._claim, progress)
+
+    def cancel_request(self) -> CancelRequest | None:
+        """Read the request, guarded by the claim."""
+        return self._rows.cancel_request(self._claim)
 
     def finish(
         self, transaction: Any, outcome: Outcome, ttl_s: float, *, keep: bool
@@ -251,6 +273,10 @@ class ClaimedRow:
         self._rows.finish_apart(self._claim, outcome, ttl_s, failed)
         return self._claim.token
 
+    def cancel(self) -> None:
+        """Cancel it, guarded by the claim."""
+        self._rows.cancelled(self._claim)
+
     def release(
         self,
         in_s: float | None,
@@ -262,7 +288,8 @@ class ClaimedRow:
         delay_s = in_s or 0.0
         in_row = self._is_message or delay_s > min(longest_s, _LONGEST_IN_QUEUE_S)
         state = State.PENDING if in_row else State.SENT
-        self._rows.release(self._claim, state, in_s, attempts, failed)
+        if not self._rows.release(self._claim, state, in_s, attempts, failed):
+            raise TaskCancelled
         return None if in_row else delay_s
 
     def interrupted(self) -> int | None:

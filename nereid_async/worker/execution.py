@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -24,10 +24,10 @@ from ..messages.browser_json import for_browser
 from ..messages.message import Message
 from ..messages.outcome import Outcome, Progress
 from ..messages.serialization import encode
+from ..rows import CancelRequest
 from ..runtime import Runtime
 from ..throttled_log import ThrottledLog
 from . import call
-from .delivery_row import DeliveryRow
 from .job import Job
 from .lease import check_held
 
@@ -40,6 +40,7 @@ _RETRY_PAUSE_S = 0.02
 #: Id and signature that a reply adds to its result.
 _REPLY_FRAME_BYTES = 256
 _PROGRESS_PAUSE_S = 0.25
+_LOOK_PAUSE_S = 1.0
 
 
 class Execution:
@@ -182,28 +183,48 @@ def _outcome(value: Any, message: Message, runtime: Runtime) -> Outcome:
 
 
 def _current(job: Job) -> Running:
-    report = _Reporter(job.row)
-    return Running(job.message.id, job.message.target.name, job.attempt, report)
+    row = _RunningRow(job)
+    message = job.message
+    return Running(message.id, message.target.name, job.attempt, row.report, row.asked)
 
 
-class _Reporter:
-    """Writes progress, at most a few times a second."""
+class _RunningRow:
+    """Writes the progress of a run and reads whether it is to stop, at a limited rate.
 
-    def __init__(self, row: DeliveryRow) -> None:
-        self._row = row
-        self._next_at_s = 0.0
+    Heartbeats, and progress that was written, bring the request to stop as well.
+    """
 
-    def __call__(self, progress: Progress) -> None:
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._report_at_s = 0.0
+        self._look_at_s = 0.0
+
+    def report(self, progress: Progress) -> None:
+        """Write progress; never raises, never waits."""
         now_s = time.monotonic()
-        if now_s < self._next_at_s:
+        if now_s < self._report_at_s:
             return
-        self._next_at_s = now_s + _PROGRESS_PAUSE_S
+        self._report_at_s = now_s + _PROGRESS_PAUSE_S
+        if self._ask(lambda: self._job.row.report(progress), "progress dropped"):
+            self._look_at_s = now_s + _LOOK_PAUSE_S
+
+    def asked(self) -> bool:
+        """Whether the task is to stop; never raises, never waits."""
+        now_s = time.monotonic()
+        if not self._job.is_to_stop and now_s >= self._look_at_s:
+            self._look_at_s = now_s + _LOOK_PAUSE_S
+            self._ask(self._job.row.cancel_request, "not asked whether to stop")
+        return self._job.is_to_stop
+
+    def _ask(self, call: Callable[[], CancelRequest | None], failed: str) -> bool:
         try:
-            self._row.report(progress)
+            self._job.cancelling.note(call())
+            return True
         except DatabaseUnavailable as error:
-            logger.debug("progress dropped, the database is busy: %s", error)
+            logger.debug("%s, the database is busy: %s", failed, error)
         except Exception as error:
-            # A failed report must not fail the task.
+            # A failed report or look must not fail the task.
             _throttled.warning(
-                "progress", "progress dropped: %s: %s", type(error).__name__, error
+                failed, "%s: %s: %s", failed, type(error).__name__, error
             )
+        return False

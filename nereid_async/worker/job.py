@@ -9,7 +9,7 @@ from typing import Protocol
 
 from ..brokers.base import Delivery
 from ..messages.message import Message, Unverified, unverified
-from ..rows import Claim, UnreadMessage
+from ..rows import CancelRequest, Claim, UnreadMessage
 from ..runtime import Runtime
 from .delivery_row import DeliveryRow, unread_row
 
@@ -48,6 +48,21 @@ class Lease:
     def over(self) -> bool:
         """Whether the lease was lost, or ended since it was not extended in time."""
         return time.monotonic() >= self.ends_at_s
+
+
+class Cancelling:
+    """The request to stop a run, as far as this process knows.
+
+    :ivar request: None if there is none.
+    """
+
+    def __init__(self) -> None:
+        self.request: CancelRequest | None = None
+
+    def note(self, request: CancelRequest | None) -> None:
+        """Keep what was read from the row; a request is never taken back."""
+        if request is not None:
+            self.request = request
 
 
 class Held(Protocol):
@@ -111,6 +126,7 @@ class Job:
     :ivar row: its row, which may be :class:`.delivery_row.NoRow`.
     :ivar lease: lease of the message.
     :ivar claim_lease: lease of the claim.
+    :ivar cancelling: request to stop the run, as far as this process knows.
     """
 
     delivery: Delivery
@@ -118,6 +134,7 @@ class Job:
     row: DeliveryRow
     lease: Lease = field(default_factory=Lease, compare=False)
     claim_lease: Lease = field(default_factory=Lease, compare=False)
+    cancelling: Cancelling = field(default_factory=Cancelling, compare=False)
 
     @property
     def attempt(self) -> int:
@@ -144,6 +161,12 @@ class Job:
         return self.row.spares_attempts or (
             self.attempt == 1 and self.message.max_attempts >= ATTEMPTS_TO_SPARE
         )
+
+    @property
+    def is_to_stop(self) -> bool:
+        """Whether this run, or an earlier one that died, was asked to stop."""
+        earlier = self.claim is not None and self.claim.cancelled
+        return earlier or self.cancelling.request is not None
 
     @property
     def reply_to(self) -> str | None:

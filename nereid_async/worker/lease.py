@@ -89,6 +89,7 @@ class _Claims:
         for job in jobs:
             if job.message.id in held:
                 job.claim_lease.extended(asked_at_s, timeout_s)
+                job.cancelling.note(held[job.message.id])
             elif job.claim is not None and job.claim_lease.lost():
                 lost.append(job.message.id)
         if lost:

@@ -11,7 +11,14 @@ from .. import signals
 from ..database.errors import is_passing
 from ..database.session_limits import likely_limit
 from ..deferral import TaskOptions
-from ..errors import DatabaseUnavailable, LeaseLost, Retry, TransportError
+from ..errors import (
+    DatabaseUnavailable,
+    LeaseLost,
+    ResultError,
+    Retry,
+    TaskCancelled,
+    TransportError,
+)
 from ..messages.outcome import Failure
 from ..runtime import Runtime
 from ..texts import one_line
@@ -69,6 +76,9 @@ class Runner:
         message = job.message
         # The job may have waited here for longer than its lease: in a stopped process.
         check_held(job)
+        if job.is_to_stop:
+            self._settlement.cancel(job)
+            return
         if job.attempt > message.max_attempts:
             # All its runs ended without an outcome: their workers were killed.
             died = Failure(
@@ -114,6 +124,10 @@ class Runner:
         return explained
 
     def _failed(self, job: Job, error: BaseException, options: TaskOptions) -> None:
+        # That another task was cancelled, for which it waits, is a result like others.
+        if isinstance(error, TaskCancelled) and not isinstance(error, ResultError):
+            self._settlement.cancel(job)
+            return
         if retry.is_interruption(error) and self._interrupted(job, error):
             return
         if retry.is_free(error) and not job.message.outbox:

@@ -15,7 +15,7 @@ from blinker import NamedSignal
 
 from .. import signals
 from ..brokers.base import Consumer, Delivery
-from ..errors import MessageError, TransportError, WebAppNeeded
+from ..errors import MessageError, TaskCancelled, TransportError, WebAppNeeded
 from ..messages.outcome import Failure, Outcome
 from ..rows import FailedAttempt
 from ..runtime import Runtime
@@ -57,6 +57,8 @@ class Settlement:
     ) -> None:
         """Let a task whose attempt has failed run again in ``delay_s`` seconds.
 
+        If it was asked to stop, it is cancelled instead.
+
         :param error: the error of the attempt, for the signal.
         :param counts: whether the attempt counts.
         :raises LeaseLost: another run has the task by now.
@@ -64,8 +66,8 @@ class Settlement:
         attempts = job.attempt if counts else job.row.attempts
         failure = Failure.of(retry.reason_of(error) or error)
         failed = FailedAttempt(failure, job.attempt, counts)
-        outage.outlast(job, lambda: self._release(job, delay_s, attempts, failed))
-        self._emit(signals.task_retried, job, delay_s=delay_s, error=error)
+        if outage.outlast(job, lambda: self._release(job, delay_s, attempts, failed)):
+            self._emit(signals.task_retried, job, delay_s=delay_s, error=error)
 
     def fail(self, job: Job, failure: Failure, error: BaseException | None) -> None:
         """Fail a task: write its row, reply to its owner, dead-letter its message.
@@ -78,6 +80,14 @@ class Settlement:
         failed = FailedAttempt(failure, attempt)
         outage.outlast(job, lambda: self._fail(job, failure, failed))
         self._emit(signals.task_failed, job, error=error)
+
+    def cancel(self, job: Job) -> None:
+        """Cancel a task whose run was rolled back, or has not begun.
+
+        :raises LeaseLost: another run has the task by now.
+        """
+        outage.outlast(job, job.row.cancel)
+        self._cancelled(job)
 
     # -- it has not run ------------------------------------------------------------
 
@@ -195,24 +205,39 @@ class Settlement:
     def _emit(self, signal: NamedSignal, job: Job, **facts: Any) -> None:
         signals.emit(signal, self._runtime.database, message=job.message, **facts)
 
+    def _cancelled(self, held: Held) -> None:
+        """Acknowledge the message of a task whose row says that it is cancelled."""
+        logger.info("%s was cancelled", held)
+        if self._runtime.rows is None:
+            # There is no row for readers to look at.
+            self._reply(held, Outcome(cancelled=True))
+        self._consumer.acknowledge([held.delivery])
+        if isinstance(held, Job):
+            self._emit(signals.task_cancelled, held)
+
     def _release(
         self,
         held: Held,
         in_s: float | None,
         attempts: int,
         failed: FailedAttempt | None = None,
-    ) -> None:
-        """Let a task be claimed again.
+    ) -> bool:
+        """Let a task be claimed again, or cancel it if it was asked to stop.
 
         :param in_s: delay in seconds; None for at once, with its old due time.
         :param attempts: number of attempts that count from now on.
         :param failed: the attempt that has failed; None if none was started.
+        :returns: False if it was cancelled.
         """
         longest_s = self._consumer.release_max_s(held.delivery)
-        delay_s = held.row.release(in_s, attempts, longest_s, failed)
+        try:
+            delay_s = held.row.release(in_s, attempts, longest_s, failed)
+        except TaskCancelled:
+            self._cancelled(held)
+            return False
         if delay_s is None:
             self._consumer.acknowledge([held.delivery])
-            return
+            return True
         if delay_s > longest_s:
             self._log.warning(
                 "delay",
@@ -223,6 +248,7 @@ class Settlement:
                 delay_s,
             )
         self._consumer.release(held.delivery, delay_s)
+        return True
 
     def _reply(self, held: Held, outcome: Outcome) -> None:
         if held.reply_to is None:

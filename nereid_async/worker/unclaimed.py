@@ -92,6 +92,10 @@ class Unclaimed:
         before the acknowledgement.
         """
         status = rows.status(task_id)
+        if status is not None and status.state is State.CANCELLED:
+            self._tell(held, "does not run: its task was cancelled")
+            self._settlement.drop(held)
+            return
         outcome = None if status is None else status.outcome
         token = rows.token_of_failed(task_id)
         if token is None:

@@ -27,5 +27,5 @@ def test_retry_tells_a_wrong_id_from_a_task_that_has_not_failed(
         waits = script.record.write_entry.defer("x")
     assert command(database, "retry", "41cbf95c", waits.id).splitlines() == [
         "41cbf95c: there is no such task",
-        f"{waits.id}: has not failed",
+        f"{waits.id}: has neither failed nor been cancelled",
     ]

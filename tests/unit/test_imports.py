@@ -51,7 +51,9 @@ worker.intervals worker.maintenance worker.thread_alive worker.tracebacks
 worker
 task
 deferral
-pending result
+result
+cancelling
+pending
 runtime
 sending
 deferred_call
@@ -66,7 +68,7 @@ sqs.circuit_breaker
 sqs
 rows.database_identity
 rows
-rows.claims rows.maintenance rows.outbox rows.requeue rows.resends rows.runs
+rows.cancel rows.claims rows.maintenance rows.outbox rows.requeue rows.resends rows.runs
 rows.attempts
 rows.identity rows.status rows.unread
 rows.statements

@@ -39,7 +39,7 @@ class LikeNumpy(float):
 def told(*args: Any, **kwargs: Any) -> Progress:
     """What the worker gets of a call of ``progress()``."""
     reports: list[Progress] = []
-    with running(Running("id", "task", 1, reports.append)):
+    with running(Running("id", "task", 1, reports.append, lambda: False)):
         current_task.progress(*args, **kwargs)
     (report,) = reports
     json.dumps(report.as_json(), allow_nan=False)

@@ -25,6 +25,7 @@ from trytond.sendmail import sendmail_transactional
 from trytond.transaction import Transaction
 
 from nereid_async import AsyncResult, Retry, async_task, current_task
+from nereid_async.errors import ResultCancelled, TaskCancelled
 from nereid_async.runtime import of_database
 
 
@@ -38,7 +39,15 @@ class SpecialRefusal(Refusal):
 
 ERRORS: dict[str, type[Exception]] = {
     it.__name__: it
-    for it in (Refusal, SpecialRefusal, KeyError, UserError, RequiredValidationError)
+    for it in (
+        Refusal,
+        SpecialRefusal,
+        KeyError,
+        UserError,
+        RequiredValidationError,
+        TaskCancelled,
+        ResultCancelled,
+    )
 }
 
 
@@ -375,6 +384,30 @@ class Record(ModelSQL, ModelView):
         """Report progress 3 of 10, then wait as :meth:`wait_for_file` does."""
         current_task.progress(done=3, total=10, message="rendering")
         return str(cls.wait_for_file(started, go))
+
+    @async_task(ignore_result=False, max_attempts=3)
+    @classmethod
+    def work_until_cancelled(cls, started: str, way: str) -> str:
+        """Say that it runs, then run until it is cancelled (30 s at most).
+
+        :param way: how it learns of that, and what it does then.
+        """
+        if way == "written":
+            Pool().get("async_test.entry").log("begun")
+        append_line(started, str(current_task.id))
+        deadline = time.monotonic() + 30
+        while not (way in ("finish", "fail") and current_task.cancelled):
+            if time.monotonic() > deadline:
+                raise TimeoutError(way)
+            if way == "progress":
+                current_task.progress(1)
+            elif way in ("check", "written"):
+                current_task.check()
+            time.sleep(0.01)
+        if way == "fail":
+            raise ValueError("not what it was to do")
+        Pool().get("async_test.entry").log("finished")
+        return "finished"
 
     @async_task(ignore_result=False)
     @classmethod

@@ -1,0 +1,66 @@
+"""Cancelling: of a call that is not committed, of a task that waits, of one that runs.
+
+What waits is cancelled at once, on a connection of its own, whatever becomes of the
+caller's transaction. A run is asked to stop, and decides.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from . import pending, signals
+from .errors import ConfigurationError, MessageError
+from .messages.message import Message
+from .messages.outcome import State
+from .rows import TaskRows
+from .runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+
+def cancel(runtime: Runtime, task_id: str, *, interrupt: bool = False) -> State | None:
+    """Cancel a task, or ask its run to stop.
+
+    :param interrupt: whether a run is to be interrupted, if need be.
+    :return: the state in which it was found; None if there is no such task.
+    :raises ConfigurationError: without an outbox there is no row to do it in.
+    :raises DatabaseUnavailable: the database does not do it now.
+    """
+    if pending.drop(task_id):
+        return State.PENDING
+    if runtime.rows is None:
+        raise ConfigurationError(
+            f"task {task_id} cannot be cancelled: without an outbox it has no row. "
+            "Set outbox = yes"
+        )
+    found = runtime.rows.cancel(task_id, interrupt=interrupt)
+    if found is not None and found.waiting:
+        logger.info("task %s was cancelled before it ran", task_id)
+        _tell(runtime, runtime.rows, task_id)
+    return found
+
+
+def is_cancellable(runtime: Runtime, task_id: str) -> bool:
+    """Whether the owner of a task may cancel it from the browser."""
+    if runtime.rows is None:
+        return False
+    message = _message(runtime, runtime.rows, task_id)
+    return message is not None and message.cancellable
+
+
+def _tell(runtime: Runtime, rows: TaskRows, task_id: str) -> None:
+    if not signals.task_cancelled.receivers:
+        return
+    message = _message(runtime, rows, task_id)
+    if message is not None:
+        signals.emit(signals.task_cancelled, runtime.database, message=message)
+
+
+def _message(runtime: Runtime, rows: TaskRows, task_id: str) -> Message | None:
+    """The message of a task; None where it cannot be read: another process might."""
+    text = rows.text_of(task_id)
+    try:
+        return None if text is None else runtime.codec.decode(text)
+    except MessageError as error:
+        logger.info("message of task %s: %s", task_id, error)
+        return None

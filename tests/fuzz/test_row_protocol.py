@@ -1,8 +1,8 @@
 """The row protocol in any order of its steps: one effect a task, and none lost.
 
-Two workers, a relay, an administrator and a reaper take turns on the rows of a real
-database, in whatever order hypothesis finds; runs crash, hang beyond their lease and
-overlap. Time passes by moving what stands in the rows back.
+Two workers, a relay, a canceller, an administrator and a reaper take turns on the rows
+of a real database, in whatever order hypothesis finds; runs crash, hang beyond their
+lease and overlap. Time passes by moving what stands in the rows back.
 """
 
 from __future__ import annotations
@@ -129,6 +129,7 @@ class RowProtocol(RuleBasedStateMachine):
                 "crash",
                 "again",
                 "sent",
+                "stop",
             ]
         ),
         delay_s=st.sampled_from([None, 0, 3_600]),
@@ -144,6 +145,9 @@ class RowProtocol(RuleBasedStateMachine):
             if how == "fail":
                 failure = Outcome(failure=Failure("E", "m"))
                 self.rows.finish_apart(run.claim, failure, RESULT_TTL_S)
+            elif how == "stop":
+                if run.claim.cancelled or self.rows.cancel_request(run.claim):
+                    self.rows.cancelled(run.claim)
             elif how != "crash":
                 state = State.SENT if how == "sent" else State.PENDING
                 self.rows.release(run.claim, state, delay_s, run.claim.attempt)
@@ -187,6 +191,7 @@ class RowProtocol(RuleBasedStateMachine):
                 "free expired",
                 "reap",
                 "retry",
+                "cancel",
             ]
         ),
     )
@@ -207,6 +212,9 @@ class RowProtocol(RuleBasedStateMachine):
         elif step == "reap":
             rows.end_leases()
             rows.reap(RESULT_TTL_S * 30, 100)
+        elif step == "cancel":
+            if (found := rows.cancel(ids[0])) is not None and found.waiting:
+                assert self.states()[ids[0]] == "cancelled"
         else:
             rows.retry_failed(ids)
 

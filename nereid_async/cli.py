@@ -29,6 +29,7 @@ from .worker.options import (
 if TYPE_CHECKING:
     from flask.cli import ScriptInfo
 
+    from .rows import TaskRows
     from .runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -173,6 +174,71 @@ def _run_status(runtime: Runtime) -> None:
         click.echo(f"{state}: {count}")
     for queue, count in runtime.rows.count_due_by_queue().items():
         click.echo(f"due in queue {queue}: {count}")
+    for pause in runtime.rows.pauses():
+        click.echo(str(pause))
+
+
+def _rows_of_queues(
+    runtime: Runtime, queues: tuple[str, ...], all_queues: bool
+) -> tuple[TaskRows, tuple[str, ...]]:
+    """Rows of the database, and what is to be paused or resumed."""
+    from .rows import ALL_QUEUES
+    from .sqs.queue_names import checked_queue
+
+    if all_queues == bool(queues):
+        raise click.UsageError("name queues, or all of them with --all")
+    for queue in queues:
+        checked_queue(queue)
+    if runtime.rows is None:
+        raise click.ClickException("without an outbox there is no table of pauses")
+    runtime.load_pool()
+    return runtime.rows, queues or (ALL_QUEUES,)
+
+
+def _run_pause(
+    runtime: Runtime,
+    queues: tuple[str, ...],
+    all_queues: bool,
+    wait: bool,
+    timeout_s: float | None,
+) -> None:
+    """Let workers take nothing more from queues.
+
+    Workers notice within two seconds. What runs finishes; --wait waits for it.
+    """
+    from .pausing import described, unknown_queues, wait_until_idle
+
+    if timeout_s is not None and not wait:
+        raise click.UsageError("--timeout goes with --wait")
+    rows, queues = _rows_of_queues(runtime, queues, all_queues)
+    for queue in unknown_queues(rows, queues):
+        click.echo(f"queue {queue}: no task was ever deferred to it", err=True)
+    for queue in queues:
+        already = "" if rows.pause(queue) else ", and was before"
+        click.echo(f"{described(queue)}: paused{already}")
+    if not wait:
+        return
+    running = wait_until_idle(
+        rows, queues, timeout_s, lambda task: click.echo(f"waits for {task}")
+    )
+    if running:
+        raise click.ClickException(
+            f"{len(running)} task(s) still run after {timeout_s:g} s; new ones do not "
+            "start, the pause holds"
+        )
+    click.echo("nothing runs any more")
+
+
+def _run_resume(runtime: Runtime, queues: tuple[str, ...], all_queues: bool) -> None:
+    """Let workers go on with paused queues; they notice within two seconds."""
+    from .pausing import described
+
+    rows, queues = _rows_of_queues(runtime, queues, all_queues)
+    for queue in queues:
+        text = "resumed" if rows.resume(queue) else "was not paused"
+        click.echo(f"{described(queue)}: {text}")
+    for pause in rows.pauses():
+        click.echo(str(pause))
 
 
 def _run_reap(runtime: Runtime) -> None:
@@ -316,6 +382,33 @@ def _identity_options(command: Callable[..., Any]) -> Callable[..., Any]:
 _interrupt = click.option(
     "--interrupt", is_flag=True, help="Interrupt a run that does not stop by itself."
 )
+
+
+def _queue_arguments(command: Callable[..., Any]) -> Callable[..., Any]:
+    every = click.option(
+        "--all",
+        "all_queues",
+        is_flag=True,
+        help="All queues, also those that appear later.",
+    )
+    return click.argument("queues", nargs=-1, metavar="QUEUE...")(every(command))
+
+
+def _pause_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    wait = click.option(
+        "--wait", is_flag=True, help="Return when nothing of them runs any more."
+    )
+    timeout = click.option(
+        "--timeout",
+        "timeout_s",
+        default=None,
+        type=click.FloatRange(0),
+        metavar="SECONDS",
+        help="With --wait: exit with an error after that many seconds.",
+    )
+    return _queue_arguments(wait(timeout(command)))
+
+
 _ids = click.argument("ids", nargs=-1, required=True, metavar="ID...")
 
 flask_group.command("worker")(_worker_options(_app_runtime(_run_worker)))
@@ -323,6 +416,8 @@ flask_group.command("status")(_app_runtime(_run_status))
 flask_group.command("reap")(_app_runtime(_run_reap))
 flask_group.command("cancel")(_interrupt(_ids(_app_runtime(_run_cancel))))
 flask_group.command("retry")(_ids(_app_runtime(_run_retry)))
+flask_group.command("pause")(_pause_options(_app_runtime(_run_pause)))
+flask_group.command("resume")(_queue_arguments(_app_runtime(_run_resume)))
 flask_group.command("identity")(_identity_options(_app_runtime(_run_identity)))
 
 
@@ -407,6 +502,8 @@ main.command("status")(_tryton_options(_tryton_runtime(_run_status)))
 main.command("reap")(_tryton_options(_tryton_runtime(_run_reap)))
 main.command("cancel")(_interrupt(_ids(_tryton_options(_tryton_runtime(_run_cancel)))))
 main.command("retry")(_ids(_tryton_options(_tryton_runtime(_run_retry))))
+main.command("pause")(_tryton_options(_pause_options(_tryton_runtime(_run_pause))))
+main.command("resume")(_tryton_options(_queue_arguments(_tryton_runtime(_run_resume))))
 main.command("identity")(
     _identity_options(_tryton_options(_tryton_runtime(_run_identity)))
 )

@@ -201,7 +201,9 @@ def _broker(
     if settings.broker == "sqs":
         from .brokers.sqs import SqsBroker
 
-        return SqsBroker(identity.database, settings, identity)
+        return SqsBroker(
+            identity.database, settings, identity, rows if settings.outbox else None
+        )
     if settings.broker == "memory":
         from .brokers.memory import MemoryBroker
 

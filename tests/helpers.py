@@ -240,10 +240,14 @@ def database_settings(database: str, **settings: str) -> Iterator[None]:
 
 @contextmanager
 def worker_thread(
-    database: str, threads: int = 1, intervals: Intervals | None = None
+    database: str,
+    threads: int = 1,
+    intervals: Intervals | None = None,
+    queues: tuple[str, ...] = (),
 ) -> Iterator[None]:
     """A worker in threads of this process, until the end of the context.
 
+    :param queues: short names of queues; none for the default one.
     :param intervals: what it keeps to; None for the usual ones.
     """
     from nereid_async.runtime import of_database
@@ -251,7 +255,9 @@ def worker_thread(
     from nereid_async.worker.options import WorkerOptions
     from nereid_async.worker.process import WorkerProcess
 
-    options = WorkerOptions(threads=threads, intervals=intervals or USUAL)
+    options = WorkerOptions(
+        queues=queues, threads=threads, intervals=intervals or USUAL
+    )
     worker = WorkerProcess(of_database(database), options)
     thread = threading.Thread(target=worker.run)
     thread.start()
@@ -270,9 +276,10 @@ def intake(runtime: Any, consumer: Any) -> Any:
     return Intake(runtime, Settlement(runtime, consumer), "worker")
 
 
-def command(database: str, name: str, *args: str) -> str:
+def command(database: str, name: str, *args: str, exit_code: int = 0) -> str:
     """Run a command of ``nereid-async`` in this process, with its settings.
 
+    :param exit_code: the expected one.
     :return: what it prints.
     """
     from click.testing import CliRunner
@@ -282,7 +289,7 @@ def command(database: str, name: str, *args: str) -> str:
     done = CliRunner().invoke(
         main, [name, "-d", database, *args], catch_exceptions=False
     )
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == exit_code, done.output
     return done.output
 
 

@@ -16,6 +16,7 @@ from ..rows import CHANNEL, Claim, TaskRows
 from ..throttled_log import ThrottledLog
 from ..wakeup import Wakeup
 from .base import Delivery, OutgoingMessage, SendReport
+from .paused_queues import LOOK_PAUSE_S, PausedQueues
 
 _log = ThrottledLog(logging.getLogger(__name__))
 
@@ -79,6 +80,7 @@ class DatabaseReceiver:
         self._queues = list(queues)
         self._lease_s = lease_s
         self._web = web
+        self._paused = PausedQueues(rows)
         self._expired_at_s = 0.0
         self._alarm = _alarm(rows.database)
 
@@ -93,7 +95,8 @@ class DatabaseReceiver:
 
     def _receive(self, limit: int, deadline_s: float) -> list[Delivery]:
         while True:
-            claims = self._claim(limit)
+            queues = self._paused.without(self._queues)
+            claims = self._claim(queues, limit)
             left_s = deadline_s - time.monotonic()
             if claims or left_s <= 0:
                 return [
@@ -102,21 +105,33 @@ class DatabaseReceiver:
                 ]
             # Another worker may die meanwhile.
             left_s = min(left_s, max(0.0, self._expired_at_s - time.monotonic()))
-            due_s = self._rows.next_due_s(self._queues, self._web)
-            if due_s is not None:
-                left_s = min(left_s, max(due_s, _SHORTEST_PAUSE_S))
+            left_s = min(left_s, self._next_look_s(queues))
             with translated(self._rows.database):
                 if self._alarm.wait(left_s):
                     return []
 
-    def _claim(self, limit: int) -> list[Claim]:
+    def _next_look_s(self, queues: Sequence[str]) -> float:
+        """In how many seconds something may be claimed, though nothing notifies.
+
+        :param queues: those that are not paused.
+        """
+        # The end of a pause is to be noticed.
+        look_s = LOOK_PAUSE_S if len(queues) < len(self._queues) else float("inf")
+        due_s = self._rows.next_due_s(queues, self._web) if queues else None
+        if due_s is None:
+            return look_s
+        return min(look_s, max(due_s, _SHORTEST_PAUSE_S))
+
+    def _claim(self, queues: Sequence[str], limit: int) -> list[Claim]:
         now_s = time.monotonic()
         if now_s >= self._expired_at_s:
             self._expired_at_s = now_s + min(_EXPIRED_PAUSE_S, self._lease_s)
             self._rows.end_leases()
             self._rows.free_expired()
             self._take_back_sent()
-        return self._rows.claim_due(self._queues, limit, self._lease_s, self._web)
+        if not queues:
+            return []
+        return self._rows.claim_due(queues, limit, self._lease_s, self._web)
 
     def _take_back_sent(self) -> None:
         """See to what was sent to SQS: by settings that have changed since."""

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 from ..errors import AccessDenied, ConfigurationError, CredentialsRefused, QueueMissing
 from ..limits import SQS_DELAY_MAX_S
+from ..rows import TaskRows
 from ..rows.database_identity import DatabaseIdentity
 from ..settings import Settings
 from ..sqs.client import Sqs
 from ..sqs.queue_names import QueueNames
 from ..sqs.task_queues import TaskQueues
 from .base import OutgoingMessage, SendReport
+from .paused_queues import PausedQueues
 from .sqs_consumer import SqsConsumer
 from .sqs_receiver import RECEIVE_TIMEOUT_S
 from .sqs_sender import SqsSender
@@ -22,6 +24,7 @@ class SqsBroker:
 
     :param database: the database's name, part of the queues' names.
     :param identity: what the queues are tagged with, if at all.
+    :param rows: where pauses are; None without an outbox.
     """
 
     max_delay_s: float | None = SQS_DELAY_MAX_S
@@ -31,8 +34,10 @@ class SqsBroker:
         database: str,
         settings: Settings,
         identity: DatabaseIdentity | None = None,
+        rows: TaskRows | None = None,
     ) -> None:
         self._settings = settings
+        self._rows = rows
         self._identity = identity
         self._names = QueueNames(database, settings)
         # One attempt with a short time-out: a request waits for it, and a row that
@@ -56,7 +61,9 @@ class SqsBroker:
 
     def consumer(self, queues: Sequence[str]) -> SqsConsumer:
         """Start to receive; creates the queues that are missing."""
-        return SqsConsumer(self._task_queues(self._receiving), self._settings, queues)
+        task_queues = self._task_queues(self._receiving)
+        paused = PausedQueues(self._rows)
+        return SqsConsumer(task_queues, self._settings, queues, paused)
 
     def prepare(self, queues: Sequence[str]) -> None:
         """Find the queues, with a client that consumers share as it is then."""

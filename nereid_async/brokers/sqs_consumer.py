@@ -20,6 +20,7 @@ from ..sqs.client import whole_seconds
 from ..sqs.task_queues import TaskQueues
 from ..throttled_log import ThrottledLog
 from .base import Delivery
+from .paused_queues import PausedQueues
 from .sqs_receiver import DEAD_LETTER, RECEIVE_TIMEOUT_S, SqsReceiver
 
 logger = logging.getLogger(__name__)
@@ -75,10 +76,13 @@ class SqsConsumer:
         task_queues: TaskQueues,
         settings: Settings,
         queues: Sequence[str],
+        paused: PausedQueues,
     ) -> None:
         self._queues = task_queues
         self._log = ThrottledLog(logger)
-        self.receivers = [SqsReceiver(self._queues, it, settings) for it in queues]
+        self.receivers = [
+            SqsReceiver(self._queues, it, settings, paused) for it in queues
+        ]
         self._acknowledged = Batcher(
             "acknowledgements",
             self._delete,

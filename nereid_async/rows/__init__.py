@@ -14,6 +14,7 @@ from .cancel import CancelRows
 from .claims import ClaimRows
 from .maintenance import MaintenanceRows
 from .outbox import OutboxRows
+from .queues import ALL_QUEUES, Pause, QueueRows, RunningTask
 from .records import CancelRequest, Claim, FailedAttempt, Row, Starts, UnsentRow
 from .requeue import RequeueRows
 from .resends import ResendRows
@@ -23,11 +24,14 @@ from .status import StatusRows
 from .unread import UnreadMessage, UnreadRows
 
 __all__ = [
+    "ALL_QUEUES",
     "CHANNEL",
     "CancelRequest",
     "Claim",
     "FailedAttempt",
+    "Pause",
     "Row",
+    "RunningTask",
     "Starts",
     "TaskRows",
     "UnreadMessage",
@@ -46,6 +50,7 @@ class TaskRows(
     UnreadRows,
     RequeueRows,
     CancelRows,
+    QueueRows,
 ):
     """The rows of one database. Thread-safe; survives a fork.
 

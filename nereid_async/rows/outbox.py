@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from trytond import backend
@@ -12,6 +12,7 @@ from ..limits import DELAY_MAX_S, SQS_DELAY_MAX_S
 from ..messages.outcome import Failure
 from ..messages.serialization import dumps
 from ..texts import storable
+from .queues import ALL_QUEUES
 from .records import Row, UnsentRow
 from .statements import CHANNEL, Statements, params
 
@@ -88,16 +89,26 @@ class OutboxRows(Statements):
             durable=False,
         )
 
-    def unsent(self, limit: int, min_age_s: float, horizon_s: float) -> list[UnsentRow]:
-        """Rows that should have been sent by now, the oldest first.
+    def unsent(
+        self,
+        limit: int,
+        min_age_s: float,
+        horizon_s: float,
+        paused: Collection[str] = (),
+    ) -> list[UnsentRow]:
+        """Rows that should have been sent by now: by priority, the oldest first.
 
         :param limit: number of rows, at most.
         :param min_age_s: how long the process that deferred a row is left to send it,
             in seconds.
         :param horizon_s: how long before its due time a row can be sent, in seconds.
+        :param paused: short names of queues to leave out, or ``*`` for all.
         """
         due_in_s = self._seconds_between("{now}", "due_at")
         late_s = self._seconds_between(_READY_AT, "{now}")
+        if ALL_QUEUES in paused:
+            return []
+        others = f"AND queue NOT IN ({params(paused)}) " if paused else ""
         with connections.autocommit(self.database) as cursor:
             self.execute(
                 cursor,
@@ -105,9 +116,9 @@ class OutboxRows(Statements):
                 "send_at IS NOT NULL FROM async_task "
                 "WHERE state = 'pending' AND due_at <= {later} "
                 "AND deferred_at <= {later} "
-                "AND (send_at IS NULL OR send_at <= {now}) "
+                f"AND (send_at IS NULL OR send_at <= {{now}}) {others}"
                 "ORDER BY priority, due_at LIMIT {p}",
-                [horizon_s, -min_age_s, limit],
+                [horizon_s, -min_age_s, *paused, limit],
             )
             return [
                 UnsentRow(

@@ -17,6 +17,7 @@ PACKAGE = Path(__file__).parents[2] / "nereid_async"
 LAYERS = """
 extension
 cli
+pausing
 module
 module.async_
 module.task
@@ -60,7 +61,7 @@ deferred_call
 brokers.sqs results.database results.memory results.sqs
 brokers.database brokers.memory brokers.sqs_consumer
 brokers.sqs_receiver brokers.sqs_sender
-brokers.base results.base
+brokers.base brokers.paused_queues results.base
 brokers results
 sqs.task_queues
 sqs.client sqs.queue_names
@@ -70,7 +71,7 @@ rows.database_identity
 rows
 rows.cancel rows.claims rows.maintenance rows.outbox rows.requeue rows.resends rows.runs
 rows.attempts
-rows.identity rows.status rows.unread
+rows.identity rows.queues rows.status rows.unread
 rows.statements
 rows.due rows.records
 current targets

@@ -13,6 +13,7 @@ from contextlib import suppress
 
 from ... import signals
 from ...brokers.base import OutgoingMessage, SendReport
+from ...brokers.paused_queues import LOOK_PAUSE_S
 from ...database import connections
 from ...errors import ConfigurationError, MessageError, NereidAsyncError, TransportError
 from ...messages.attributes import check as check_attributes
@@ -54,6 +55,8 @@ class Relay(threading.Thread):
         self._rows = rows
         self.resender = Resender(runtime, rows, self._send)
         self._look_at_s = 0.0
+        #: Queues whose rows wait for the end of a pause.
+        self._paused: frozenset[str] = frozenset()
         self._log = ThrottledLog(logger, TOLD_EVERY_S)
         self._stopping = threading.Event()
 
@@ -65,7 +68,9 @@ class Relay(threading.Thread):
         """Work in rounds until stopped."""
         while not self._stopping.is_set():
             self._guarded(self._go_round_if_locked)
-            self._stopping.wait(self._pause_s)
+            # The end of a pause must be noticed soon.
+            pause_s = LOOK_PAUSE_S if self._paused else self._pause_s
+            self._stopping.wait(min(pause_s, self._pause_s))
 
     def _go_round_if_locked(self) -> None:
         with connections.try_lock(self._runtime.database, "relay") as locked:
@@ -105,9 +110,13 @@ class Relay(threading.Thread):
             )
 
     def send_round(self, min_age_s: float) -> SendReport:
-        """Send up to 100 rows that have been unsent for ``min_age_s`` seconds."""
+        """Send up to 100 rows that have been unsent for ``min_age_s`` seconds.
+
+        Rows of paused queues wait.
+        """
         horizon_s = self._runtime.broker.max_delay_s or 0
-        unsent = self._rows.unsent(_ROWS_A_ROUND, min_age_s, horizon_s)
+        self._paused = self._rows.paused_queues()
+        unsent = self._rows.unsent(_ROWS_A_ROUND, min_age_s, horizon_s, self._paused)
         report = self._send(unsent)
         self._rows.mark_sent(report.confirmed)
         by_id = {row.id: row for row in unsent}

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from ...brokers.base import SendReport
+from ...brokers.paused_queues import PausedQueues
 from ...errors import AccessDenied, QueueMissing, TransportError
 from ...rows import TaskRows, UnsentRow
 from ...runtime import Runtime
@@ -40,17 +41,21 @@ class Resender:
     ) -> None:
         self._broker = runtime.broker
         self._rows = rows
+        self._paused = PausedQueues(rows)
         self._send = send
         self._log = ThrottledLog(logger, TOLD_EVERY_S)
 
     def look(self, interval_s: float) -> int:
         """Check each queue once, and return the number of tasks sent again.
 
+        Messages of paused queues wait in SQS, and are not lost.
+
         :param interval_s: how long a message may wait before it may count as lost.
         :raises TransportError: queue service or database are unreachable.
         """
         again = 0
-        for queue in self._rows.forgotten_queues(interval_s, _LEASE_OVER_S):
+        queues = self._rows.forgotten_queues(interval_s, _LEASE_OVER_S)
+        for queue in self._paused.without(queues):
             try:
                 again += self._look_at(queue, interval_s)
             except TransportError as error:

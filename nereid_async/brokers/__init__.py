@@ -1,3 +1,3 @@
-"""What carries messages: one module a broker."""
+"""Brokers, which carry messages; one module per broker."""
 
 from __future__ import annotations

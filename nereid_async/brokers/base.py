@@ -1,4 +1,4 @@
-"""What a broker is: it carries messages to workers, and knows nothing of tasks."""
+"""The interface of brokers, which carry messages and know nothing of tasks."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OutgoingMessage:
-    """A message on its way.
+    """A message that is to be sent.
 
     :ivar id: the task's uuid.
     :ivar queue: short name of the queue.
     :ivar text: the signed message.
-    :ivar delay_s: seconds before anybody may receive it.
-    :ivar attributes: SQS message attributes, as boto3 takes them.
+    :ivar delay_s: seconds before it may be received.
+    :ivar attributes: SQS message attributes, in the form of boto3.
     """
 
     id: str
@@ -33,10 +33,10 @@ class OutgoingMessage:
 
 @dataclass
 class SendReport:
-    """What became of messages that were to be sent.
+    """The outcome of sending messages.
 
-    :ivar confirmed: ids of those that the service has.
-    :ivar unsent: the others, each with the reason.
+    :ivar confirmed: ids of the messages that the service has confirmed.
+    :ivar unsent: the other messages, each with its error.
     """
 
     confirmed: list[str] = field(default_factory=list)
@@ -45,11 +45,14 @@ class SendReport:
     def refuse(
         self, messages: Iterable[OutgoingMessage], error: TransportError
     ) -> None:
-        """Note that these were not sent."""
+        """Note that messages were not sent."""
         self.unsent += [(message, error) for message in messages]
 
     def reasons(self) -> list[tuple[str, TransportError, list[OutgoingMessage]]]:
-        """What was not sent by queue and kind of error: one error of it, and all."""
+        """The unsent messages, grouped by queue and class of error.
+
+        :returns: for each group the queue, its first error, and its messages.
+        """
         found: dict[
             tuple[str, type], tuple[str, TransportError, list[OutgoingMessage]]
         ] = {}
@@ -61,17 +64,19 @@ class SendReport:
 
 @dataclass
 class Delivery:
-    """One handing-out of a message.
+    """One receive of a message.
 
-    :ivar text: the message as it came; nothing says yet that it is one of ours.
-    :ivar receipt: what the broker needs to know the delivery by.
+    :ivar text: the message, not verified yet.
+    :ivar receipt: identifies the delivery to the broker.
     :ivar queue: short name of the queue.
-    :ivar receive_count: how often it was handed out, this time included.
-    :ivar first_received_s: when it was first handed out, in seconds since 1970.
-    :ivar received_at_s: when it was handed out, as far as is known here: by the
-        monotonic clock.
-    :ivar dead_letter: what it bears if it was a dead letter of ours and moved back.
-    :ivar claim: the claim on its row, where the broker hands out claimed rows.
+    :ivar receive_count: number of receives of the message, including this one.
+    :ivar first_received_s: time of its first receive, in seconds since 1970; None if
+        unknown.
+    :ivar received_at_s: time of this receive by the monotonic clock; early rather than
+        late.
+    :ivar dead_letter: the token in a dead letter of ours that was redriven; None for
+        any other message.
+    :ivar claim: the claim of its row, if the broker delivers claimed rows.
     """
 
     text: str
@@ -85,105 +90,107 @@ class Delivery:
 
 
 class Receiver(Protocol):
-    """What one poller asks for messages, of one queue or of several."""
+    """Receives messages for one poller, from one queue or several."""
 
-    #: Tells it from the other receivers of its consumer, and names it in logs.
+    #: Unique name among the receivers of its consumer, also for logs.
     name: str
 
     def receive(self, limit: int, wait_s: float) -> list[Delivery]:
-        """Take up to ``limit`` messages, waiting up to ``wait_s`` for the first.
+        """Receive up to ``limit`` messages; wait up to ``wait_s`` s for the first one.
 
-        One thread at a time may call it.
+        Must not be called by two threads at the same time.
 
-        :raises TransportError: the service did not answer as it should.
+        :raises TransportError: the service is unreachable, or refuses.
         """
 
     def wake(self) -> None:
-        """End a :meth:`receive` that waits, if that can be done without loss."""
+        """End a waiting :meth:`receive`, if no message can be lost by that."""
 
 
 class Consumer(Protocol):
     """The receiving side of a process; its methods are thread-safe."""
 
-    #: Whether each receive costs money, also one that brings nothing.
+    #: Whether each receive costs money, also an empty one.
     polls_are_billed: bool
 
     @property
     def receivers(self) -> Sequence[Receiver]:
-        """What is to be asked, each at the same time as the others.
+        """The receivers, which are to be polled at the same time.
 
-        One a queue where a wait for messages is for one queue.
+        One per queue, if a receive is for one queue only.
         """
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
-        """Say that the outcome of these is durable: they need not come again.
+        """Remove messages from their queues, since their outcomes are durable.
 
-        May be passed on somewhat later; :meth:`close` does at the latest.
+        May be done somewhat later, by :meth:`close` at the latest.
         """
 
     def release(self, delivery: Delivery, delay_s: float) -> None:
-        """Let the message come again in ``delay_s`` seconds; 0 gives it back now.
+        """Let a message come again in ``delay_s`` seconds.
 
-        Sooner, if that is longer than :meth:`can_hide_s`.
+        Sooner, if that is longer than :meth:`release_max_s`.
         """
 
     def release_max_s(self, delivery: Delivery) -> float:
-        """The longest time for which the message can be hidden from now on."""
+        """The longest possible delay of :meth:`release`, in seconds."""
 
     def dead_letter(self, delivery: Delivery, reason: str, token: str | None) -> None:
-        """Put the message where an administrator finds it, out of the queue.
+        """Move a message to the dead letters, for administrators.
 
-        :param token: what :attr:`Delivery.dead_letter` has, should it be moved back.
-        :raises TransportUnavailable: not now; it comes again.
-        :raises TransportError: that cannot be done, and it is still in the queue.
+        :param reason: why, as text.
+        :param token: becomes :attr:`Delivery.dead_letter` if the message is redriven.
+        :raises TransportUnavailable: not possible now; the message comes again.
+        :raises TransportError: refused; the message is still in its queue.
         """
 
     def extend(self, deliveries: Sequence[Delivery], timeout_s: int) -> list[Delivery]:
-        """Hold these messages for ``timeout_s`` more seconds, counted from now.
+        """Extend the visibility timeouts of messages to ``timeout_s`` seconds from now.
 
-        :returns: those that it does not hold any more: somebody else may have them.
+        :returns: the deliveries whose messages others may have received.
+        :raises TransportError: the service is unreachable, or refuses.
         """
 
     def close(self) -> None:
-        """Let go of connections, those of the receivers included."""
+        """Close all connections, including those of the receivers."""
 
 
 class Broker(Protocol):
     """The sending side. Thread-safe; survives a fork."""
 
-    #: Longest delay the broker itself can hold, in seconds; None for any.
+    #: Longest delay of a message, in seconds; None for any.
     max_delay_s: float | None
 
     def check_queue(self, queue: str) -> None:
-        """Check the short name of a queue, when a call is deferred to it.
+        """Check the short name of a queue when a call is deferred to it.
 
-        :raises ConfigurationError: there can be no such queue.
+        :raises ConfigurationError: the broker cannot have such a queue.
         """
 
     def send(self, messages: Sequence[OutgoingMessage]) -> SendReport:
         """Send committed messages, in as few calls as the service allows.
 
-        What the service says is in the report: it raises nothing of that.
+        Errors of the service are in the report, not raised.
         """
 
     def backlog(self, queue: str) -> int:
-        """How many messages wait in the queue of that short name to be received.
+        """Number of messages that wait to be received in the queue with a short name.
 
-        :raises TransportError: the service does not tell.
+        :raises TransportError: the service is unreachable, or refuses.
         """
 
     def consumer(self, queues: Sequence[str]) -> Consumer:
-        """Start to receive from the queues of these short names."""
+        """Make a consumer of the queues with these short names."""
 
     def prepare(self, queues: Sequence[str]) -> None:
-        """Make, before a fork, what consumers of these queues can share.
+        """Load, before a fork, what the consumers of these queues can share.
 
-        :raises ConfigurationError: a queue is not there, and nothing will make it.
+        :raises ConfigurationError: a queue does not exist, and will not be created.
         :raises TransportError: the service could not be asked.
         """
 
     def warnings(self, queues: Sequence[str]) -> list[str]:
-        """What about these queues will make trouble; asked at a worker's start.
+        """Texts for the log about these queues, at the start of a worker.
 
         :raises ConfigurationError: a queue belongs to another database.
         :raises TransportError: the service could not be asked.

@@ -1,4 +1,4 @@
-"""The broker `database`: the rows are the messages, workers take them themselves."""
+"""The broker `database`: the rows are the messages, and workers claim them directly."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from .paused_queues import LOOK_PAUSE_S, PausedQueues
 
 _log = ThrottledLog(logging.getLogger(__name__))
 
-#: How often a SQLite file is looked at; PostgreSQL tells by itself.
+#: How often a SQLite file is read; PostgreSQL notifies.
 _POLL_PAUSE_S = 0.2
-#: What falls due now may be in the hands of another worker.
+#: Shortest wait: a row that is due now may be locked by another worker's claim.
 _SHORTEST_PAUSE_S = 0.02
-#: How often it is looked for tasks whose worker has died, or that were sent to SQS.
+#: How often to look for tasks whose lease is over, or that were sent to SQS.
 _EXPIRED_PAUSE_S = 5.0
-#: How many of the latter are seen to at a time.
+#: Rows sent to SQS that are reset at a time, at most.
 _ROWS_TAKEN_BACK = 10_000
 
 
 class DatabaseBroker:
-    """Sends nothing: the commit that wrote the rows has sent them.
+    """Sends nothing: rows are sent by the commit that writes them.
 
-    :param lease_s: how long a claim holds before its task starts, in seconds.
-    :param web: whether workers made from here take tasks that need the web app.
+    :param lease_s: length of the lease of a claim, in seconds.
+    :param web: whether its consumers claim tasks that need the web app.
     """
 
     max_delay_s: float | None = None
@@ -45,32 +45,32 @@ class DatabaseBroker:
         self._web = web
 
     def check_queue(self, queue: str) -> None:
-        """Any will do: a queue is but a column."""
+        """Accept any name: a queue is only a column."""
 
     def send(self, messages: Sequence[OutgoingMessage]) -> SendReport:
-        """Nothing to do; see :class:`.base.Broker`."""
+        """Do nothing, and confirm all; see :class:`.base.Broker`."""
         return SendReport([message.id for message in messages])
 
     def backlog(self, queue: str) -> int:
-        """None: what waits is in the rows."""
+        """Return 0: there are no messages besides rows."""
         return 0
 
     def consumer(self, queues: Sequence[str]) -> DatabaseConsumer:
-        """Start to take rows."""
+        """Make a consumer; see :class:`.base.Broker`."""
         return DatabaseConsumer(
             DatabaseReceiver(self._rows, queues, self._lease_s, self._web)
         )
 
     def prepare(self, queues: Sequence[str]) -> None:
-        """Nothing to do; see :class:`.base.Broker`."""
+        """Do nothing; see :class:`.base.Broker`."""
 
     def warnings(self, queues: Sequence[str]) -> list[str]:
-        """None: a queue is but a column."""
+        """Return nothing: a queue is only a column."""
         return []
 
 
 class DatabaseReceiver:
-    """Claims due rows, of all its queues at once."""
+    """Claims due rows of all its queues at once."""
 
     def __init__(
         self, rows: TaskRows, queues: Sequence[str], lease_s: float, web: bool
@@ -85,11 +85,11 @@ class DatabaseReceiver:
         self._alarm = _alarm(rows.database)
 
     def receive(self, limit: int, wait_s: float) -> list[Delivery]:
-        """Claim rows, waiting for the first to fall due."""
+        """Claim rows, waiting until the first is due; see :class:`.base.Receiver`."""
         try:
             return self._receive(limit, time.monotonic() + wait_s)
         except DatabaseUnavailable:
-            # Nobody could give signs of life: first they get the time to.
+            # Nobody could send heartbeats: give workers time to, before any lease ends.
             self._expired_at_s = time.monotonic() + _EXPIRED_PAUSE_S
             raise
 
@@ -103,7 +103,7 @@ class DatabaseReceiver:
                     Delivery(c.text, c.token, c.queue, c.attempt + 1, claim=c)
                     for c in claims
                 ]
-            # Another worker may die meanwhile.
+            # Not past the next look for leases that are over.
             left_s = min(left_s, max(0.0, self._expired_at_s - time.monotonic()))
             left_s = min(left_s, self._next_look_s(queues))
             with translated(self._rows.database):
@@ -134,7 +134,7 @@ class DatabaseReceiver:
         return self._rows.claim_due(queues, limit, self._lease_s, self._web)
 
     def _take_back_sent(self) -> None:
-        """See to what was sent to SQS: by settings that have changed since."""
+        """Run rows that were sent to SQS, before the settings were changed."""
         number = self._rows.take_back_sent(_ROWS_TAKEN_BACK)
         if number:
             _log.warning(
@@ -147,16 +147,16 @@ class DatabaseReceiver:
             )
 
     def wake(self) -> None:
-        """End a wait."""
+        """End a wait; see :class:`.base.Receiver`."""
         self._alarm.set()
 
     def close(self) -> None:
-        """Let go of the listening connection."""
+        """Close the listening connection."""
         self._alarm.close()
 
 
 class DatabaseConsumer:
-    """What becomes of a row is written by its run: there is little to do."""
+    """Has little to do: the run of a task writes its row."""
 
     polls_are_billed = False
 
@@ -165,37 +165,37 @@ class DatabaseConsumer:
         self.receivers = [receiver]
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
-        """Nothing to do: the outcome is in the row."""
+        """Do nothing: the outcome is in the row."""
 
     def release(self, delivery: Delivery, delay_s: float) -> None:
-        """Nothing to do: the row's due time hides it."""
+        """Do nothing: the delay is the row's due time."""
 
     def release_max_s(self, delivery: Delivery) -> float:
-        """Any time: see :meth:`release`."""
+        """Return infinity: see :meth:`release`."""
         return float("inf")
 
     def dead_letter(self, delivery: Delivery, reason: str, token: str | None) -> None:
-        """Nothing to do: a failed row is the dead letter."""
+        """Do nothing: the failed row is the dead letter."""
 
     def extend(self, deliveries: Sequence[Delivery], timeout_s: int) -> list[Delivery]:
-        """Nothing to do: the lease is in the row."""
+        """Do nothing: the lease is in the row."""
         return []
 
     def close(self) -> None:
-        """Let go of the receiver's connection."""
+        """Close the receiver's connection."""
         self._receiver.close()
 
 
 class _Alarm(Wakeup):
-    """Ends the waits of this process only."""
+    """Waits on SQLite: for a short time, since other processes cannot notify."""
 
     def wait(self, timeout_s: float, *others: Any) -> bool:
-        # Looking is cheap, and nothing tells that another process has written.
+        # Reading the file is cheap.
         return super().wait(min(timeout_s, _POLL_PAUSE_S), *others)
 
 
 class _ListeningAlarm(Wakeup):
-    """Waits for PostgreSQL's NOTIFY besides."""
+    """Waits on PostgreSQL: ends also at a NOTIFY."""
 
     def __init__(self, database_name: str) -> None:
         super().__init__()
@@ -207,23 +207,23 @@ class _ListeningAlarm(Wakeup):
             if self._connection is None:
                 self._connection = connection_pool.connect(self._database)
                 self._connection.cursor().execute(f'LISTEN "{CHANNEL}"')
-                # What was announced before is not told: look again at once.
+                # Earlier notifications are not delivered: look at the rows at once.
                 return False
             rung = super().wait(timeout_s, self._connection, *others)
             self._connection.poll()
             self._connection.notifies.clear()
             return rung
         except Exception:
-            self._let_go()
+            self._disconnect()
             raise
 
-    def _let_go(self) -> None:
+    def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection_pool.disconnect(self._database, connection)
 
     def close(self) -> None:
-        self._let_go()
+        self._disconnect()
         super().close()
 
 

@@ -1,4 +1,4 @@
-"""The broker `memory`: for tests, ours and our users'. No process but this one."""
+"""The broker `memory`, for tests in one process: ours, and those of applications."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Sequence
 
+from ..settings import Settings
 from .base import Delivery, OutgoingMessage, SendReport
 
 
@@ -17,24 +18,27 @@ class _Held:
 
 
 class MemoryBroker:
-    """Queues in memory, with visibility and receive counts as SQS has them.
+    """Queues in memory, with visibility timeouts and receive counts as in SQS.
 
+    :param visibility_timeout_s: visibility timeout of a receive, in seconds.
     :ivar dead_letters: dead letters, with their reasons.
     """
 
     max_delay_s: float | None = None
 
-    def __init__(self, visibility_timeout_s: float = 60) -> None:
+    def __init__(
+        self, visibility_timeout_s: float = Settings.visibility_timeout
+    ) -> None:
         self._visibility_timeout_s = visibility_timeout_s
         self._changed = threading.Condition()
         self._queues: dict[str, list[_Held]] = {}
         self.dead_letters: list[tuple[Delivery, str]] = []
 
     def check_queue(self, queue: str) -> None:
-        """Any will do."""
+        """Accept any name; see :class:`.base.Broker`."""
 
     def send(self, messages: Sequence[OutgoingMessage]) -> SendReport:
-        """Keep messages; see :class:`.base.Broker`."""
+        """Store messages; see :class:`.base.Broker`."""
         with self._changed:
             for message in messages:
                 held = _Held(message, time.monotonic() + message.delay_s)
@@ -43,26 +47,26 @@ class MemoryBroker:
         return SendReport([message.id for message in messages])
 
     def backlog(self, queue: str) -> int:
-        """Count what is visible; see :class:`.base.Broker`."""
+        """Number of visible messages; see :class:`.base.Broker`."""
         now_s = time.monotonic()
         with self._changed:
             held = self._queues.get(queue, [])
             return sum(it.visible_at_s <= now_s for it in held)
 
     def waiting(self, queue: str) -> list[OutgoingMessage]:
-        """What has been sent to a queue and not been acknowledged."""
+        """The messages of a queue that are not acknowledged."""
         with self._changed:
             return [held.outgoing for held in self._queues.get(queue, [])]
 
     def consumer(self, queues: Sequence[str]) -> MemoryConsumer:
-        """Start to receive."""
+        """Make a consumer; see :class:`.base.Broker`."""
         return MemoryConsumer(self, queues)
 
     def prepare(self, queues: Sequence[str]) -> None:
-        """Nothing to do; see :class:`.base.Broker`."""
+        """Do nothing; see :class:`.base.Broker`."""
 
     def warnings(self, queues: Sequence[str]) -> list[str]:
-        """None: nobody else sees to these queues."""
+        """Return nothing; see :class:`.base.Broker`."""
         return []
 
     def _take(self, queues: Sequence[str], limit: int) -> list[Delivery]:
@@ -88,7 +92,7 @@ class MemoryReceiver:
         self._queues = list(queues)
 
     def receive(self, limit: int, wait_s: float) -> list[Delivery]:
-        """Take what is visible, waiting for it."""
+        """Receive visible messages; see :class:`.base.Receiver`."""
         broker = self._broker
         deadline_s = time.monotonic() + wait_s
         with broker._changed:
@@ -100,11 +104,11 @@ class MemoryReceiver:
                 broker._changed.wait(min(left_s, 0.05))
 
     def wake(self) -> None:
-        """Nothing to do: waits are short."""
+        """Do nothing: waits are short."""
 
 
 class MemoryConsumer:
-    """Sees to messages of a :class:`MemoryBroker`."""
+    """Settles messages of a :class:`MemoryBroker`."""
 
     polls_are_billed = False
 
@@ -113,7 +117,7 @@ class MemoryConsumer:
         self.receivers = [MemoryReceiver(broker, queues)]
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
-        """Drop messages."""
+        """Remove messages."""
         with self._broker._changed:
             for delivery in deliveries:
                 held = self._broker._queues.get(delivery.queue, [])
@@ -127,19 +131,19 @@ class MemoryConsumer:
             self._broker._changed.notify_all()
 
     def release_max_s(self, delivery: Delivery) -> float:
-        """Any time."""
+        """Return infinity."""
         return float("inf")
 
     def dead_letter(self, delivery: Delivery, reason: str, token: str | None) -> None:
-        """Keep a message apart."""
+        """Move a message to :attr:`MemoryBroker.dead_letters`."""
         self._broker.dead_letters.append((delivery, reason))
         self.acknowledge([delivery])
 
     def extend(self, deliveries: Sequence[Delivery], timeout_s: int) -> list[Delivery]:
-        """Hold messages longer."""
+        """Extend the visibility timeouts of messages."""
         for delivery in deliveries:
             self.release(delivery, timeout_s)
         return []
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Do nothing: there are no connections."""

@@ -20,11 +20,11 @@ from .sqs_sender import SqsSender
 
 
 class SqsBroker:
-    """Sends in batches. Thread-safe; survives a fork.
+    """Sends to SQS in batches. Thread-safe; survives a fork.
 
-    :param database: the database's name, part of the queues' names.
-    :param identity: what the queues are tagged with, if at all.
-    :param rows: where pauses are; None without an outbox.
+    :param database: name of the database, part of the queues' names.
+    :param identity: identity that new queues are tagged with; None for no tags.
+    :param rows: has the pauses of queues; None without an outbox.
     """
 
     max_delay_s: float | None = SQS_DELAY_MAX_S
@@ -40,15 +40,15 @@ class SqsBroker:
         self._rows = rows
         self._identity = identity
         self._names = QueueNames(database, settings)
-        # One attempt with a short time-out: a request waits for it, and a row that
-        # could not be sent is sent later. Without rows a second attempt is worth it.
+        # One attempt with a short timeout, since a request waits for it, and the relay
+        # sends the row later. Without rows, up to three attempts.
         sqs = Sqs(settings, settings.send_timeout, 1 if settings.outbox else 3)
         self._queues = self._task_queues(sqs)
         self._sender = SqsSender(self._queues, insists=not settings.outbox)
         self._receiving = Sqs(settings, RECEIVE_TIMEOUT_S, attempts=3)
 
     def check_queue(self, queue: str) -> None:
-        """SQS takes so many characters; see :class:`.base.Broker`."""
+        """Check the length of the full name; see :class:`.base.Broker`."""
         self._names.dead(queue)
 
     def send(self, messages: Sequence[OutgoingMessage]) -> SendReport:
@@ -56,17 +56,17 @@ class SqsBroker:
         return self._sender.send(messages)
 
     def backlog(self, queue: str) -> int:
-        """How many messages are visible; see :class:`.base.Broker`."""
+        """Number of visible messages; see :class:`.base.Broker`."""
         return self._queues.backlog(queue)
 
     def consumer(self, queues: Sequence[str]) -> SqsConsumer:
-        """Start to receive; creates the queues that are missing."""
+        """Make a consumer, which creates missing queues; see :class:`.base.Broker`."""
         task_queues = self._task_queues(self._receiving)
         paused = PausedQueues(self._rows)
         return SqsConsumer(task_queues, self._settings, queues, paused)
 
     def prepare(self, queues: Sequence[str]) -> None:
-        """Find the queues, with a client that consumers share as it is then."""
+        """Find the queues with the client that consumers share after the fork."""
         task_queues = self._task_queues(self._receiving)
         for queue in queues:
             try:
@@ -74,17 +74,17 @@ class SqsBroker:
             except CredentialsRefused:
                 continue
             except (QueueMissing, AccessDenied) as error:
-                # What may come about is told by the consumers, again and again.
+                # Otherwise the consumers log it, until it is mended.
                 if self._settings.sqs_queue_owner:
                     raise ConfigurationError(str(error)) from error
         self._receiving.close()
 
     def warnings(self, queues: Sequence[str]) -> list[str]:
-        """Redrive policies that would take messages from their workers.
+        """Texts about redrive policies that would dead-letter messages too early.
 
         :raises ConfigurationError: a queue belongs to another database.
         """
-        # With a client of its own: what a process has used it cannot hand on.
+        # With a client of its own: a used one cannot be shared after a fork.
         sqs = Sqs(self._settings, self._settings.send_timeout, attempts=1)
         asked = self._task_queues(sqs)
         for queue in queues:

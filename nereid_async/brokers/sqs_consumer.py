@@ -1,4 +1,4 @@
-"""What becomes of the messages received from Amazon SQS."""
+"""Settles messages of Amazon SQS: deletes, releases, dead-letters and extends them."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from .paused_queues import PausedQueues
 from .sqs_receiver import DEAD_LETTER, RECEIVE_TIMEOUT_S, SqsReceiver
 
 logger = logging.getLogger(__name__)
-#: One line a message.
+#: For warnings that are logged once per message.
 _once = ThrottledLog(logger, interval_s=SQS_VISIBILITY_MAX_S)
 
-#: For how long acknowledgements are collected into one call.
+#: How long acknowledgements are collected into one call.
 _DELETE_PAUSE_S = 0.2
-#: Enough to tell what happened; the rest is in the row and the log.
+#: Length of the reason in a dead letter; the row and the log have all of it.
 _REASON_MAX_BYTES = 1_000
 _NO_ROW = "-"
 
 
 def _left_s(delivery: Delivery) -> int:
-    """For how long it can still be hidden: 12 hours count from the receipt.
+    """Seconds for which a message can still be hidden, of 12 hours from its receive.
 
-    That may be as much earlier than it was known here as a call may take.
+    The receive may be earlier than noted here by the longest time that a call takes.
     """
     held_s = time.monotonic() - delivery.received_at_s
     return max(0, int(SQS_VISIBILITY_MAX_S - RECEIVE_TIMEOUT_S - held_s))
@@ -46,7 +46,7 @@ def _left_s(delivery: Delivery) -> int:
 def _facts(
     delivery: Delivery, reason: str, token: str | None
 ) -> dict[str, dict[str, str]]:
-    """What is told of a dead letter, as far as there is room beside it."""
+    """The message attributes of a dead letter, as far as they fit beside its text."""
     room_bytes = SQS_MESSAGE_MAX_BYTES - len(delivery.text.encode())
     facts: dict[str, dict[str, str]] = {}
     for name, text in ((DEAD_LETTER, token or _NO_ROW), ("reason", reason)):
@@ -57,7 +57,7 @@ def _facts(
 
 
 def _batches(deliveries: Sequence[Delivery]) -> Iterator[tuple[str, list[Delivery]]]:
-    """Deliveries of one queue each, as many as go into a call."""
+    """Batches of deliveries for one call each, with their queue."""
     by_queue: dict[str, list[Delivery]] = {}
     for delivery in deliveries:
         by_queue.setdefault(delivery.queue, []).append(delivery)
@@ -67,7 +67,7 @@ def _batches(deliveries: Sequence[Delivery]) -> Iterator[tuple[str, list[Deliver
 
 
 class SqsConsumer:
-    """Deletes, hides and holds messages of a few queues. Thread-safe."""
+    """Settles the messages of a few queues. Thread-safe."""
 
     polls_are_billed = True
 
@@ -87,12 +87,12 @@ class SqsConsumer:
             "acknowledgements",
             self._delete,
             _DELETE_PAUSE_S,
-            # Without rows a message that comes again runs again.
+            # Without rows at once: a message that comes again would run again.
             SQS_BATCH_MAX_ENTRIES if settings.outbox else 1,
         )
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
-        """Delete messages soon, ten a call."""
+        """Delete messages soon, up to ten per call."""
         self._acknowledged.add(deliveries)
 
     def _delete(self, deliveries: list[Delivery]) -> None:
@@ -119,7 +119,7 @@ class SqsConsumer:
             )
 
     def release(self, delivery: Delivery, delay_s: float) -> None:
-        """Change the message's visibility in place: its receive count stays true."""
+        """Change the visibility timeout, which keeps the message's receive count."""
         try:
             self._queues.call(
                 "change_message_visibility",
@@ -132,7 +132,7 @@ class SqsConsumer:
             logger.info("message of %s not hidden: %s", delivery.queue, error)
 
     def release_max_s(self, delivery: Delivery) -> float:
-        """What is left of the 12 hours for which SQS hides a message in all."""
+        """The rest of the 12 hours for which SQS can hide a message after a receive."""
         return _left_s(delivery)
 
     def dead_letter(self, delivery: Delivery, reason: str, token: str | None) -> None:
@@ -146,7 +146,7 @@ class SqsConsumer:
         self.acknowledge([delivery])
 
     def extend(self, deliveries: Sequence[Delivery], timeout_s: int) -> list[Delivery]:
-        """Change the visibility of messages, ten a call, for 12 hours in all."""
+        """Extend visibility timeouts, up to ten per call, and to 12 hours in all."""
         lost = [delivery for delivery in deliveries if not _left_s(delivery)]
         for delivery in lost:
             _once.warning(
@@ -187,5 +187,5 @@ class SqsConsumer:
         return [deliveries[int(entry["Id"])] for entry in failed]
 
     def close(self) -> None:
-        """Delete what is acknowledged; boto3 closes its connections by itself."""
+        """Delete acknowledged messages; boto3 closes its connections by itself."""
         self._acknowledged.close()

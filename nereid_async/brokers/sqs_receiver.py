@@ -1,4 +1,4 @@
-"""Receiving from a queue of Amazon SQS."""
+"""Receives from a queue of Amazon SQS."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ logger = logging.getLogger(__name__)
 
 #: Read timeout of a receive: the longest poll, and time for the answer.
 RECEIVE_TIMEOUT_S = SQS_LONG_POLL_MAX_S + 10.0
-#: The attribute that tells a dead letter of ours, which AWS has moved back, from a
-#: message that is new.
+#: Message attribute of our dead letters, by which a redriven one is recognised.
 DEAD_LETTER = "nereid_async.dead_letter"
-#: How soon it is looked again whether a queue is still paused.
+#: How often it is checked whether a queue is still paused.
 _PAUSED_WAIT_S = 0.5
 
 
 class SqsReceiver:
-    """Receives from one queue: a long poll is for one.
+    """Receives from one queue: a long poll of SQS is for one.
 
-    While the queue is paused, it brings nothing, and SQS is not called.
+    While the queue is paused, it returns nothing, and SQS is not called.
 
-    :param queue: its short name.
+    :param queue: short name of the queue.
+    :param paused: tells which queues are paused.
     """
 
     def __init__(
@@ -65,12 +65,12 @@ class SqsReceiver:
             ],
             MessageAttributeNames=[DEAD_LETTER],
         )
-        # SQS does not wait for longer; a process that was stopped hears of it later.
+        # SQS has answered by then; a stopped process (SIGSTOP) reads the answer later.
         received_at_s = min(time.monotonic(), asked_at_s + wait_s)
         messages = answer.get("Messages", [])
         if messages and self._is_paused:
-            # Since the poll began, which may be a while ago.
-            self._give_back(messages)
+            # Paused during the long poll.
+            self._release(messages)
             return []
         return [_delivery(self.name, it, received_at_s) for it in messages]
 
@@ -78,7 +78,7 @@ class SqsReceiver:
     def _is_paused(self) -> bool:
         return not self._paused.without([self.name])
 
-    def _give_back(self, messages: Sequence[dict[str, Any]]) -> None:
+    def _release(self, messages: Sequence[dict[str, Any]]) -> None:
         """Make messages visible again. If that fails, they are after a while."""
         entries = [
             {
@@ -95,11 +95,11 @@ class SqsReceiver:
             logger.info("messages of paused queue %s stay hidden: %s", self.name, error)
 
     def wake(self) -> None:
-        """Nothing: a long poll that is given up may strand what it receives."""
+        """Do nothing: messages may be lost in the answer to an aborted long poll."""
 
 
 def _whole(wait_s: float) -> int:
-    # A part of a second is a wait: of 0 s, it would be made again and again.
+    # At least 1 s for any wait: with 0 s it would become a busy loop.
     return max(int(wait_s), 1) if wait_s > 0 else 0
 
 

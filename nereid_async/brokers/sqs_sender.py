@@ -1,4 +1,4 @@
-"""Sending to Amazon SQS: in batches, in which a bad message hurts itself only."""
+"""Sends to Amazon SQS in batches; a bad message does not affect the others."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from ..sqs.client import whole_seconds
 from ..sqs.task_queues import TaskQueues
 from .base import OutgoingMessage, SendReport
 
-#: What fails inside an answer of 200 is tried once more.
+#: Messages that fail in an answer of status 200 are sent once more.
 _ROUNDS = 2
 
 
 class SqsSender:
     """Sends in batches. Thread-safe; survives a fork.
 
-    :param insists: whether every batch is tried, whatever was said before it: without
-        rows what is not sent is lost.
+    :param insists: whether to try each batch in spite of earlier failures: without
+        rows, messages that are not sent are lost.
     """
 
     def __init__(self, queues: TaskQueues, *, insists: bool) -> None:
@@ -43,8 +43,8 @@ class SqsSender:
     def send(self, messages: Sequence[OutgoingMessage]) -> SendReport:
         """Send in as few calls as SQS allows; see :class:`.base.Broker`.
 
-        Of a service that does not answer one call is waited for, and of a queue that
-        is refused one batch is tried.
+        After a failure of the service, no further batch is tried; after one of a queue,
+        no further batch of that queue.
         """
         report = SendReport()
         failures: list[tuple[str, TransportError]] = []
@@ -68,7 +68,7 @@ class SqsSender:
     def _try(
         self, queue: str, batch: Sequence[OutgoingMessage], report: SendReport
     ) -> TransportError | None:
-        """Send a batch; returns why none of it was sent, which is not reported yet."""
+        """Send a batch; return the error if none of it was sent. It is not reported."""
         try:
             self._send(queue, batch, report)
         except TransportError as error:
@@ -80,9 +80,9 @@ class SqsSender:
     def _send(
         self, queue: str, batch: Sequence[OutgoingMessage], report: SendReport
     ) -> None:
-        """Send a batch, and report what is said of its messages.
+        """Send a batch, and report the outcome of each message.
 
-        :raises TransportError: of the queue, or the service: none was sent.
+        :raises TransportError: queue or service have failed: none was sent.
         """
         waiting = {str(i): message for i, message in enumerate(batch)}
         failed: dict[str, dict[str, Any]] = {}
@@ -107,7 +107,7 @@ class SqsSender:
         error: RequestRefused,
         report: SendReport,
     ) -> None:
-        """Find out which message of a batch it was that is refused."""
+        """Send the messages of a refused batch one by one, since one of them is bad."""
         if len(batch) == 1:
             report.refuse(batch, error)
             return
@@ -123,12 +123,12 @@ class SqsSender:
         try:
             return self._queues.call("send_message_batch", queue, Entries=entries)
         except ConfigurationError as error:
-            # A name that SQS does not take.
+            # The queue's name is not valid in SQS.
             raise QueueMissing(str(error)) from error
         except NereidAsyncError:
             raise
         except Exception as error:
-            # boto3 stumbles over one of them.
+            # boto3 cannot encode one of the messages.
             raise RequestRefused(f"{type(error).__name__}: {error}") from error
 
 
@@ -162,7 +162,7 @@ def _entry(key: str, message: OutgoingMessage) -> dict[str, Any]:
 
 
 def _refusal(message: OutgoingMessage, entry: dict[str, Any]) -> TransportError:
-    """What SQS says of one message in an answer of 200."""
+    """The error of one message in an answer of status 200."""
     text = f"SQS did not take the message: {entry.get('Code', 'it does not say why')}"
     if entry.get("Message"):
         text += f": {entry['Message']}"

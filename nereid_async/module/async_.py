@@ -1,4 +1,4 @@
-"""``async.async``: the API of the old module, on the new ground."""
+"""``async.async``: the API of the old module."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from nereid_async.deferral import TaskOptions, defer_call
 from nereid_async.errors import DeferralError
 from nereid_async.result import AsyncResult
 from nereid_async.runtime import current
+from nereid_async.settings import Settings
 from nereid_async.targets import KINDS, is_task, method_target, owner_of
 from nereid_async.task import keep_deferrable
 
@@ -19,10 +20,13 @@ __all__ = ["Async", "AsyncResult", "ResultOptions"]
 
 
 class ResultOptions(NamedTuple):
-    """What becomes of a result; ``visibility_timeout`` in seconds."""
+    """Options of a deferral, as in the old module; see :class:`.deferral.TaskOptions`.
+
+    :ivar visibility_timeout: in seconds.
+    """
 
     ignore_result: bool = True
-    visibility_timeout: int = 60
+    visibility_timeout: int = Settings.visibility_timeout
 
 
 class Async(ModelView):
@@ -42,17 +46,17 @@ class Async(ModelView):
         attributes: dict[str, Any] | None = None,
         result_options: ResultOptions | None = None,
     ) -> AsyncResult:
-        """Ask for the call of a method, decorated or not, after the commit.
+        """Defer a call of a method, decorated or not, until the commit.
 
         :param method: its name, or the method.
         :param model: Tryton name of its class, or the class.
         :param instance: saved record to call it on, in place of the model.
         :param args: positional arguments.
         :param kwargs: keyword arguments.
-        :param delay_seconds: how long it waits from the commit on.
-        :param attributes: SQS message attributes, as boto3 takes them.
-        :param result_options: what becomes of the result; dropped if not given.
-        :raises DeferralError: no model, or only decorated methods are allowed here.
+        :param delay_seconds: seconds that it waits after the commit.
+        :param attributes: SQS message attributes, in the form of boto3.
+        :param result_options: options of the result; None drops the result.
+        :raises DeferralError: no model is given, or only decorated methods are allowed.
 
         Otherwise as :meth:`nereid_async.task.Deferrable.defer`.
         """

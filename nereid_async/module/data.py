@@ -1,4 +1,4 @@
-"""Arguments and results of tasks, for those who may see them in the client."""
+"""Arguments and results of tasks, decoded for the Tryton client."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from nereid_async.runtime import current
 
 
 def arguments(task: Any) -> Any:
-    """Of a row of ``async.task``.
+    """The arguments of a task.
 
-    :raises NereidAsyncError: they cannot be read here.
+    :param task: row of ``async.task``.
+    :raises NereidAsyncError: they cannot be decoded here.
     """
     message = current().codec.decode(task.message)
     return {"args": message.args, "kwargs": message.kwargs}
 
 
 def returned(task: Any) -> Any:
-    """What the task has given back, if it is kept.
+    """The result of a task; None if it is not kept.
 
-    :raises NereidAsyncError: it cannot be read here.
+    :param task: row of ``async.task``.
+    :raises NereidAsyncError: it cannot be decoded here.
     """
     if task.result is None:
         return None
@@ -31,7 +33,10 @@ def returned(task: Any) -> Any:
 
 
 def shown(read: Callable[[Any], Any], task: Any) -> str:
-    """As text; what keeps it from being read, where it cannot be."""
+    """A value of a task as JSON text; the error's text if it cannot be decoded.
+
+    :param read: reads the value of a row.
+    """
     try:
         value = read(task)
     except NereidAsyncError as error:

@@ -1,4 +1,4 @@
-"""Indexes that Tryton's own definitions do not know."""
+"""Creates indexes that Tryton's own definitions cannot express."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from trytond.transaction import Transaction
 
 
 def create_indexes(*statements: str) -> None:
-    """Run statements that make or drop indexes; at the update of the module.
+    """Execute statements that create or drop indexes, at an update of the module.
 
-    Tryton's own index definitions know no unique index, and no partial one on SQLite.
-    The names keep clear of those that trytond drops as its own.
+    Tryton's own definitions have no unique indexes, and no partial ones on SQLite. The
+    names must differ from those that trytond drops as its own.
     """
     cursor = Transaction().connection.cursor()
     for statement in statements:

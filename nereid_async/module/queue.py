@@ -1,6 +1,6 @@
-"""The table ``async.queue``: queues of which something was set, such as a pause.
+"""The table ``async.queue``: queues with settings, such as a pause.
 
-A queue needs no row here: it is but a name that tasks have.
+A queue needs no row here: it is only a name in tasks.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""The tables: ``async.task``, one row a deferred call, and what stands beside it.
+"""The tables: ``async.task``, with one row per deferred call, and those beside it.
 
-``async.task`` and ``async.run`` are two because trytond runs PostgreSQL at REPEATABLE
-READ: the last statement of a task's own transaction updates its row in ``async.task``,
-and that fails if anybody touched it after the transaction began. What changes while a
-task runs (lease, heartbeat, progress) therefore lives in ``async.run``.
-``async.attempt`` keeps what went wrong, a row a failed attempt.
+``async.task`` and ``async.run`` are two tables because trytond runs PostgreSQL at
+REPEATABLE READ: the last statement of a task's own transaction updates its row in
+``async.task``, which fails if another transaction has changed the row meanwhile. So
+what changes while a task runs (lease, progress) is in ``async.run``.
+``async.attempt`` has one row per failed attempt.
 
-The rows are written and moved on by :mod:`nereid_async.rows`, in SQL; these classes
-create the tables and show them to an administrator.
+:mod:`nereid_async.rows` writes the rows, in SQL; these classes create the tables and
+show them to administrators.
 """
 
 from __future__ import annotations

@@ -1,3 +1,3 @@
-"""Where replies wait: one module a place."""
+"""Result stores; one module per store."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a result store is: it keeps the answer until its owner has it."""
+"""The interface of result stores, which keep outcomes for their owners."""
 
 from __future__ import annotations
 
@@ -8,35 +8,38 @@ from ..messages.outcome import Outcome, Status
 
 
 class ResultStore(Protocol):
-    """Thread-safe; survives a fork; every look is through its own connection."""
+    """Keeps outcomes; reads on connections of its own. Thread-safe; survives a fork."""
 
-    #: Whether the owner should acknowledge: a waiting reply costs money.
+    #: Whether owners should acknowledge results, since each stored one costs money.
     needs_acknowledgement: bool
 
     def put(self, task_id: str, outcome: Outcome) -> None:
-        """Keep the outcome of a task; called by the worker after the commit.
+        """Store the outcome of a task; called by the worker after the commit.
 
-        :raises TransportError: it could not be kept.
+        :raises TransportError: the store is unreachable, or refuses.
         """
 
     def look(self, task_id: str) -> Status | None:
-        """Tell where a task stands, without consuming anything.
+        """Read the status of a task, without consuming its outcome.
 
-        :returns: None where no such task is known.
-        :raises TransportError: the store cannot be reached.
+        :returns: None if there is no such task.
+        :raises TransportError: the store is unreachable.
         """
 
     def reap(self) -> int:
-        """Remove what waits for nobody any more; returns how much.
+        """Remove expired outcomes; return their number.
 
-        :raises TransportError: the store cannot be reached.
+        :raises TransportError: the store is unreachable.
         """
 
     def withdraw(self, task_id: str) -> None:
-        """Remove what an earlier run has told: the task runs again.
+        """Remove the outcome of an earlier run, since the task runs again.
 
-        :raises TransportError: that cannot be done now; :meth:`look` heeds the row.
+        :raises TransportError: not possible now; :meth:`look` prefers the row anyway.
         """
 
     def delete(self, task_id: str) -> None:
-        """Remove the outcome: its owner has it."""
+        """Remove the outcome, since its owner has it.
+
+        :raises TransportError: the store is unreachable, or refuses.
+        """

@@ -7,7 +7,7 @@ from ..rows import TaskRows
 
 
 class DatabaseResults:
-    """Reads what the finishing run has written. Thread-safe; survives a fork."""
+    """Reads outcomes from rows, where runs have written them. Thread-safe."""
 
     needs_acknowledgement = False
 
@@ -15,19 +15,19 @@ class DatabaseResults:
         self._rows = rows
 
     def put(self, task_id: str, outcome: Outcome) -> None:
-        """Nothing to do: it was committed with the task."""
+        """Do nothing: the outcome was committed with the task."""
 
     def look(self, task_id: str) -> Status | None:
-        """One read."""
+        """Read the row; see :class:`.base.ResultStore`."""
         return self._rows.status(task_id)
 
     def reap(self) -> int:
-        """Nothing to do: results go with the rows."""
+        """Return 0: the reaper removes results with :meth:`.rows.TaskRows.reap`."""
         return 0
 
     def withdraw(self, task_id: str) -> None:
-        """Nothing to do: it went when the row was set back."""
+        """Do nothing: requeuing the row has removed the outcome."""
 
     def delete(self, task_id: str) -> None:
-        """Drop the value; the row keeps the state."""
+        """Remove the value; the row keeps the state."""
         self._rows.acknowledge(task_id)

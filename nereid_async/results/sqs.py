@@ -1,4 +1,4 @@
-"""The result store `sqs`: one reply queue a task, named by its uuid."""
+"""The result store `sqs`: one reply queue per task, named by its uuid."""
 
 from __future__ import annotations
 
@@ -34,19 +34,21 @@ from ..throttled_log import ThrottledLog
 logger = logging.getLogger(__name__)
 _throttled = ThrottledLog(logger)
 
-#: SQS asks to wait a second after CreateQueue; sending is tried that long and more.
-_NEW_QUEUE_PATIENCE_S = 10.0
+#: A new queue takes a second to appear (CreateQueue in Amazon's API reference): how
+#: long sending to it is tried.
+_NEW_QUEUE_TIMEOUT_S = 10.0
 _NEW_QUEUE_PAUSE_S = 0.2
-#: A poll without waiting asks only some of SQS's servers and may miss the reply.
+#: A receive without waiting asks only some of SQS's servers and may miss the reply.
 _RECEIVE_WAIT_S = 1
 
 
 class SqsResults:
-    """Replies wait in queues, states in the rows. Thread-safe; survives a fork.
+    """Keeps replies in queues, states in rows. Thread-safe; survives a fork.
 
-    :param rows: the row protocol; None without an outbox: then there is no progress,
-        and what was acknowledged looks as if it were still pending.
-    :param identity: what the queues are tagged with, if at all.
+    :param rows: the row protocol. None without an outbox: then there is no progress,
+        and an acknowledged result looks like a pending task.
+    :param outcomes: encodes outcomes; None for no encryption.
+    :param identity: identity that new queues are tagged with; None for no tags.
     """
 
     needs_acknowledgement = True
@@ -72,13 +74,13 @@ class SqsResults:
         self._attributes = {"MessageRetentionPeriod": str(int(retention_s))}
 
     def put(self, task_id: str, outcome: Outcome) -> None:
-        """Create the reply queue and put the reply in it."""
+        """Create the reply queue and send the reply to it."""
         kept = self._outcomes.to_json(task_id, outcome)
         body = self._signer.sign(dumps({"id": task_id, "outcome": kept}))
         url = self._sqs.create(
             self._names.reply(task_id), self._attributes, identity_tags(self._identity)
         )
-        deadline = time.monotonic() + _NEW_QUEUE_PATIENCE_S
+        deadline = time.monotonic() + _NEW_QUEUE_TIMEOUT_S
         while True:
             try:
                 self._sqs.call("send_message", QueueUrl=url, MessageBody=body)
@@ -89,11 +91,11 @@ class SqsResults:
                         f"reply queue of task {task_id} does not appear: {error}"
                     ) from error
                 time.sleep(_NEW_QUEUE_PAUSE_S)
-        # Named by a uuid, the queue is used once: its URL is not worth keeping.
+        # The queue is used once: its URL need not be cached.
         self._sqs.forget_url(self._names.reply(task_id))
 
     def look(self, task_id: str) -> Status | None:
-        """Read the row's state, then the reply; leaves the reply where it is."""
+        """Read the row, then the reply, which stays in its queue."""
         if self._rows is None:
             return self._look_at_queue(task_id)
         status = self._rows.status(task_id)
@@ -102,8 +104,8 @@ class SqsResults:
         if status.outcome.failure is not None or status.outcome.value is None:
             return status
         reply = self._look_at_queue(task_id)
-        # The row has the value as well: once done, an answer stays done. And the row
-        # decides: a reply that tells another end is of an earlier run.
+        # The row has the value, too, so that an answer stays done once it was. The row
+        # decides: a reply with another state is of an earlier run.
         return reply if reply.state is status.state else status
 
     def _look_at_queue(self, task_id: str) -> Status:
@@ -142,9 +144,9 @@ class SqsResults:
             return None
 
     def reap(self) -> int:
-        """Delete reply queues whose time to live is over, found by their prefix.
+        """Delete expired reply queues, found by their prefix; return their number.
 
-        Only names that match the whole pattern of a reply queue are looked at.
+        Only queues whose names match the whole pattern of reply queues are touched.
         """
         reaped = 0
         for url in self._reply_queues():
@@ -160,7 +162,7 @@ class SqsResults:
             except TransportError as error:
                 if error.of_service:
                     raise
-                # What is said of one queue does not keep the others.
+                # A refusal of one queue must not keep the others from being deleted.
                 kind = "reap", type(error)
                 _throttled.warning(kind, "reply queue %s stays: %s", name, error)
         return reaped
@@ -168,7 +170,7 @@ class SqsResults:
     def _reply_queues(self) -> Iterator[str]:
         parameters: dict[str, Any] = {
             "QueueNamePrefix": self._names.reply_prefix,
-            # Pages come only to those who ask for them.
+            # SQS returns pages, with a NextToken, only if this is set.
             "MaxResults": SQS_LIST_MAX_QUEUES,
         }
         while True:
@@ -186,7 +188,7 @@ class SqsResults:
         return time.time() - created_s > self._ttl_s
 
     def withdraw(self, task_id: str) -> None:
-        """Empty the reply queue. (The name of a deleted one is blocked for a while.)"""
+        """Empty the reply queue. (SQS blocks the name of a deleted queue for 60 s.)"""
         name = self._names.reply(task_id)
         wait_s = _RECEIVE_WAIT_S
         try:
@@ -196,7 +198,7 @@ class SqsResults:
                     QueueUrl=self._sqs.url(name),
                     Entries=entries,
                 )
-                # That there is one was worth waiting for; more are not expected.
+                # One reply was worth a wait; more are not expected.
                 wait_s = 0
         except QueueMissing:
             pass
@@ -216,7 +218,7 @@ class SqsResults:
         ]
 
     def delete(self, task_id: str) -> None:
-        """Delete the reply queue: it costs money, and its owner has the answer."""
+        """Delete the reply queue, which costs money, since the owner has the result."""
         name = self._names.reply(task_id)
         try:
             self._sqs.call("delete_queue", QueueUrl=self._sqs.url(name))

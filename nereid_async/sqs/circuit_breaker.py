@@ -1,6 +1,6 @@
-"""Circuit breakers: while a service is down, requests do not wait for it.
+"""Circuit breakers: requests do not wait for a service that is down.
 
-What the service says of one queue opens the breaker of that queue alone.
+A failure of one queue opens the breaker of that queue only.
 """
 
 from __future__ import annotations
@@ -13,13 +13,11 @@ from ..errors import TransportError
 
 
 class CircuitBreaker:
-    """Opens after failures in a row, then lets one call through now and then.
+    """Opens after failures in a row; then lets one call through per pause. Thread-safe.
 
-    Thread-safe.
-
-    :param failures: how many in a row open it.
+    :param failures: number of failures in a row that open it.
     :param pause_s: seconds between two tries while it is open.
-    :param clock: tells the time in seconds; for tests.
+    :param clock: returns the time in seconds; for tests.
     """
 
     def __init__(
@@ -37,7 +35,10 @@ class CircuitBreaker:
         self._error: TransportError | None = None
 
     def objection(self) -> TransportError | None:
-        """Why not to call now: the last failure. None for one caller in each pause."""
+        """The last failure, if no call is to be made now; None if one may be made.
+
+        While it is open, None is returned once per pause.
+        """
         with self._lock:
             if self._failures < self._limit:
                 return None
@@ -48,12 +49,12 @@ class CircuitBreaker:
             return None
 
     def succeeded(self) -> None:
-        """A call was answered: close."""
+        """Note that a call was answered: closes the breaker."""
         with self._lock:
             self._failures = 0
 
     def failed(self, error: TransportError) -> None:
-        """A call was not answered as it should be."""
+        """Note that a call has failed."""
         with self._lock:
             self._error = error
             self._failures += 1
@@ -62,9 +63,9 @@ class CircuitBreaker:
 
 
 class CircuitBreakers:
-    """One for the service, one for each queue that it refused lately. Thread-safe.
+    """The breaker of a service, and those of queues that failed lately. Thread-safe.
 
-    :param new: makes one; for tests.
+    :param new: makes a breaker; for tests.
     """
 
     def __init__(self, new: Callable[[], CircuitBreaker] = CircuitBreaker) -> None:
@@ -73,22 +74,22 @@ class CircuitBreakers:
         self._queues: dict[str, CircuitBreaker] = {}
 
     def objection(self, queue: str) -> TransportError | None:
-        """Why not to make a call on this queue now; None if it is to be made."""
+        """The reason not to call this queue now; None if a call may be made."""
         breaker = self._queues.get(queue)
-        # The service's one try in a pause is not for a queue that objects itself.
+        # The queue's first, so as not to waste the service's one try per pause on it.
         error = None if breaker is None else breaker.objection()
         return error or self._service.objection()
 
     def succeeded(self, queue: str) -> None:
-        """A call on this queue was answered."""
+        """Note that a call on this queue was answered."""
         self._service.succeeded()
         self._queues.pop(queue, None)
 
     def failed(self, queue: str, error: TransportError) -> None:
-        """A call on this queue was not answered, or refused."""
+        """Note that a call on this queue was refused or not answered."""
         if error.of_service:
             self._service.failed(error)
         else:
-            # An answer all the same.
+            # The service has answered, though with a refusal.
             self._service.succeeded()
             self._queues.setdefault(queue, self._new()).failed(error)

@@ -1,4 +1,4 @@
-"""Amazon SQS through boto3: the one place that calls it and translates its errors."""
+"""The client of Amazon SQS: the one place that calls boto3 and maps its errors."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
 _CONNECT_TIMEOUT_S = 2.0
-#: In place of a process: the client has no connections.
+#: In place of a process id: the client has no open connections.
 _NOBODY = -1
 
 _MISSING = {"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"}
 _DENIED = {"AccessDenied", "AccessDeniedException"}
-#: The queue is encrypted, and its key is not to be used.
+#: The queue is encrypted, and its key cannot be used.
 _KEY_DENIED = {
     "KmsAccessDenied",
     "KmsDisabled",
@@ -78,7 +78,7 @@ _STALE_CREDENTIALS = {
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 }
-# An expired token is passing: boto3's chain of credentials fetches a new one.
+# An expired token is temporary: boto3's chain of credentials fetches a new one.
 _PASSING = {
     "ExpiredToken",
     "ExpiredTokenException",
@@ -92,7 +92,7 @@ _PASSING = {
     "ThrottlingException",
     "TooManyRequestsException",
 }
-#: The same, of one queue.
+#: Temporary errors of one queue.
 _QUEUE_PASSING = {
     "AWS.SimpleQueueService.QueueDeletedRecently",
     "KmsThrottled",
@@ -102,19 +102,19 @@ _QUEUE_PASSING = {
 
 
 def whole_seconds(seconds: float, longest: int) -> int:
-    """A delay as SQS takes it: rounded up, so that nothing comes before its time.
+    """A delay in whole seconds, rounded up, so that no message comes early.
 
-    :param longest: what it is cut to.
+    :param longest: limit, in seconds.
     """
-    # A difference of two times may be a millionth above the delay it was made from.
+    # First to milliseconds: a computed delay may be a millionth above a whole second.
     return max(0, min(math.ceil(round(seconds, 3)), longest))
 
 
 class Sqs:
     """A boto3 client, made at the first call and again after a fork. Thread-safe.
 
-    :param timeout_s: how long one call may take to answer, in seconds.
-    :param attempts: how often a call is tried in all, by boto3.
+    :param timeout_s: read timeout of one attempt of a call, in seconds.
+    :param attempts: attempts of a call, all made by boto3.
     """
 
     def __init__(self, settings: Settings, timeout_s: float, attempts: int) -> None:
@@ -128,9 +128,9 @@ class Sqs:
         self._may_tag = True
 
     def close(self) -> None:
-        """Close all connections: after a fork each process goes on with the client.
+        """Close all connections, so that processes can share the client after a fork.
 
-        Not while another thread makes a call.
+        Not to be called while another thread makes a call.
         """
         if self._client is not None and self._pid == os.getpid():
             self._client.close()
@@ -139,12 +139,13 @@ class Sqs:
     def call(self, operation: str, **parameters: Any) -> dict[str, Any]:
         """Make one call, such as ``call("send_message", QueueUrl=…)``.
 
-        :raises TransportUnavailable: a passing failure.
-        :raises AccessDenied: the credentials do not allow it.
-        :raises CredentialsRefused: there are none, or none that SQS knows.
+        :raises TransportUnavailable: a temporary failure.
+        :raises AccessDenied: the credentials do not allow the call.
+        :raises CredentialsRefused: there are no credentials, or SQS refuses them.
         :raises QueueMissing: the queue does not exist.
-        :raises LeaseLost: the receipt is not valid any more.
-        :raises RequestRefused: anything else that SQS does not take.
+        :raises LeaseLost: the receipt handle is not valid any more.
+        :raises RequestRefused: SQS refuses the call for another reason.
+        :raises ConfigurationError: no region is set.
         """
         try:
             answer: dict[str, Any] = getattr(self._own_client(), operation)(
@@ -153,17 +154,19 @@ class Sqs:
             return answer
         except ClientError as error:
             if _code(error) in _STALE_CREDENTIALS:
-                # The next call reads them anew: somebody may have renewed them.
+                # The next call reads the credentials again; they may be renewed.
                 self._client = None
             raise _from_client_error(operation, error) from error
         except BotoCoreError as error:
             raise _from_botocore_error(operation, error) from error
 
     def url(self, name: str, owner: str = "") -> str:
-        """The URL of a queue, asked for once.
+        """The URL of a queue; cached.
 
-        :param owner: AWS account it belongs to; empty for that of the credentials.
+        :param name: full name of the queue.
+        :param owner: AWS account of the queue; empty for that of the credentials.
         :raises QueueMissing: the queue does not exist.
+        :raises TransportError: as :meth:`call`.
         """
         if name not in self._urls:
             extra = {"QueueOwnerAWSAccountId": owner} if owner else {}
@@ -174,16 +177,18 @@ class Sqs:
     def create(
         self, name: str, attributes: Mapping[str, str], tags: Mapping[str, str]
     ) -> str:
-        """Create a queue, or find it as it is; returns its URL.
+        """Create a queue, unless it exists, and return its URL.
 
-        Without its tags where it is not allowed to give it some.
+        Without tags if the credentials do not allow to set them.
+
+        :raises TransportError: as :meth:`call`.
         """
         try:
             answer = self._create(name, attributes, tags if self._may_tag else {})
         except TransportError as error:
             cause = error.__cause__
             if isinstance(cause, ClientError) and _code(cause) in _EXISTING:
-                # Somebody made it meanwhile, with attributes of its own.
+                # It exists with other attributes.
                 return self.url(name)
             raise
         self._urls[name] = answer["QueueUrl"]
@@ -201,19 +206,19 @@ class Sqs:
             if error.of_service:
                 raise
             answer = self.call("create_queue", **parameters)
-            # So it was the tags.
+            # Without tags it worked: they are not allowed.
             self._may_tag = False
             return answer
 
     def forget_url(self, name: str) -> None:
-        """Ask for the queue's URL again next time."""
+        """Remove a queue's URL from the cache."""
         self._urls.pop(name, None)
 
     def _own_client(self) -> SQSClient:
         client = self._client
         if client is None or self._pid != os.getpid():
             with self._lock:
-                # Connections do not survive a fork.
+                # Connections must not be shared by a fork.
                 if self._client is None or self._pid not in (os.getpid(), _NOBODY):
                     self._client = self._new_client()
                 self._pid = os.getpid()
@@ -226,19 +231,20 @@ class Sqs:
             connect_timeout=min(_CONNECT_TIMEOUT_S, self._timeout_s),
             read_timeout=self._timeout_s,
             retries={"mode": "standard", "total_max_attempts": self._attempts},
-            # Beyond it they are closed after each call: one a queue, and some more.
+            # Further connections are closed after each call: a poller uses one per
+            # queue.
             max_pool_connections=128,
-            # What we give is right, or was checked when it was asked for: this saves
-            # a fifteenth of what a call costs here.
+            # Parameters are valid, or were checked before. Saves a fifteenth of the
+            # processor time of a call.
             parameter_validation=False,
-            # What boto3 says by default it puts together anew for each call, which
-            # is a sixth of what a call costs here.
+            # boto3 builds its default for each call, which takes a sixth of the
+            # processor time of a call.
             user_agent=f"Boto3/{boto3.__version__} nereid_async/{__version__}",
         )
         return _session().client(
             "sqs",
             region_name=settings.sqs_region or None,
-            # boto3 would not send a login, and its errors would tell it.
+            # boto3 does not send a login in the URL, but its errors would show it.
             endpoint_url=without_login(settings.sqs_endpoint_url) or None,
             aws_access_key_id=settings.sqs_access_key or None,
             aws_secret_access_key=settings.sqs_secret_key or None,
@@ -247,7 +253,7 @@ class Sqs:
 
 
 def _session() -> boto3.session.Session:
-    """A session that finds credentials anew, but shares what describes the service."""
+    """A session with its own chain of credentials, and shared service descriptions."""
     session = botocore.session.Session()
     session.register_component("data_loader", _descriptions())
     return boto3.session.Session(botocore_session=session)
@@ -255,12 +261,12 @@ def _session() -> boto3.session.Session:
 
 @cache
 def _descriptions() -> Loader:
-    """Megabytes of JSON, read once, and before a worker forks."""
+    """Loader of boto3's service descriptions: megabytes of JSON, read before a fork."""
     return create_loader(botocore.session.Session().get_config_variable("data_path"))
 
 
 def _code(error: ClientError) -> str:
-    # Both of SQS's protocols name an error, with and without a prefix.
+    # SQS's two protocols give an error's code with and without a prefix.
     code: str = error.response.get("Error", {}).get("Code", "")
     return code.rpartition("#")[2]
 

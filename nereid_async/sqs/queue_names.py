@@ -1,8 +1,9 @@
-"""Names of SQS queues: at most 80 characters out of ``A-Za-z0-9-_``.
+"""Full names of SQS queues: at most 80 characters out of ``A-Za-z0-9-_``.
 
-No two queues have the same name, whatever the prefixes, databases and short names: a
-name can be read from its end in one way only. A short name has no single hyphen (they
-are doubled), and none at its ends; a database's name has none; a prefix is the rest.
+Two queues never have the same full name, whatever the prefixes, databases and short
+names, since a full name can be split from its end in one way only: in a short name each
+hyphen is doubled, with none at its ends; a database's part has no hyphen; the prefix is
+the rest.
 """
 
 from __future__ import annotations
@@ -15,17 +16,18 @@ from ..limits import SQS_QUEUE_NAME_MAX_CHARS
 from ..messages.task_ids import ID_PATTERN
 from ..settings import DEFAULT_QUEUE, Settings, queue_name
 
-#: A uuid has 36 characters; with ``-reply-`` this leaves 13 for a prefix.
+#: With a uuid of 36 characters and ``-reply-`` this leaves 13 for a prefix.
 DATABASE_MAX_CHARS = 24
 _HASH_CHARS = 8
-#: The default queue keeps its hyphen, so no database may look like its first half.
+#: The hyphen of the default queue is not doubled, so no database may have its first
+#: half as its part.
 _TAKEN = DEFAULT_QUEUE.partition("-")[0]
 
 
 class QueueNames:
-    """The names of one database's queues.
+    """The full names of the queues of one database.
 
-    :raises ConfigurationError: prefix or queue are too long for SQS.
+    :raises ConfigurationError: the prefix or the default queue's name is too long.
     """
 
     def __init__(self, database: str, settings: Settings) -> None:
@@ -38,32 +40,38 @@ class QueueNames:
         _checked(self.reply("0" * 36), "sqs_queue_prefix")
 
     def task(self, queue: str) -> str:
-        """The queue that carries the tasks of this short name."""
+        """The full name of the task queue with a short name.
+
+        :raises ConfigurationError: the name is invalid or too long.
+        """
         return _checked(f"{self._base}-{_written(queue)}", "queue")
 
     def dead(self, queue: str) -> str:
-        """Where messages go that no worker can use."""
+        """The full name of the dead-letter queue of the queue with a short name.
+
+        :raises ConfigurationError: the name is invalid or too long.
+        """
         return _checked(f"{self._base}-{_written(queue)}-dead", "queue")
 
     def reply(self, task_id: str) -> str:
-        """Where the reply of one task waits."""
+        """The full name of the reply queue of a task."""
         return f"{self._base}-reply-{task_id}"
 
     @property
     def reply_prefix(self) -> str:
-        """What every reply queue's name begins with."""
+        """The beginning of the names of all reply queues."""
         return f"{self._base}-reply-"
 
     def task_id_of_reply(self, name: str) -> str | None:
-        """The uuid in a reply queue's name; None for any other queue."""
+        """The task's id in the name of a reply queue; None for any other name."""
         match = self._reply_pattern.fullmatch(name)
         return match and match[1]
 
 
 def checked_queue(name: str) -> str:
-    """The short name of a queue, if it is one.
+    """Check the short name of a queue and return it.
 
-    :raises ConfigurationError: naming it.
+    :raises ConfigurationError: it is invalid; the text names it.
     """
     try:
         return queue_name(name)
@@ -77,9 +85,9 @@ def _written(queue: str) -> str:
 
 
 def database_part(database: str) -> str:
-    """The database's name as queue names have it.
+    """The part of queue names for a database.
 
-    Two databases never share one: what had to be changed ends in a hash.
+    Two databases never share one: a name that must be changed ends in a hash.
     """
     mapped = re.sub(r"[^A-Za-z0-9_]", "_", database)
     stays = mapped == database and database != _TAKEN

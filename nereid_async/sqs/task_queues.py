@@ -1,4 +1,4 @@
-"""The task queues on Amazon SQS: found, or made with their dead-letter queue."""
+"""The task queues on Amazon SQS; missing ones are created with a dead-letter queue."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from ..settings import Settings
 from .client import Sqs
 from .queue_names import QueueNames
 
-#: Rows are kept longer than this, so no message outlives its row.
+#: As long as SQS allows. Rows are kept longer, so no message outlives its row.
 _KEPT = {"MessageRetentionPeriod": str(SQS_RETENTION_MAX_S)}
-#: Give-backs and deploys raise a message's receive count, too: a policy that fires
-#: below this takes messages that have not failed.
+#: Releases and deploys raise a message's receive count, too: a redrive policy with a
+#: lower maxReceiveCount would dead-letter messages that have not failed.
 _RECEIVES_AT_LEAST = 100
-_WAY_OUT = (
+_REMEDY = (
     "create it, or correct its name: --queue of the worker, or the task's queue, such "
     "as configure(queue=…)"
 )
@@ -33,9 +33,9 @@ _WAY_OUT = (
 class TaskQueues:
     """Makes calls on the queues of one database. Thread-safe.
 
-    Those of another account are never created: AWS would make one in our own.
+    Queues of another account are never created: AWS would create them in our own.
 
-    :param identity: what the queues are tagged with, if at all.
+    :param identity: identity that new queues are tagged with; None for no tags.
     """
 
     def __init__(
@@ -52,9 +52,9 @@ class TaskQueues:
         self._sqs = sqs
 
     def find_or_make(self, queue: str) -> None:
-        """See that the queue of that short name is there, before a call needs it.
+        """Find or create the queue with a short name, before a call needs it.
 
-        In another account its dead-letter queue, too.
+        In another account, also find its dead-letter queue.
 
         :raises QueueMissing: it does not exist, and is not to be created.
         :raises TransportError: as :meth:`.client.Sqs.call`.
@@ -69,7 +69,7 @@ class TaskQueues:
             self._url(self._names.dead(queue))
 
     def backlog(self, queue: str) -> int:
-        """How many messages wait there to be received, as SQS counts them roughly.
+        """SQS's approximate number of messages that wait to be received.
 
         :raises TransportError: as :meth:`.client.Sqs.call`.
         """
@@ -81,7 +81,7 @@ class TaskQueues:
             return 0
 
     def call(self, operation: str, queue: str, **parameters: Any) -> dict[str, Any]:
-        """Make a call on the queue of that short name, which is made if missing.
+        """Make a call on the queue with a short name, which is created if missing.
 
         :raises QueueMissing: it does not exist, and is not to be created.
         :raises TransportError: as :meth:`.client.Sqs.call`.
@@ -92,14 +92,17 @@ class TaskQueues:
     def call_dead(
         self, operation: str, queue: str, **parameters: Any
     ) -> dict[str, Any]:
-        """Make a call on the queue's dead-letter queue, which is made if missing."""
+        """Make a call on a queue's dead-letter queue, which is created if missing.
+
+        :raises TransportError: as :meth:`call`.
+        """
         name = self._names.dead(queue)
         return self._call(operation, name, lambda: self._make(name, _KEPT), parameters)
 
     def warnings(self, queue: str) -> list[str]:
-        """What about the queue will make trouble, as texts for a log.
+        """Texts for the log about a redrive policy that would cause trouble.
 
-        :raises TransportError: it could not be asked.
+        :raises TransportError: SQS could not be asked.
         """
         name = self._names.task(queue)
         try:
@@ -107,7 +110,7 @@ class TaskQueues:
         except QueueMissing:
             return []
         except AccessDenied:
-            # Nothing else needs this right: a worker without it works.
+            # No other call needs this permission: a worker runs without it.
             return []
         receives = int(
             json.loads(policy or "{}").get("maxReceiveCount", SQS_RECEIVES_MAX)
@@ -116,27 +119,27 @@ class TaskQueues:
             return []
         return [
             f"queue {name}: its redrive policy takes a message after {receives} "
-            "receives, also one that was just given back; set maxReceiveCount to "
-            f"{_RECEIVES_AT_LEAST} or more, the worker sees to dead letters itself"
+            "receives, also one that was only released; set maxReceiveCount to "
+            f"{_RECEIVES_AT_LEAST} or more, the worker dead-letters messages itself"
         ]
 
     def check_owner(self, queue: str) -> None:
-        """See that the queue was not made by another database.
+        """Check that the queue was not created by another database.
 
         :raises ConfigurationError: it was.
-        :raises TransportError: it could not be asked.
+        :raises TransportError: SQS could not be asked.
         """
         name = self._names.task(queue)
         own = None if self._identity is None else self._identity.value
         if own is None or not self._creates:
-            # Queues that others make bear no tag of ours.
+            # Queues that are not created by us have no such tag.
             return
         try:
             answer = self._sqs.call("list_queue_tags", QueueUrl=self._sqs.url(name))
         except CredentialsRefused:
             raise
         except (AccessDenied, QueueMissing, RequestRefused):
-            # Nothing else needs this right: a worker without it works.
+            # No other call needs this permission: a worker runs without it.
             return
         owner = answer.get("Tags", {}).get(IDENTITY_TAG, own)
         if owner != own:
@@ -157,7 +160,7 @@ class TaskQueues:
         try:
             return self._sqs.call(operation, QueueUrl=self._url(name), **parameters)
         except QueueMissing as error:
-            # Never there, or removed since its URL was asked for.
+            # It did not exist, or was deleted since its URL was read.
             self._sqs.forget_url(name)
             if not self._creates:
                 raise self._missing(name) from error
@@ -176,12 +179,12 @@ class TaskQueues:
     def _missing(self, name: str) -> QueueMissing:
         if not self._owner:
             return QueueMissing(
-                f"queue {name} does not exist, and sqs_create_queues = no; {_WAY_OUT}"
+                f"queue {name} does not exist, and sqs_create_queues = no; {_REMEDY}"
             )
         return QueueMissing(
             f"queue {self._described(name)} cannot be seen: there is none, or its "
             "policy does not let these credentials use it. It is not created, since "
-            f"sqs_queue_owner is set; {_WAY_OUT}"
+            f"sqs_queue_owner is set; {_REMEDY}"
         )
 
     def _described(self, name: str) -> str:
@@ -189,7 +192,7 @@ class TaskQueues:
 
     def _create(self, queue: str) -> str:
         dead_url = self._make(self._names.dead(queue), _KEPT)
-        # A safety net: the worker puts dead letters aside by itself.
+        # A safety net: the worker dead-letters messages itself.
         policy = {
             "deadLetterTargetArn": self._attribute(dead_url, "QueueArn"),
             "maxReceiveCount": SQS_RECEIVES_MAX,
@@ -205,7 +208,7 @@ class TaskQueues:
         except (AccessDenied, RequestRefused) as error:
             kind = AccessDenied if isinstance(error, AccessDenied) else QueueMissing
             raise kind(
-                f"queue {name} does not exist and cannot be created; {_WAY_OUT} "
+                f"queue {name} does not exist and cannot be created; {_REMEDY} "
                 f"({error})"
             ) from error
 

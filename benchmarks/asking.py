@@ -70,9 +70,9 @@ def _view(options: Any, extended: bool) -> Callable[[int], None]:
     from example_app import libmagic
 
     libmagic.provide()
+    from devtools.apps import bare_app
+    from devtools.browser import Browser
     from nereid_async import NereidAsync
-    from tests.fixtures.apps import bare_app
-    from tests.helpers import Browser
 
     app = bare_app(work.database(), options.result.parent)
     if extended:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.processes import script
+from devtools.processes import script
 
 Command = list[str]
 

@@ -17,11 +17,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from devtools.messages import message
+from devtools.plans import ExplainedRows, add_done
 from nereid_async.database import connections
 from nereid_async.messages.message import Message, Target
 from nereid_async.rows import Row, TaskRows
-from tests.messages import message
-from tests.plans import ExplainedRows, add_done
 
 _ROUNDS = 40
 _BATCH = 10

@@ -72,9 +72,10 @@ def _requests(folder: Path) -> dict[str, Callable[[], Any]]:
 def _polls(
     store: str, config: dict[str, Any], folder: Path
 ) -> dict[str, Callable[[], Any]]:
+    from devtools.apps import bare_app
+    from devtools.browser import Browser
+    from devtools.workers import burst
     from nereid_async import NereidAsync
-    from tests.fixtures.apps import bare_app
-    from tests.helpers import Browser, burst
 
     # Each store has queues of its own.
     prefix = f"{os.environ['BENCH_QUEUE']}-{store.replace(', ', '-')}"

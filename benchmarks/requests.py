@@ -20,7 +20,7 @@ from benchmarks.field import (
     Contender,
 )
 from benchmarks.services import Place, Services
-from tests.processes import run
+from devtools.processes import run
 
 PROJECT = Path(__file__).parent.parent
 

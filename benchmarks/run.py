@@ -20,7 +20,7 @@ from benchmarks.requests import CALLERS, Price, calls_a_task, price
 from benchmarks.resources import BARE_POOL, idle_calls, pss_mb
 from benchmarks.services import Place, Services
 from benchmarks.throughput import LOADS, Load, Throughput, throughput
-from tests.processes import ProcessFailed, run
+from devtools.processes import ProcessFailed, run
 
 T = TypeVar("T")
 PROJECT = Path(__file__).parent.parent

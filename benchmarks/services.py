@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from devtools.databases import PostgreSQLDatabases, postgresql_databases, write_config
+from devtools.servers import ministack
 from example_app import libmagic
-from tests.databases import PostgreSQLDatabases, postgresql_databases, write_config
-from tests.servers import ministack
 
 PROJECT = Path(__file__).parent.parent
 CACHE = Path(".pytest_cache/d/nereid_async")

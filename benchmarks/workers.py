@@ -13,7 +13,7 @@ import psutil
 
 from benchmarks.field import Command, Contender
 from benchmarks.services import Place
-from tests.processes import Process, run
+from devtools.processes import Process, run
 
 PROJECT = Path(__file__).parent.parent
 

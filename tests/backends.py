@@ -25,7 +25,7 @@ from typing import Any
 
 import pytest
 
-from tests.processes import Process, ProcessFailed
+from devtools.processes import Process, ProcessFailed
 
 BACKENDS = ("sqlite", "postgresql")
 

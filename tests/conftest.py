@@ -9,7 +9,7 @@ from example_app import libmagic
 # Before anything imports Nereid; the commands that tests start inherit it.
 libmagic.provide()
 
-pytest.register_assert_rewrite("tests.contract", "tests.helpers")
+pytest.register_assert_rewrite("devtools", "tests.contract", "tests.helpers")
 
 pytest_plugins = (
     "tests.backends",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,10 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.site import VISITORS
-
 if TYPE_CHECKING:
-    from nereid_async.worker.intervals import Intervals
     from tests.fixtures.scripts import Script
 
 
@@ -61,111 +57,6 @@ def grows_in_proportion(call: Callable[[int], Any], size: int) -> bool:
     return seconds(16 * size) < 64 * max(seconds(size), 0.0005)
 
 
-class Browser:
-    """A visitor with a cookie jar, who sends the CSRF token as scripts do.
-
-    :param app: the Nereid app.
-    :param token: the CSRF token; asked for at the first use, if None.
-    """
-
-    def __init__(self, app: Any, token: str | None = None) -> None:
-        self.client = app.test_client()
-        self.token = token
-
-    def get(self, path: str, **options: Any) -> Any:
-        """GET."""
-        return self.client.get(path, **options)
-
-    def post(self, path: str, **options: Any) -> Any:
-        """POST with the CSRF token in the header."""
-        return self.send("POST", path, **options)
-
-    def delete(self, path: str, **options: Any) -> Any:
-        """DELETE with the CSRF token in the header."""
-        return self.send("DELETE", path, **options)
-
-    def defer(
-        self, task: str, *args: Any, locale: str = "en", **order: Any
-    ) -> dict[str, Any]:
-        """Let a view defer a task.
-
-        :param locale: in which the visitor browses.
-        :param order: ``kwargs`` and ``configure``, as the view takes them.
-        :return: its answer: id and url.
-        """
-        answer = self.post(
-            f"/{locale}/defer-result", json={"task": task, "args": list(args), **order}
-        )
-        assert answer.status_code == 202, answer.text
-        return dict(answer.json)
-
-    def csrf_token(self) -> str:
-        """The token of this visitor's session."""
-        if self.token is None:
-            answer = self.get("/en/csrf")
-            assert answer.status_code == 200, answer.text
-            self.token = answer.text
-        return self.token
-
-    @property
-    def cookies(self) -> str:
-        """All cookies of this visitor, as the header sends them."""
-        return "; ".join(f"{it.key}={it.value}" for it in self.jar.values())
-
-    def twin(self) -> Browser:
-        """Another browser with a copy of the cookies, as they are now."""
-        other = Browser(self.client.application, self.token)
-        other.jar.update(self.jar)
-        return other
-
-    def at_once(self, *requests: Callable[[Browser], Any]) -> list[Any]:
-        """Make several requests with the cookies there are now, as a page may.
-
-        Afterwards the cookies of all answers are there, in the order of the requests.
-        """
-        twins = [self.twin() for _ in requests]
-        answers = [request(twin) for request, twin in zip(requests, twins, strict=True)]
-        before = dict(self.jar)
-        for twin in twins:
-            for key in before.keys() - twin.jar.keys():
-                self.jar.pop(key, None)
-            self.jar.update(
-                (key, cookie)
-                for key, cookie in twin.jar.items()
-                if before.get(key) != cookie
-            )
-        return answers
-
-    @property
-    def jar(self) -> dict[Any, Any]:
-        """The cookies themselves, as the test client keeps them."""
-        jar: dict[Any, Any] = self.client._cookies
-        return jar
-
-    @property
-    def session_id(self) -> str:
-        """The value of this visitor's session cookie."""
-        cookie = self.client.get_cookie("session")
-        assert cookie is not None
-        return str(cookie.value)
-
-    def log_in(self, address: str) -> None:
-        """Log in as one of the visitors with an account."""
-        answer = self.post(
-            "/en/login", data={"email": address, "password": VISITORS[address]}
-        )
-        assert answer.status_code == 302, answer.text
-
-    def log_out(self) -> None:
-        """Log out."""
-        assert self.get("/en/logout").status_code == 302
-
-    def send(self, method: str, path: str, **options: Any) -> Any:
-        """Any method, with the CSRF token in the header."""
-        headers = {"X-CSRFToken": self.csrf_token(), **options.pop("headers", {})}
-        return self.client.open(path, method=method, headers=headers, **options)
-
-
 def labels(database: str) -> list[str]:
     """What the tasks that ran have written, in order."""
     rows = query(database, "SELECT label FROM async_test_entry ORDER BY id")
@@ -197,27 +88,6 @@ def query(database: str, statement: str, *parameters: Any) -> list[tuple[Any, ..
         return list(cursor.fetchall()) if cursor.description else []
 
 
-def burst(app: Any, *queues: str) -> None:
-    """Run a worker with the web app, in this process, until nothing is left to do.
-
-    :param queues: short names of queues; none for the default one.
-    """
-    _run_worker(app.extensions["nereid_async"], queues)
-
-
-def burst_database(
-    database: str, *queues: str, intervals: Intervals | None = None
-) -> None:
-    """Run a worker without a web app, in this process, until nothing is left to do.
-
-    :param queues: short names of queues; none for the default one.
-    :param intervals: what it keeps to; None for the usual ones.
-    """
-    from nereid_async.runtime import of_database
-
-    _run_worker(of_database(database), queues, intervals)
-
-
 @contextmanager
 def database_settings(database: str, **settings: str) -> Iterator[None]:
     """Settings of PostgreSQL for the sessions that begin in the context."""
@@ -236,36 +106,6 @@ def database_settings(database: str, **settings: str) -> Iterator[None]:
     finally:
         query(database, f'ALTER DATABASE "{database}" RESET ALL')
         begin_anew()
-
-
-@contextmanager
-def worker_thread(
-    database: str,
-    threads: int = 1,
-    intervals: Intervals | None = None,
-    queues: tuple[str, ...] = (),
-) -> Iterator[None]:
-    """A worker in threads of this process, until the end of the context.
-
-    :param queues: short names of queues; none for the default one.
-    :param intervals: what it keeps to; None for the usual ones.
-    """
-    from nereid_async.runtime import of_database
-    from nereid_async.worker.intervals import USUAL
-    from nereid_async.worker.options import WorkerOptions
-    from nereid_async.worker.process import WorkerProcess
-
-    options = WorkerOptions(
-        queues=queues, threads=threads, intervals=intervals or USUAL
-    )
-    worker = WorkerProcess(of_database(database), options)
-    thread = threading.Thread(target=worker.run)
-    thread.start()
-    try:
-        yield
-    finally:
-        worker.stop()
-        thread.join()
 
 
 def intake(runtime: Any, consumer: Any) -> Any:
@@ -291,20 +131,3 @@ def command(database: str, name: str, *args: str, exit_code: int = 0) -> str:
     )
     assert done.exit_code == exit_code, done.output
     return done.output
-
-
-def _run_worker(
-    runtime: Any, queues: tuple[str, ...], intervals: Intervals | None = None
-) -> None:
-    import importlib
-    from dataclasses import replace
-
-    from nereid_async.worker.intervals import USUAL
-    from nereid_async.worker.options import WorkerOptions
-    from nereid_async.worker.process import run_until_empty
-
-    for module in runtime.settings.imports:
-        importlib.import_module(module)
-    # What the tests look at is there already: no need to wait for more.
-    quick = replace(intervals or USUAL, burst_wait_s=0)
-    run_until_empty(runtime, WorkerOptions(queues=queues, burst=True, intervals=quick))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.missing import missing
+from devtools.missing import missing
 
 PROPERTY = "javascript"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.missing import in_ci
+from devtools.missing import in_ci
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

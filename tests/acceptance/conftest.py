@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.databases import PROJECT
-from tests.fixtures.apps import SECRET_KEY
+from devtools.apps import SECRET_KEY
+from devtools.databases import PROJECT
+from devtools.processes import Process, free_port, listens, script
 from tests.fixtures.scripts import Script
-from tests.processes import Process, free_port, listens, script
 
 #: Commands find the modules of the tests, as they find a shop's in its folder.
 PATH = {"PYTHONPATH": f"{PROJECT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}

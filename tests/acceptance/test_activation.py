@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from devtools.apps import SECRET_KEY
+from devtools.databases import Databases
+from devtools.site import PASSWORD
 from nereid_async.database import connections
 from tests.acceptance.conftest import Commands
-from tests.databases import Databases
-from tests.fixtures.apps import SECRET_KEY
-from tests.site import PASSWORD
 
 
 @pytest.fixture

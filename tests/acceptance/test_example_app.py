@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 import requests
 
-from tests.databases import PROJECT
+from devtools.databases import PROJECT
+from devtools.processes import Process, free_port, listens
 from tests.fixtures.shop import demo
 from tests.helpers import wait_until
 from tests.marks import ONE_DATABASE, ONE_SHOP
-from tests.processes import Process, free_port, listens
 
 
 class Visitor:

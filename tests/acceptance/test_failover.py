@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from devtools.processes import Process
+from devtools.servers import PostgreSQL
 from tests.acceptance.conftest import Commands
 from tests.fixtures.scripts import Script
 from tests.helpers import labels, query, states, wait_until
-from tests.processes import Process
-from tests.servers import PostgreSQL
 
 pytestmark = pytest.mark.backends("postgresql")
 

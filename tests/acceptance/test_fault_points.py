@@ -14,13 +14,13 @@ from collections.abc import Callable
 import pytest
 import requests
 
+from devtools.processes import Process
+from devtools.proxy import Call, Proxy, Refusal, Watch
 from nereid_async.errors import TaskFailed
 from tests.acceptance.conftest import Commands
 from tests.fixtures.scripts import Script
 from tests.fixtures.services import TaskQueue, sqs_settings
 from tests.helpers import labels, query, states, wait_until
-from tests.processes import Process
-from tests.proxy import Call, Proxy, Refusal, Watch
 
 At = Callable[[Call], bool]
 

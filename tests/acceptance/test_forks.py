@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from devtools.processes import Process
 from tests import rough_tasks
 from tests.acceptance.conftest import Commands
 from tests.fixtures.scripts import Script
 from tests.helpers import labels, query, states, wait_until
-from tests.processes import Process
 
 
 @pytest.fixture

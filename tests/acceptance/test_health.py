@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from devtools.processes import Process
+from devtools.proxy import Proxy
 from tests.acceptance.conftest import Commands
 from tests.fixtures.scripts import Script
 from tests.fixtures.services import sqs_settings
 from tests.marks import ONE_DATABASE
-from tests.processes import Process
-from tests.proxy import Proxy
 
 #: A process is stuck after 3 s, which is more than the second a long poll takes.
 WATCHED = ("--stuck-after", "3", "--grace", "0")

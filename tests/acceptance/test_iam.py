@@ -12,14 +12,15 @@ from typing import Any
 
 import pytest
 
+from devtools.browser import Browser
+from devtools.databases import PROJECT
+from devtools.proxy import Call, Proxy
 from nereid_async.worker.maintenance.reaper import reap
 from tests.acceptance.conftest import Commands
-from tests.databases import PROJECT
 from tests.fixtures.apps import AppFactory
 from tests.fixtures.services import app_config, sqs_client, sqs_settings
-from tests.helpers import Browser, wait_until
+from tests.helpers import wait_until
 from tests.marks import ONE_DATABASE
-from tests.proxy import Call, Proxy
 
 POLICIES = PROJECT / "docs" / "iam"
 #: The database that the policies are written for.

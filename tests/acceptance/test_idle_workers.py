@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from devtools.proxy import Call, Proxy
 from tests.acceptance.conftest import Commands
 from tests.fixtures.scripts import Script
 from tests.fixtures.services import sqs_settings
 from tests.helpers import labels, states, wait_until
-from tests.proxy import Call, Proxy
 
 PROCESSES = 3
 

@@ -7,9 +7,9 @@ import re
 import pytest
 import requests
 
-from tests import servers
+from devtools import servers
+from devtools.databases import Databases, PostgreSQLDatabases
 from tests.acceptance.conftest import Commands
-from tests.databases import Databases, PostgreSQLDatabases
 from tests.fixtures.scripts import Script
 from tests.helpers import database_settings, labels, states
 

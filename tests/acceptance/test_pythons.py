@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from devtools.databases import PROJECT
+from devtools.missing import missing
+from devtools.processes import ProcessFailed, run
 from tests.caches import made_once
-from tests.databases import PROJECT
-from tests.missing import missing
-from tests.processes import ProcessFailed, run
 
 PYPROJECT = PROJECT / "pyproject.toml"
 

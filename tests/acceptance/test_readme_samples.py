@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.databases import PROJECT, Databases
+from devtools.databases import PROJECT, Databases
+from devtools.processes import Process, free_port, listens
+from devtools.site import PASSWORD
 from tests.fixtures.chromium import NewContext
 from tests.fixtures.services import sqs_settings
-from tests.processes import Process, free_port, listens
 from tests.samples import samples
-from tests.site import PASSWORD
 
 SAMPLES = samples(PROJECT / "README.rst")
 (MAKE,) = (name for name in SAMPLES if name.startswith("make"))

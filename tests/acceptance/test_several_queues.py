@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from devtools.proxy import Call, Proxy, Refusal
 from tests.acceptance.conftest import Commands
 from tests.fixtures.scripts import Script
 from tests.fixtures.services import sqs_settings
 from tests.helpers import labels, wait_until
-from tests.proxy import Call, Proxy, Refusal
 
 #: What is polled does not depend on the database.
 pytestmark = pytest.mark.backends("postgresql")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from devtools.apps import SECRET_KEY
+from devtools.databases import Databases, write_config
 from tests.acceptance.conftest import Commands
-from tests.databases import Databases, write_config
-from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, sqs_settings
 from tests.helpers import labels, query, states, wait_until

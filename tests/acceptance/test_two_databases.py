@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from devtools.apps import SECRET_KEY
+from devtools.databases import Databases, SQLiteDatabases, write_config
 from tests.acceptance.conftest import Commands
-from tests.databases import Databases, SQLiteDatabases, write_config
-from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import Script
 from tests.fixtures.services import TaskQueue, sqs_settings
 from tests.helpers import labels, states, wait_until

@@ -12,15 +12,16 @@ from typing import Any
 import pytest
 from trytond import backend
 
+from devtools.browser import Browser
+from devtools.processes import Process, free_port
+from devtools.proxy import Proxy
 from tests import rough_tasks
 from tests.acceptance.conftest import Commands
 from tests.fixtures.apps import AppFactory
 from tests.fixtures.scripts import Script
 from tests.fixtures.services import app_config
-from tests.helpers import Browser, labels, query, states, wait_until
+from tests.helpers import labels, query, states, wait_until
 from tests.marks import ONE_BROKER, ONE_DATABASE, once
-from tests.processes import Process, free_port
-from tests.proxy import Proxy
 
 
 def lines(path: Path) -> list[str]:

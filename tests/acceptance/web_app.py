@@ -11,8 +11,8 @@ def create_app() -> Any:
     """Make the app of the database that ``TEST_DATABASE`` names."""
     from trytond.pool import Pool
 
+    from devtools.apps import bare_app
     from nereid_async import NereidAsync
-    from tests.fixtures.apps import bare_app
 
     database = os.environ["TEST_DATABASE"]
     Pool(database).init()

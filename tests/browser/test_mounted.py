@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from devtools.databases import PROJECT
+from devtools.processes import Process, free_port, listens
 from tests.browser.mounted import PATH
 from tests.browser.test_shop import build_report, see_report
-from tests.databases import PROJECT
 from tests.fixtures.chromium import NewContext
-from tests.processes import Process, free_port, listens
 
 pytestmark = [
     pytest.mark.backends("sqlite"),

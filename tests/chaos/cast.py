@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from devtools.processes import Process, ProcessFailed
 from tests.helpers import wait_until
-from tests.processes import Process, ProcessFailed
 
 #: A process that young may not have come up yet.
 START_S = 15.0

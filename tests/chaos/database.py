@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg2
 
-from tests.servers import PostgreSQL
+from devtools.servers import PostgreSQL
 
 #: What a look may meet while the database is away, or goes.
 Away = psycopg2.Error

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
+from devtools.proxy import Call, Proxy, Refusal, Watch
+from devtools.servers import StoppableMinistack
 from tests.chaos.cast import WorkerRole, is_alive
 from tests.chaos.database import Database
 from tests.chaos.numbers import Event
-from tests.proxy import Call, Proxy, Refusal, Watch
-from tests.servers import StoppableMinistack
 
 
 @dataclass(frozen=True)

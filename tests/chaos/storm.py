@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from devtools.processes import Process, free_port
+from devtools.proxy import Proxy
+from devtools.servers import StoppableMinistack
 from tests.acceptance.conftest import Commands
 from tests.chaos import ledger, outages
 from tests.chaos.cast import Role, WorkerRole
@@ -20,9 +23,6 @@ from tests.chaos.numbers import Event, Numbers
 from tests.chaos.outages import Outage, Outages
 from tests.chaos.visitors import Visitor
 from tests.fixtures.services import TaskQueue
-from tests.processes import Process, free_port
-from tests.proxy import Proxy
-from tests.servers import StoppableMinistack
 
 VISITORS = 4
 WEB_PROCESSES = 2

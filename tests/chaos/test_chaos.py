@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from devtools.apps import SECRET_KEY
+from devtools.databases import PostgreSQLDatabases, postgresql_databases, write_config
+from devtools.proxy import Proxy
+from devtools.servers import StoppableMinistack
 from tests.acceptance.conftest import Commands
 from tests.chaos import plugin
 from tests.chaos.database import Database
 from tests.chaos.storm import Plan, Sqs, Storm
-from tests.databases import PostgreSQLDatabases, postgresql_databases, write_config
-from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.services import TaskQueue, sqs_settings
-from tests.proxy import Proxy
-from tests.servers import StoppableMinistack
 
 #: Short, so that what a killed worker held is soon taken over.
 SHORT = {"visibility_timeout": "2", "send_timeout": "1", "resend_after": "60"}

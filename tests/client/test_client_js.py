@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from devtools.databases import PROJECT
 from tests import javascript
-from tests.databases import PROJECT
 
 HERE = Path(__file__).parent
 FILES = sorted(path.name for path in HERE.glob("*.test.mjs"))

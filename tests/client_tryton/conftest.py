@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from devtools.processes import Process, free_port, listens, script
+from devtools.site import PASSWORD
 from tests.client_tryton.sao import web_client
 from tests.fixtures.chromium import NewContext
-from tests.processes import Process, free_port, listens, script
-from tests.site import PASSWORD
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import shutil
 import tarfile
 from pathlib import Path
 
+from devtools.missing import missing
+from devtools.processes import ProcessFailed, run
 from tests.caches import made_once
-from tests.missing import missing
-from tests.processes import ProcessFailed, run
 
 CLIENT = "tryton-sao@7.0.56"
 #: What the client gets by bower in its own installation.

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from devtools.messages import message
 from nereid_async.brokers.base import Broker, Consumer, Delivery, OutgoingMessage
 from nereid_async.brokers.database import DatabaseBroker
 from nereid_async.brokers.memory import MemoryBroker
@@ -15,7 +16,6 @@ from nereid_async.messages.outcome import Outcome, State
 from nereid_async.rows import Row, TaskRows
 from nereid_async.settings import Settings
 from tests.fixtures.services import numbers, sqs_settings
-from tests.messages import message
 
 #: How long a message stays hidden from others once it was received, in seconds: whole
 #: ones for SQS, and enough for a slow server. Memory is never slow.

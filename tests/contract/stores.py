@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Protocol
 
+from devtools.messages import message
 from nereid_async.messages.outcome import Outcome
 from nereid_async.results.base import ResultStore
 from nereid_async.results.database import DatabaseResults
@@ -13,7 +14,6 @@ from nereid_async.results.sqs import SqsResults
 from nereid_async.rows import Row, TaskRows
 from nereid_async.settings import Settings
 from tests.fixtures.services import numbers, sqs_settings
-from tests.messages import message
 
 
 class Keeper(Protocol):

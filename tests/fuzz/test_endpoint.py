@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.helpers import Browser, burst
+from devtools.browser import Browser
+from devtools.workers import burst
 from tests.marks import ONE_DATABASE
 
 #: What a visitor may be told: never a result, never an error of ours.

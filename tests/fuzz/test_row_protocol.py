@@ -24,11 +24,11 @@ from hypothesis.stateful import (
 )
 from trytond import backend
 
+from devtools.messages import message
 from nereid_async.errors import LeaseLost
 from nereid_async.messages.outcome import Failure, Outcome, State
 from nereid_async.rows import Claim, Row, Starts, TaskRows
 from tests.helpers import query
-from tests.messages import message
 
 LEASE_S = 60.0
 RESULT_TTL_S = 86_400.0

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests import site
-from tests.fixtures.apps import bare_app
-from tests.helpers import Browser, query
+from devtools import site
+from devtools.apps import bare_app
+from devtools.browser import Browser
+from tests.helpers import query
 
 
 def test_this_process_uses_the_backend_of_the_test(backend: str, database: str) -> None:

@@ -15,7 +15,7 @@ PROJECT = Path(__file__).parents[2]
 SAMPLE = """
 import os
 import pytest
-from tests.missing import missing
+from devtools.missing import missing
 
 
 @pytest.fixture(scope="session")

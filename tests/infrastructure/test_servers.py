@@ -11,9 +11,9 @@ from pathlib import Path
 
 import boto3
 
+from devtools.processes import Process, free_port, listens
+from devtools.servers import Mailbox
 from tests.helpers import wait_until
-from tests.processes import Process, free_port, listens
-from tests.servers import Mailbox
 
 
 def test_sqs_servers_take_messages(sqs_endpoint: str) -> None:
@@ -45,7 +45,7 @@ def test_a_server_dies_with_a_killed_run(tmp_path: Path) -> None:
     program = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from tests.processes import Process\n"
+        "from devtools.processes import Process\n"
         f"Process([sys.executable, '-m', 'http.server', '{port}', "
         "'--bind', '127.0.0.1'], Path('server.log'))\n"
         "time.sleep(60)\n"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers import burst as run_worker
+from devtools.workers import burst as run_worker
 
 SIGNALS = (
     "task_deferred",

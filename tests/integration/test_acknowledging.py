@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from trytond.pool import Pool
 
+from devtools.apps import SECRET_KEY
 from nereid_async import AsyncResult
 from nereid_async.errors import ResultExpired, ResultTimeout, TaskFailed
-from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import sqs_client, sqs_settings
 

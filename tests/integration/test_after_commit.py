@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from nereid import signals as nereid_signals
 
-from tests.helpers import Browser, labels, query
+from devtools.browser import Browser
+from tests.helpers import labels, query
 from tests.integration.conftest import SignalLog
 
 Burst = Callable[[], None]

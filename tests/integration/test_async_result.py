@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from trytond.pool import Pool
 
+from devtools.apps import SECRET_KEY
 from nereid_async import AsyncResult
 from nereid_async.errors import (
     ResultExpired,
@@ -17,7 +18,6 @@ from nereid_async.errors import (
     ResultTimeout,
     TaskFailed,
 )
-from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.helpers import query
 from tests.marks import ONE_DATABASE, once

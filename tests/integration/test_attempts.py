@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
+from devtools.apps import SECRET_KEY
+from devtools.messages import message
 from nereid_async.messages.outcome import Failure, Outcome, State
 from nereid_async.rows import FailedAttempt, Row, TaskRows
 from nereid_async.rows.attempts import KEPT_ATTEMPTS
 from nereid_async.runtime import of_database
 from nereid_async.worker.maintenance.relay import Relay
 from tests import plain_tasks
-from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import sqs_settings
 from tests.helpers import command, query, run_until, states
-from tests.messages import message
 
 QUICK = 0.001
 

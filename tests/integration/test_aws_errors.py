@@ -9,6 +9,10 @@ from typing import Any
 
 import pytest
 
+from devtools.apps import SECRET_KEY
+from devtools.browser import Browser
+from devtools.proxy import Call, Proxy, Refusal
+from devtools.workers import burst
 from nereid_async.errors import (
     AccessDenied,
     ConfigurationError,
@@ -19,12 +23,11 @@ from nereid_async.runtime import of_database
 from nereid_async.settings import load
 from nereid_async.sqs.client import Sqs
 from nereid_async.worker.maintenance.relay import Relay
-from tests.fixtures.apps import SECRET_KEY, AppFactory
+from tests.fixtures.apps import AppFactory
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import app_config, sqs_client, sqs_settings
-from tests.helpers import Browser, burst, labels, states, wait_until
+from tests.helpers import labels, states, wait_until
 from tests.marks import ONE_DATABASE
-from tests.proxy import Call, Proxy, Refusal
 
 #: How AWS says that it cannot just now.
 PASSING = [

@@ -10,13 +10,16 @@ from typing import Any
 
 import pytest
 
+from devtools.apps import SECRET_KEY
+from devtools.browser import Browser
+from devtools.databases import PROJECT
+from devtools.proxy import Call, Proxy
+from devtools.workers import burst
 from nereid_async.errors import ConfigurationError
-from tests.databases import PROJECT
-from tests.fixtures.apps import SECRET_KEY, AppFactory
+from tests.fixtures.apps import AppFactory
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, app_config, sqs_settings
-from tests.helpers import Browser, burst, labels, query, states, wait_until
-from tests.proxy import Call, Proxy
+from tests.helpers import labels, query, states, wait_until
 
 
 @pytest.fixture

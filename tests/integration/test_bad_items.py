@@ -9,12 +9,12 @@ from collections.abc import Callable
 import pytest
 from trytond import backend
 
+from devtools.apps import SECRET_KEY
+from devtools.proxy import Call, Proxy, Refusal, as_aws
 from nereid_async.runtime import of_database
-from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, sqs_settings
 from tests.helpers import intake, labels, query, states, wait_until
-from tests.proxy import Call, Proxy, Refusal, as_aws
 
 ODDITIES = ["characters", "large", "mute"]
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from devtools.apps import SECRET_KEY
+from devtools.workers import worker_thread
 from nereid_async import AsyncResult
 from nereid_async.errors import (
     ConfigurationError,
@@ -15,17 +17,9 @@ from nereid_async.errors import (
 )
 from nereid_async.messages.outcome import State
 from nereid_async.runtime import of_database
-from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import count_messages, sqs_settings
-from tests.helpers import (
-    command,
-    labels,
-    query,
-    states,
-    wait_until,
-    worker_thread,
-)
+from tests.helpers import command, labels, query, states, wait_until
 from tests.integration.conftest import SignalLog
 from tests.integration.test_relay import sent
 

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from trytond import backend
 from trytond.transaction import Transaction
 
+from devtools.messages import message
+from devtools.workers import worker_thread
 from nereid_async.errors import DatabaseUnavailable
 from nereid_async.messages.outcome import Outcome, State
 from nereid_async.rows import Claim, Row, TaskRows
 from tests.fixtures.scripts import Script
-from tests.helpers import query, states, wait_until, worker_thread
-from tests.messages import message
+from tests.helpers import query, states, wait_until
 
 LONG_S = 60
 #: How many, and in how many threads. SQLite takes one writer at a time: there is less

@@ -9,12 +9,12 @@ import pytest
 from trytond import backend as trytond_backend
 from trytond.config import config
 
+from devtools.databases import Databases, PostgreSQLDatabases
+from devtools.servers import PostgreSQL
 from nereid_async.database import connection_pool, connections
 from nereid_async.database.errors import is_passing
 from nereid_async.errors import DatabaseUnavailable
-from tests.databases import Databases, PostgreSQLDatabases
 from tests.helpers import database_settings, query
-from tests.servers import PostgreSQL
 
 
 def test_one_is_alone_until_it_is_done(database: str) -> None:

@@ -10,6 +10,8 @@ import pytest
 from trytond.pool import Pool
 from werkzeug.datastructures import MultiDict
 
+from devtools.apps import SECRET_KEY
+from devtools.browser import Browser
 from nereid_async.errors import (
     ConfigurationError,
     DeferralError,
@@ -19,10 +21,10 @@ from nereid_async.errors import (
     SerializationError,
 )
 from tests import plain_tasks
-from tests.fixtures.apps import SECRET_KEY, AppFactory
+from tests.fixtures.apps import AppFactory
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import sqs_settings
-from tests.helpers import Browser, labels, states
+from tests.helpers import labels, states
 from tests.marks import ONE_DATABASE, once
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from devtools.workers import worker_thread
 from tests.fixtures.scripts import Script
-from tests.helpers import states, wait_until, worker_thread
+from tests.helpers import states, wait_until
 
 #: More than a second late is too late; and some more on a machine that is busy.
 LATE_S = 2.5

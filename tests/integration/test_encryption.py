@@ -8,11 +8,13 @@ from collections.abc import Callable
 
 import pytest
 
+from devtools.browser import Browser
+from devtools.workers import burst
 from nereid_async import AsyncResult
 from tests.fixtures.apps import AppFactory
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, app_config, sqs_settings
-from tests.helpers import Browser, burst, query, run_until, states
+from tests.helpers import query, run_until, states
 from tests.marks import ONE_DATABASE
 
 Hostile = Callable[[bool], None]

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from devtools.browser import Browser
 from nereid_async import AsyncResult
 from tests.fixtures.apps import AppFactory
-from tests.helpers import Browser, query
+from tests.helpers import query
 from tests.marks import ONE_DATABASE, once
 
 Burst = Callable[[], None]
@@ -371,7 +372,7 @@ def test_a_wait_ends_when_the_task_does(app_factory: AppFactory, burst: Any) -> 
     app = app_factory(ASYNC_POLL_MAX_WAIT=30, ASYNC_POLL_MAX_HELD=1)
     browser = Browser(app)
     task = browser.defer("echo", "x")
-    from tests.helpers import burst as run
+    from devtools.workers import burst as run
 
     timer = threading.Timer(0.5, run, [app])
     timer.start()
@@ -410,8 +411,8 @@ def test_the_script_is_served(client: Browser) -> None:
 
 @ONE_DATABASE
 def test_an_unreachable_store_is_503(app_factory: AppFactory, proxy: Any) -> None:
+    from devtools.workers import burst as run
     from tests.fixtures.services import app_config, sqs_settings
-    from tests.helpers import burst as run
 
     app = app_factory(**app_config({**sqs_settings(proxy.url), "outbox": "no"}))
     browser = Browser(app)

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from devtools.browser import Browser
+from devtools.workers import burst
 from nereid_async.errors import TaskFailed
 from tests.fixtures.apps import AppFactory
 from tests.fixtures.scripts import Script
-from tests.helpers import Browser, burst, query
+from tests.helpers import query
 from tests.marks import ONE_DATABASE
 
 Hostile = Callable[[bool], None]

@@ -11,9 +11,10 @@ from flask import Response, got_request_exception
 from werkzeug.exceptions import Forbidden
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
+from devtools.browser import Browser
 from nereid_async import NereidAsync
 from tests.fixtures.apps import AppFactory
-from tests.helpers import Browser, query
+from tests.helpers import query
 from tests.marks import ONE_DATABASE, once
 
 Burst = Callable[[], None]

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from devtools.browser import Browser
+from devtools.site import VISITORS
+from devtools.workers import burst
 from tests.fixtures.apps import AppFactory
-from tests.helpers import Browser, burst, query, wait_until
+from tests.helpers import query, wait_until
 from tests.marks import ONE_DATABASE
-from tests.site import VISITORS
 
 ADA, _ = VISITORS
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from devtools.messages import signer_of
 from nereid_async.messages.serialization import dumps, loads
 from nereid_async.messages.signing import Signer
 from nereid_async.runtime import of_database
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, sqs_settings
 from tests.helpers import labels, query, states
-from tests.messages import signer_of
 
 Hostile = Callable[[bool], None]
 

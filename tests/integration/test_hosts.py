@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
+from devtools.browser import Browser
 from nereid_async.web.hosts import Hosts, Sites, active_websites
 from tests.fixtures.apps import AppFactory
-from tests.helpers import Browser, query, wait_until
+from tests.helpers import query, wait_until
 from tests.marks import ONE_DATABASE
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from devtools.messages import signer_of
+from devtools.proxy import Call, Proxy, Refusal
 from nereid_async import runtime as runtimes
 from nereid_async.rows.database_identity import IDENTITY_TAG, DatabaseIdentity
 from nereid_async.runtime import Runtime, of_database
@@ -16,8 +18,6 @@ from nereid_async.worker.maintenance.relay import Relay
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, sqs_settings
 from tests.helpers import command, labels, query, states, wait_until
-from tests.messages import signer_of
-from tests.proxy import Call, Proxy, Refusal
 
 
 def renew(database: str, *, drop_waiting: bool = False) -> Runtime:

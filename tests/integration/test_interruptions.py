@@ -8,22 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from devtools.apps import SECRET_KEY
+from devtools.servers import PostgreSQL
+from devtools.workers import burst_database, worker_thread
 from nereid_async.database import connections
 from nereid_async.errors import DatabaseUnavailable
 from nereid_async.worker import retry
 from nereid_async.worker.intervals import Intervals
-from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import ConfWriter, Script
-from tests.helpers import (
-    burst_database,
-    database_settings,
-    labels,
-    query,
-    states,
-    wait_until,
-    worker_thread,
-)
-from tests.servers import PostgreSQL
+from tests.helpers import database_settings, labels, query, states, wait_until
 
 pytestmark = pytest.mark.backends("postgresql")
 

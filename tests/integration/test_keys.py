@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from devtools.apps import SECRET_KEY
+from devtools.browser import Browser
+from devtools.workers import burst
 from nereid_async.messages.serialization import dumps, loads
 from nereid_async.messages.signing import Signer
-from tests.fixtures.apps import SECRET_KEY, AppFactory
-from tests.helpers import Browser, burst, labels, query
+from tests.fixtures.apps import AppFactory
+from tests.helpers import labels, query
 from tests.marks import ONE_DATABASE
 
 Hostile = Callable[[bool], None]

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from devtools.apps import SECRET_KEY
+from devtools.databases import Databases, PostgreSQLDatabases, SQLiteDatabases
+from devtools.proxy import Call, Proxy, Refusal
 from nereid_async.brokers.base import Consumer
 from nereid_async.errors import LeaseLost
 from nereid_async.runtime import of_database
@@ -19,12 +22,9 @@ from nereid_async.worker.job import Job
 from nereid_async.worker.lease import LeaseKeeper
 from nereid_async.worker.runner import Runner
 from nereid_async.worker.settlement import Settlement
-from tests.databases import Databases, PostgreSQLDatabases, SQLiteDatabases
-from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import sqs_settings
 from tests.helpers import intake, labels, query, states, wait_until
-from tests.proxy import Call, Proxy, Refusal
 
 LEASE_S = 3
 LEASE = "SELECT lease_until FROM async_run WHERE uuid = %s"

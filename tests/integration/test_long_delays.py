@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from devtools.apps import SECRET_KEY
+from devtools.proxy import Proxy
 from nereid_async.brokers.base import Consumer, Delivery
 from nereid_async.errors import Retry
 from nereid_async.runtime import of_database
@@ -14,11 +16,9 @@ from nereid_async.worker.delivery_row import claimed_row
 from nereid_async.worker.job import Job
 from nereid_async.worker.maintenance.relay import Relay
 from nereid_async.worker.settlement import Settlement
-from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, sqs_settings
 from tests.helpers import labels, query, states
-from tests.proxy import Proxy
 
 YEAR_S = 365 * 86_400.0
 

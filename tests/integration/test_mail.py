@@ -7,11 +7,11 @@ from typing import Any
 from trytond.config import config
 from trytond.pool import Pool
 
+from devtools.processes import free_port
+from devtools.servers import Mailbox
 from tests.fixtures.scripts import Script
 from tests.helpers import states, wait_until
 from tests.marks import once
-from tests.processes import free_port
-from tests.servers import Mailbox
 
 
 def defer_mail() -> Any:

@@ -10,8 +10,9 @@ from werkzeug.exceptions import NotFound
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from devtools.browser import Browser
+from devtools.workers import burst
 from tests.fixtures.apps import AppFactory
-from tests.helpers import Browser, burst
 
 # What is tested knows nothing of the database.
 pytestmark = pytest.mark.backends("sqlite")

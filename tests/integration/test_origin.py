@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from devtools.browser import Browser
+from devtools.workers import burst
 from tests.fixtures.apps import AppFactory
-from tests.helpers import Browser, burst
 
 # What is tested knows nothing of the database.
 pytestmark = pytest.mark.backends("sqlite")
@@ -90,8 +91,8 @@ def test_whichever_is_set_up_first(
     database: str, tmp_path: Any, app_factory: AppFactory
 ) -> None:
     """The extension or Nereid's protection: app_factory does the former."""
+    from devtools.apps import bare_app, let_go
     from nereid_async import NereidAsync
-    from tests.fixtures.apps import bare_app, let_go
 
     app = bare_app(database, tmp_path)
     app.initialise()

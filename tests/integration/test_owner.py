@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from tests.fixtures.apps import SECRET_KEY, AppFactory
+from devtools.apps import SECRET_KEY
+from devtools.browser import Browser
+from devtools.workers import burst
+from tests.fixtures.apps import AppFactory
 from tests.fixtures.scripts import Script
-from tests.helpers import Browser, burst
 from tests.marks import once
 
 Hostile = Callable[[bool], None]

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from devtools.browser import Browser
+from devtools.site import VISITORS
+from devtools.workers import burst
 from nereid_async.web import owner_cookie
 from tests.fixtures.apps import AppFactory
-from tests.helpers import Browser, burst
-from tests.site import VISITORS
 
 # What is tested knows nothing of the database.
 pytestmark = pytest.mark.backends("sqlite")

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from devtools.messages import message
+from devtools.processes import free_port
+from devtools.workers import worker_thread
 from nereid_async.brokers.database import DatabaseReceiver
 from nereid_async.database import connections
 from nereid_async.rows import ALL_QUEUES, Row, TaskRows
@@ -17,9 +20,7 @@ from nereid_async.runtime import of_database
 from nereid_async.worker.maintenance.relay import Relay
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import count_messages, sqs_settings
-from tests.helpers import command, labels, query, states, wait_until, worker_thread
-from tests.messages import message
-from tests.processes import free_port
+from tests.helpers import command, labels, query, states, wait_until
 
 #: How soon workers notice a pause, and its end.
 NOTICED_S = 2.0

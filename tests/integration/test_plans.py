@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from devtools.plans import ExplainedRows, add_done, add_due
 from nereid_async.database import connections
 from nereid_async.rows import TaskRows
-from tests.plans import ExplainedRows, add_done, add_due
 
 DONE = DUE = 5_000
 #: Pages that a search of the index reads at most, of hundreds: it is made once for each

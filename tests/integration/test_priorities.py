@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from devtools.messages import message
+from devtools.processes import free_port
 from nereid_async.errors import ConfigurationError
 from nereid_async.rows import Row, TaskRows
 from nereid_async.runtime import of_database
 from nereid_async.worker.maintenance.relay import Relay
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.helpers import labels, query
-from tests.messages import message
-from tests.processes import free_port
 
 
 @pytest.fixture

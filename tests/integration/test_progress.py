@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from devtools.browser import Browser
 from tests.fixtures.scripts import Script
-from tests.helpers import Browser, labels, query
+from tests.helpers import labels, query
 
 #: What broke a task on PostgreSQL, or every poll on SQLite.
 ODD = [

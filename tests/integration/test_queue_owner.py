@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
+from devtools.proxy import Call, Proxy, Refusal
 from nereid_async.errors import AccessDenied, ConfigurationError, QueueMissing
 from nereid_async.runtime import of_database
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import sqs_client, sqs_settings
 from tests.helpers import states
-from tests.proxy import Call, Proxy, Refusal
 
 OWNER = "999988887777"
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from devtools.proxy import Proxy, Refusal
 from nereid_async import AsyncResult
 from nereid_async.errors import ResultExpired, ResultMissing
 from nereid_async.messages.outcome import Outcome
@@ -16,7 +17,6 @@ from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import sqs_client, sqs_settings
 from tests.helpers import query, states
 from tests.integration.test_relay import hour_ago, sent
-from tests.proxy import Proxy, Refusal
 
 
 def test_old_rows_go_and_young_ones_stay(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from devtools.proxy import Call, Proxy, Refusal
 from nereid_async.errors import ConfigurationError
 from nereid_async.runtime import of_database
 from nereid_async.worker.maintenance.relay import Relay
@@ -13,7 +14,6 @@ from tests.helpers import labels, query, states
 from tests.integration.conftest import SignalLog
 from tests.integration.test_relay import ago
 from tests.integration.test_relay import relay as a_relay
-from tests.proxy import Call, Proxy, Refusal
 
 DAY_S = 86_400
 #: As somebody types who means the queue "mail".

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from devtools.processes import free_port
 from nereid_async.brokers.base import SendReport
 from nereid_async.runtime import of_database
 from nereid_async.worker.intervals import Intervals
@@ -14,7 +15,6 @@ from nereid_async.worker.maintenance.relay import Relay
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, sqs_settings
 from tests.helpers import labels, query, states, wait_until
-from tests.processes import free_port
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from devtools.proxy import Proxy, Refusal
 from nereid_async.rows import Claim
 from nereid_async.runtime import of_database
 from nereid_async.worker.maintenance.resending import Resender
@@ -11,7 +12,6 @@ from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, sqs_settings
 from tests.helpers import labels, query, states, wait_until
 from tests.integration.test_relay import ago, relay, sent
-from tests.proxy import Proxy, Refusal
 
 INTERVAL_S = 60
 BACKLOG = 38

@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
+from devtools.browser import Browser
+from devtools.proxy import Proxy
+from devtools.workers import burst
 from nereid_async import runtime as runtimes
 from nereid_async.messages.outcome import Failure, Outcome
 from nereid_async.worker.maintenance.relay import Relay
 from tests.fixtures.apps import AppFactory
 from tests.fixtures.services import sqs_settings
-from tests.helpers import Browser, burst, wait_until
-from tests.proxy import Proxy
+from tests.helpers import wait_until
 
 
 def retry(app: Any, task_id: str) -> None:

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from trytond.pool import Pool
 
+from devtools.messages import signer_of
 from nereid_async import async_task
 from nereid_async.errors import UnknownTask
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.helpers import labels, query, states, wait_until
 from tests.integration.conftest import SignalLog
 from tests.marks import ONE_DATABASE, once
-from tests.messages import signer_of
 
 ON_ROWS = pytest.mark.parametrize("broker_settings", ["database"], indirect=True)
 

@@ -11,14 +11,14 @@ import pytest
 from trytond import backend
 from trytond.transaction import Transaction
 
+from devtools.databases import Databases
+from devtools.messages import message
 from nereid_async.errors import LeaseLost
 from nereid_async.messages.outcome import Failure, Outcome, Progress, State
 from nereid_async.rows import Claim, FailedAttempt, Row, Starts, TaskRows, UnreadMessage
 from nereid_async.worker.delivery_row import ClaimedRow
-from tests.databases import Databases
 from tests.fixtures.scripts import ConfWriter
 from tests.helpers import query, states, wait_until
-from tests.messages import message
 
 LONG_S, OVER_S = 60, 0
 FAILED = FailedAttempt(Failure("ValueError", "x"), 1)

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from devtools.browser import Browser
+from devtools.workers import burst
 from tests.fixtures.apps import AppFactory
 from tests.fixtures.services import app_config, sqs_client
-from tests.helpers import Browser, burst, query
+from tests.helpers import query
 
 Hostile = Callable[[bool], None]
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from devtools.browser import Browser
+from devtools.proxy import Proxy
 from tests.fixtures.apps import AppFactory
 from tests.fixtures.services import app_config, sqs_settings
-from tests.helpers import Browser, labels, query, states, wait_until
+from tests.helpers import labels, query, states, wait_until
 from tests.integration.conftest import SignalLog
 from tests.marks import ONE_DATABASE
-from tests.proxy import Proxy
 
 Burst = Callable[[], None]
 

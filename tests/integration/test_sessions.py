@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from devtools.browser import Browser
+from devtools.site import VISITORS
+from devtools.workers import burst
 from tests.fixtures.apps import AppFactory
-from tests.helpers import Browser, burst, query
-from tests.site import VISITORS
+from tests.helpers import query
 
 # What is tested knows nothing of the database.
 pytestmark = pytest.mark.backends("sqlite")

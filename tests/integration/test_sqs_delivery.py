@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
+from devtools.apps import SECRET_KEY
+from devtools.messages import signer_of
 from nereid_async.messages.serialization import dumps
 from nereid_async.runtime import of_database
-from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, sqs_settings
 from tests.helpers import labels, query, run_until, states, wait_until
 from tests.marks import ONE_DATABASE
-from tests.messages import signer_of
 
 
 @pytest.fixture

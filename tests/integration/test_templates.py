@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers import Browser
+from devtools.browser import Browser
 from tests.marks import once
 
 ID = "00000000-0000-8000-8000-000000000001"

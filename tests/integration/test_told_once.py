@@ -6,6 +6,9 @@ import logging
 
 import pytest
 
+from devtools.apps import SECRET_KEY
+from devtools.proxy import Proxy
+from devtools.servers import PostgreSQL
 from nereid_async.runtime import of_database
 from nereid_async.worker.heartbeats import Heartbeats
 from nereid_async.worker.lease import LeaseKeeper
@@ -13,12 +16,9 @@ from nereid_async.worker.options import WorkerOptions
 from nereid_async.worker.prefetch import Prefetch
 from nereid_async.worker.runner_threads import RunnerThreads
 from nereid_async.worker.settlement import Settlement
-from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import sqs_settings
 from tests.helpers import intake, states
-from tests.proxy import Proxy
-from tests.servers import PostgreSQL
 
 ON_ROWS = pytest.mark.parametrize("broker_settings", ["database"], indirect=True)
 TASKS = 6

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests import site
+from devtools import site
+from devtools.browser import Browser
+from devtools.workers import burst as burst_app
 from tests.fixtures.apps import AppFactory
-from tests.helpers import Browser, query
-from tests.helpers import burst as burst_app
+from tests.helpers import query
 from tests.marks import ONE_DATABASE, once
 
 Burst = Callable[[], None]

@@ -10,16 +10,17 @@ from typing import Any
 import pytest
 from trytond.pool import Pool
 
+from devtools.apps import SECRET_KEY
+from devtools.messages import message
+from devtools.workers import burst_database
 from nereid_async.errors import DeferralError
 from nereid_async.messages.message import Message, Target
 from nereid_async.runtime import of_database
 from tests import plain_tasks
-from tests.fixtures.apps import SECRET_KEY
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, sqs_settings
-from tests.helpers import burst_database, labels, query, run_until, states
+from tests.helpers import labels, query, run_until, states
 from tests.marks import ONE_DATABASE
-from tests.messages import message
 
 Hostile = Callable[[bool], None]
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from trytond.pool import Pool
 
+from devtools.messages import signer_of
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.helpers import labels, query, run_until, states
 from tests.integration.conftest import SignalLog
 from tests.marks import ONE_BROKER, ONE_DATABASE, once
-from tests.messages import signer_of
 
 
 def model() -> Any:

@@ -7,11 +7,11 @@ import time
 
 import pytest
 
+from devtools.messages import message
 from nereid_async.brokers.base import Delivery
 from nereid_async.worker.delivery_row import NoRow
 from nereid_async.worker.job import Job
 from nereid_async.worker.prefetch import Prefetch
-from tests.messages import message
 
 
 class Clock:

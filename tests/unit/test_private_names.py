@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[2]
-FOLDERS = ("tests", "benchmarks")
+FOLDERS = ("tests", "benchmarks", "devtools")
 
 #: Private names of others that there is no way around, by file, and why.
 ALLOWED = {
-    "tests/fixtures/apps.py": {
+    "devtools/apps.py": {
         # Nereid keeps the routes of an app beyond its end.
         "Website._url_adapter_cache",
         "Nereid._url_route_rule_cache",
@@ -21,7 +21,7 @@ ALLOWED = {
         "Nereid._url_route_rule_cache._clear",
     },
     # Werkzeug's test client shows one cookie at a time, by its name.
-    "tests/helpers.py": {"self.client._cookies"},
+    "devtools/browser.py": {"self.client._cookies"},
     # Tryton's models tell their fields nowhere else.
     "tests/integration/test_access.py": {
         "pool.get(view.model)._fields",

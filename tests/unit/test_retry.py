@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from devtools.messages import message
 from nereid_async.errors import Retry
 from nereid_async.limits import DELAY_MAX_S
 from nereid_async.worker.retry import Again, GiveUp, backoff_s, decide, reason_of
-from tests.messages import message
 
 UTC = dt.timezone.utc
 NOW = dt.datetime.now(UTC)

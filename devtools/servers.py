@@ -1,4 +1,4 @@
-"""Real servers for the tests: PostgreSQL, two of SQS's likeness, and SMTP."""
+"""Real servers: PostgreSQL, two of SQS's likeness, and SMTP."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 from pathlib import Path
 
-from tests.missing import missing
-from tests.processes import Process, ProcessFailed, free_port, listens, run, script
+from devtools.missing import missing
+from devtools.processes import Process, ProcessFailed, free_port, listens, run, script
 
 #: How often another port is tried, should somebody take the free one before us.
 PORT_ATTEMPTS = 3

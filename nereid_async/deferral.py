@@ -115,6 +115,11 @@ class TaskOptions:
             checked_queue(self.queue)
         if self.attributes is not None:
             check_attributes(self.attributes)
+        if self.cancellable and self.shared:
+            raise ConfigurationError(
+                "cancellable=True and shared=True: a shared task has no owner who "
+                "could cancel it from the browser"
+            )
 
 
 def _within(value: Any, low: float, high: float) -> bool:

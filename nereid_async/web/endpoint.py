@@ -10,6 +10,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ..cancelling import cancel, is_cancellable
 from ..errors import TransportError
 from ..messages.outcome import State, Status
 from ..messages.serialization import Json, dumps
@@ -57,10 +58,14 @@ def read(runtime: Runtime, task_id: str, owners: Sequence[Owner]) -> Answer:
         return _unreachable(task_id)
 
 
-def acknowledge(runtime: Runtime, task_id: str, owners: Sequence[Owner]) -> Answer:
-    """Answer a DELETE: delete the result, since its owner has it.
+def delete(
+    runtime: Runtime, task_id: str, owners: Sequence[Owner], wanted: str | None = None
+) -> Answer:
+    """Answer a DELETE: delete the result, since its owner has it, or cancel the task.
 
     :param owners: all owners that the request may read as.
+    :param wanted: "1" to cancel only, so that a result that has come meanwhile stays;
+        "0" to delete only; anything else for what the state of the task allows.
     """
     if not runtime.task_ids.readable_by(task_id, owners):
         return NOT_FOUND
@@ -68,29 +73,45 @@ def acknowledge(runtime: Runtime, task_id: str, owners: Sequence[Owner]) -> Answ
         status = runtime.results.look(task_id)
         if status is None:
             return NOT_FOUND
-        if not status.state.finished:
+        if status.state.finished and wanted != "1":
+            runtime.results.delete(task_id)
+            return Answer(204)
+        if status.state.finished:
+            return _answer(task_id, status, runtime)
+        if wanted == "0":
             return _problem(409, "Not finished", "There is no result to remove yet.")
-        runtime.results.delete(task_id)
+        return _cancel(runtime, task_id, owners)
     except TransportError:
         return _unreachable(task_id)
-    return Answer(204)
+
+
+def _cancel(runtime: Runtime, task_id: str, owners: Sequence[Owner]) -> Answer:
+    # A shared task has readers, but no owner.
+    own = [it for it in owners if it.kind == "owner"]
+    if not runtime.task_ids.readable_by(task_id, own) or not is_cancellable(
+        runtime, task_id
+    ):
+        return _problem(
+            409, "Not finished", "There is no result to remove, and no way to cancel."
+        )
+    found = cancel(runtime, task_id)
+    if found is None or found.finished:
+        # It has finished since.
+        return _answer(task_id, runtime.results.look(task_id), runtime)
+    return _unfinished(task_id, Status(found))
 
 
 def _answer(task_id: str, status: Status | None, runtime: Runtime) -> Answer:
     if status is None:
         return NOT_FOUND
-    outcome, progress = status.outcome, status.progress
     if status.gone:
         return _problem(410, "Gone", "This result is not kept any more.")
+    outcome = status.outcome
     if outcome is None:
-        running = status.state is State.RUNNING or status.state.finished
-        body: dict[str, Json] = {
-            "id": task_id,
-            "state": (State.RUNNING if running else State.PENDING).value,
-            "progress": None if progress is None else progress.as_json(),
-        }
-        return Answer(202, body, {"Retry-After": str(RETRY_AFTER_S)})
-    body = {"id": task_id, "state": outcome.state.value}
+        return _unfinished(task_id, status)
+    body: dict[str, Json] = {"id": task_id, "state": outcome.state.value}
+    if outcome.cancelled:
+        return Answer(200, body)
     if outcome.failure is not None:
         body["error"] = outcome.failure.for_browser()
     else:
@@ -98,6 +119,17 @@ def _answer(task_id: str, status: Status | None, runtime: Runtime) -> Answer:
     if runtime.results.needs_acknowledgement:
         body["acknowledge"] = True
     return Answer(200, body)
+
+
+def _unfinished(task_id: str, status: Status) -> Answer:
+    running = status.state is State.RUNNING or status.state.finished
+    progress = status.progress
+    body: dict[str, Json] = {
+        "id": task_id,
+        "state": (State.RUNNING if running else State.PENDING).value,
+        "progress": None if progress is None else progress.as_json(),
+    }
+    return Answer(202, body, {"Retry-After": str(RETRY_AFTER_S)})
 
 
 def _problem(status: int, title: str, detail: str) -> Answer:

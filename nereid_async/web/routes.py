@@ -33,7 +33,7 @@ class _Views:
         if request.method == "OPTIONS":
             return Response(status=204, headers={"Allow": "GET, HEAD, DELETE, OPTIONS"})
         if request.method == "DELETE":
-            return self._parts.respond(self._acknowledge(task_id))
+            return self._parts.respond(self._delete(task_id))
         error = request.environ.pop(fast_poll.FAILURE, None)
         if error is not None:
             raise error
@@ -44,10 +44,11 @@ class _Views:
         answer = endpoint.read(self._parts.runtime, task_id, self._owners())
         return self._parts.respond(answer)
 
-    def _acknowledge(self, task_id: str) -> endpoint.Answer:
+    def _delete(self, task_id: str) -> endpoint.Answer:
         if not _is_of_own_page():
             return endpoint.FORBIDDEN
-        return endpoint.acknowledge(self._parts.runtime, task_id, self._owners())
+        wanted = request.args.get("cancel")
+        return endpoint.delete(self._parts.runtime, task_id, self._owners(), wanted)
 
     def _owners(self) -> list[Owner]:
         website = current_website.id

@@ -100,6 +100,11 @@ def test_a_bad_option_is_named(option: str, value: Any) -> None:
         bare.configure(**{option: value})
 
 
+def test_what_everybody_reads_nobody_cancels() -> None:
+    with pytest.raises(ConfigurationError, match="shared"):
+        bare.configure(shared=True, cancellable=True)
+
+
 @pytest.mark.parametrize(
     "attributes",
     [

@@ -6,35 +6,37 @@
  *
  *     <async-result uuid="…" label="Sales report"></async-result>
  *
- * It asks GET /async/result/<uuid> again and again, more and more slowly, until
- * the answer is final. Every time is in milliseconds, but `wait`.
+ * It polls GET /async/result/<uuid> with growing pauses until the answer is final. All
+ * times are in milliseconds, except `wait`.
  */
 
-/** The first pause, and the shortest. */
+/** The first pause between two polls, and the shortest. */
 const FIRST_INTERVAL = 250;
-/** As long as pauses become by themselves. */
+/** The longest pause that growth leads to. */
 const SLOW_INTERVAL = 5000;
-/** As long as a page or a server can make them. */
+/** The longest pause that a page or a server can ask for. */
 const LONGEST_PAUSE = 3_600_000;
-/** After that it asks even where the browser says that it is offline: some err. */
+/** The server's usual Retry-After, which is ignored: RETRY_AFTER_S in endpoint.py. */
+const USUAL_RETRY_AFTER = 1000;
+/** The pause while the browser says that it is offline, which may be wrong. */
 const OFFLINE_PAUSE = 10_000;
 const GROWTH = 1.5;
-/** A pause is longer by up to this share, so that many browsers do not ask at once. */
+/** A pause is longer by up to this share, so that browsers do not poll in step. */
 const JITTER = 0.2;
-/** How many seconds a server may hold an answer, and how long one may take beside. */
+/** The longest wait that is sent, in seconds, and the time an answer takes besides. */
 const LONGEST_WAIT_S = 300;
 const ANSWER_TIME = 30_000;
-/** The time for a reload or another tab, before the server may forget the result. */
+/** A reload or another tab can read the result for that long. */
 const ACKNOWLEDGE_AFTER = 600_000;
-/** What a timer of a browser holds; a longer one would be over at once. */
+/** The longest timer of browsers; a longer one would fire at once. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 /**
- * What may come in a row that is no answer, until that is an error: so many times
- * what a server calls temporary, or a tenth of it of anything else.
+ * Failed polls in a row that end the wait: 120 temporary ones, or 12 others, each of
+ * which counts as ten.
  */
-const PATIENCE = 120;
-const IMPATIENCE = 10;
-/** What a server or a proxy answers while it is restarting or overloaded. */
+const MOST_FAILURES = 120;
+const OTHER_FAILURE = 10;
+/** Status codes of a server or proxy that is restarting or overloaded. */
 const TEMPORARY = new Set([429, 502, 503, 504]);
 /** Beside this module, below whatever path the app is mounted at. */
 const BASE = new URL(import.meta.url).pathname.endsWith('/async/client.js')
@@ -47,21 +49,21 @@ const BASE = new URL(import.meta.url).pathname.endsWith('/async/client.js')
  * @property {number} [timeout] give up after this time; without it, or with Infinity,
  *     never
  * @property {AbortSignal} [signal] stops waiting; the promise rejects with its reason
- * @property {number} [interval] the first pause between two questions: 250 at least,
- *     an hour at most
+ * @property {number} [interval] the first pause between two polls: 250 at least, an
+ *     hour at most
  * @property {number} [wait] how many seconds the server may hold each answer
- * @property {(progress: Progress) => void} [onProgress] called with what the task
- *     has said of its progress; not before it has said something
+ * @property {(progress: Progress) => void} [onProgress] called with the progress that
+ *     the task has reported; not before it has reported any
  * @property {(state: string, progress: Progress|null) => void} [onState]
  *     called after each answer that is not final; state is 'pending' or 'running'
- * @property {boolean} [acknowledge] whether to tell the server at once that the result
- *     has arrived, so that it is kept no longer; without it, where the answer asks for
- *     that, after ten minutes, if the page is still there
+ * @property {boolean} [acknowledge] whether to acknowledge the result at once, so that
+ *     the server deletes it; without it, after ten minutes if the answer asks for that
+ *     and the page is still open
  * @property {typeof globalThis.fetch} [fetch]
- * @property {string} [base] what comes before the uuid in the address
+ * @property {string} [base] the URL before the uuid
  */
 
-/** What all errors of this module have in common. */
+/** Base of all errors of this module. */
 export class AsyncResultError extends Error {
   /** @param {string} message */
   constructor(message) {
@@ -71,8 +73,8 @@ export class AsyncResultError extends Error {
 }
 
 /**
- * The task failed for good. `type` is the name of an error that is meant for visitors;
- * of any other it is 'TaskFailed', and `id` is its number in the server's log.
+ * The task failed for good. `type` is the class of a public error; for any other it is
+ * 'TaskFailed', and `id` is the error's number in the server's log.
  */
 export class TaskFailedError extends AsyncResultError {
   /** @param {{type?: string, message?: string, id?: string}|null} [error] */
@@ -84,8 +86,8 @@ export class TaskFailedError extends AsyncResultError {
 }
 
 /**
- * No request gets an answer that a script may read, though the browser is online: the
- * server is away, something blocks the requests, or they lead to a login elsewhere.
+ * No poll gets an answer that a script may read, though the browser is online: the
+ * server is down, polls are blocked, or redirected to a login on another host.
  */
 export class UnreachableError extends AsyncResultError {}
 
@@ -95,7 +97,7 @@ export class NotFoundError extends AsyncResultError {}
 /** The result was there, and has expired or was acknowledged. */
 export class GoneError extends AsyncResultError {}
 
-/** The time allowed by `timeout` is over; the task itself goes on. */
+/** The time of `timeout` is over; the task itself goes on. */
 export class ResultTimeoutError extends AsyncResultError {}
 
 /** The server answered something that is not part of the protocol. */
@@ -110,10 +112,9 @@ export class UnexpectedAnswerError extends AsyncResultError {
 /**
  * Wait for the result of a task.
  *
- * A hidden tab does not ask, a browser that is offline slowly. A connection that drops,
- * or an answer that is none, is an error only if it is not the only one: twelve in a
- * row, or 120 times that a server calls it temporary. A number that cannot be read is
- * as none, and a warning in the console.
+ * A hidden tab does not poll; a browser that is offline polls slowly. A failed poll is
+ * an error only after twelve in a row, or 120 with a temporary status. An option that
+ * is no number is ignored, with a warning in the console.
  *
  * @param {string} uuid the id of the task
  * @param {Options} [options]
@@ -137,8 +138,8 @@ export async function asyncResult(uuid, options = {}) {
         return outcome(answer.body);
       }
       if (answer.status === 202) report(answer.body, options);
-      lost = answer.problem ? lost + (answer.temporary ? 1 : IMPATIENCE) : 0;
-      if (lost >= PATIENCE) throw answer.problem;
+      lost = answer.problem ? lost + (answer.temporary ? 1 : OTHER_FAILURE) : 0;
+      if (lost >= MOST_FAILURES) throw answer.problem;
       await rest(Math.max(spread(pause), leastPause(answer)), ending.signal);
     }
   } finally {
@@ -146,7 +147,7 @@ export async function asyncResult(uuid, options = {}) {
   }
 }
 
-/** Timers by address: one acknowledgement, counted from the last time it was shown. */
+/** Timers of acknowledgements, by URL; restarted each time the result is read. */
 const acknowledging = new Map();
 
 function settle(uuid, options, wanted) {
@@ -155,16 +156,16 @@ function settle(uuid, options, wanted) {
   const url = address(uuid, options);
   clearTimeout(acknowledging.get(url));
   const timer = setTimeout(() => acknowledge(uuid, options), ACKNOWLEDGE_AFTER);
-  // No reason for a script outside of a browser to go on.
+  // The timer must not keep a script outside of a browser running.
   timer.unref?.();
   acknowledging.set(url, timer);
 }
 
 /**
- * Tell the server that the result has arrived and need not be kept.
+ * Acknowledge a result: tell the server that it need not be kept.
  *
- * Nobody has to wait for this, and it never fails: what is not acknowledged
- * expires by itself. It goes out even if the page is left at once.
+ * Never fails, and need not be awaited: a result that is not acknowledged expires. The
+ * request is sent even if the page is left at once.
  *
  * @param {string} uuid the id of the task
  * @param {Pick<Options, 'fetch'|'base'>} [options]
@@ -192,9 +193,9 @@ function address(uuid, {base = BASE}) {
 }
 
 /**
- * A number among the options; a page may give text that is one.
+ * A number among the options; text is converted, as attributes are text.
  *
- * @param {number} otherwise where there is none
+ * @param {number} otherwise the value without the option
  */
 function number(options, name, otherwise) {
   const given = options[name] ?? otherwise;
@@ -210,11 +211,11 @@ function between(least, value, most) {
 }
 
 /**
- * One question.
+ * Poll once.
  *
- * @returns status and body of what is part of the protocol; else the `problem`, and
- *     whether it is `temporary`; neither if the browser is offline. In any case
- *     Retry-After, if there is one.
+ * @returns status and body of an answer of the protocol; else the `problem`, and
+ *     whether it is `temporary`; neither if the browser is offline. Besides,
+ *     Retry-After if there is one.
  */
 async function ask(url, {fetch = globalThis.fetch}, limit, signal) {
   signal.throwIfAborted();
@@ -253,7 +254,7 @@ function isAnswer(status, state) {
   return status === 200 && (state === 'done' || state === 'failed');
 }
 
-/** @returns undefined for what is no JSON: a page of a proxy or a login form */
+/** @returns undefined for text that is no JSON, such as a page of a proxy */
 function parse(text) {
   try {
     return JSON.parse(text);
@@ -283,22 +284,22 @@ function longer(pause) {
 }
 
 /**
- * The pause the server asks for. A running task is looked at more often than
- * its default of one second; a longer wish, or that of a server in need, holds.
+ * The least pause, by the server's Retry-After. The usual one is ignored, so that a
+ * short task is polled more often; a longer one counts, and any one of a failed poll.
  */
 function leastPause({retryAfter, problem}) {
   const pause = Math.min(retryAfterTime(retryAfter), LONGEST_PAUSE);
-  return pause > 1000 || problem ? pause : 0;
+  return pause > USUAL_RETRY_AFTER || problem ? pause : 0;
 }
 
 /**
  * @param {string|null|undefined} header seconds, or a date
- * @returns {number} milliseconds from now; 0 if it says nothing that can be read
+ * @returns {number} milliseconds from now; 0 if it cannot be parsed
  */
 export function retryAfterTime(header, now = Date.now()) {
   if (!header) return 0;
   if (/^[\d.]+$/.test(header)) return Number(header) * 1000 || 0;
-  // A date has a name of a month; what else Date reads is nonsense here.
+  // A date has the name of a month; Date.parse() also accepts other texts.
   const time = /[a-z]{3}/i.test(header) ? Date.parse(header) - now : 0;
   return time > 0 ? time : 0;
 }
@@ -319,7 +320,7 @@ function after(duration, call) {
   return () => clearTimeout(timer);
 }
 
-/** A signal that follows the caller's and also ends when the time is over. */
+/** A signal that aborts with the caller's, and when the time is over. */
 function endingSignal(time, signal) {
   const controller = new AbortController();
   const follow = () => controller.abort(signal.reason);
@@ -337,13 +338,13 @@ function endingSignal(time, signal) {
   };
 }
 
-/** Pause; for as long as nobody looks; and longer where the browser is offline. */
+/** Pause; longer while the page is hidden, and while the browser is offline. */
 async function rest(duration, signal) {
   await until(signal, (resume) => after(duration, resume));
   while (globalThis.document?.hidden) {
     await until(signal, (resume) => all(
       onEvent(document, 'visibilitychange', resume),
-      // Not every browser tells a page from its cache that it is seen again.
+      // Some browsers do not send visibilitychange to a page from their cache.
       onEvent(globalThis, 'pageshow', resume)));
   }
   if (isOffline()) {
@@ -388,7 +389,7 @@ function until(signal, begin) {
 
 // -- the element -----------------------------------------------------------------
 
-/** What the element says; to be replaced, or translated, by the page. */
+/** The texts of the element; a page may replace or translate them. */
 export const texts = {
   label: 'Progress',
   pending: 'Waiting …',
@@ -434,7 +435,7 @@ const STYLE = `
   }
 `;
 
-/** What the shadow tree consists of: tag, and attributes. */
+/** The elements of the shadow tree: tag and attributes. */
 const PARTS = {
   progress: ['div', {part: 'progress', role: 'progressbar', 'aria-valuemin': '0'}],
   message: ['p', {part: 'message'}],
@@ -445,7 +446,8 @@ const PARTS = {
 };
 
 /**
- * What was shown on this page, by id, for copies of the element. A new element asks.
+ * Outcomes that were shown on this page, by id, for copies of elements. New elements
+ * poll.
  *
  * @type {Map<string, {value: any}|{error: TaskFailedError}>}
  */
@@ -458,7 +460,7 @@ function remember(uuid, outcome) {
   if (outcomes.size > MOST_OUTCOMES) outcomes.delete(outcomes.keys().next().value);
 }
 
-/** Comments around what the element puts into the page: copies of it have them, too. */
+/** Comments around the content that an element adds; a copy of it has them, too. */
 const MARK = 'async-result';
 const END_MARK = '/async-result';
 
@@ -466,14 +468,14 @@ function mark(uuid, state) {
   return `${MARK} ${state} ${encodeURIComponent(uuid)}`;
 }
 
-/** Put an outcome into an element, marked as what it is. */
+/** Add the content of an outcome to an element, between two marks. */
 function append(element, content, uuid, state) {
   element.append(
     document.createComment(mark(uuid, state)), content,
     document.createComment(END_MARK));
 }
 
-/** @returns {ChildNode[]} what was put into an element, marks included */
+/** @returns {ChildNode[]} the content that was added to an element, with its marks */
 function appended(element) {
   const nodes = [...element.childNodes];
   const says = (node) => (node.nodeType === Node.COMMENT_NODE ? node.data : '');
@@ -483,41 +485,41 @@ function appended(element) {
 }
 
 /**
- * `<async-result uuid="…">` shows how far a task is, then its result or its error.
+ * `<async-result uuid="…">` shows the progress of a task, then its result or error.
  *
- * Attributes: `uuid`, `label` (what the bar is called), `timeout`, `interval`,
- * `wait`, `base`, `no-acknowledge`, and `retry` (offers a failed task again: the page
- * listens to `async-retry`). A `<template>` inside is filled with the result:
+ * Attributes: `uuid`, `label` (name of the progress bar), `timeout`, `interval`,
+ * `wait`, `base`, `no-acknowledge`, and `retry` (shows a button for a failed task; the
+ * page listens to `async-retry`). A `<template>` inside is filled with the result:
  * `data-bind="path.to.value"` sets an element's text, `data-bind-href` a link.
  * Without one the result is shown as text. Events, which bubble: `async-progress`,
  * `async-result`, `async-error`, with the progress, result or error as `detail`.
  * Parts: progress, bar, message, error, retry. Custom properties:
  * `--async-result-color`, `-track`, `-height`, `-radius`, `-text`, `-error`.
  *
- * What it shows stays where the element is moved, put back or copied; a copy asks for
- * what its original has shown no more, and sends no events for it.
+ * The content stays if the element is moved, put back or copied. A copy does not poll
+ * for an outcome that its original has shown, and sends no events for it.
  */
 export class AsyncResultElement extends (globalThis.HTMLElement ?? Object) {
   static observedAttributes = ['uuid'];
 
-  /** @type {AbortController|null} while it asks */
+  /** @type {AbortController|null} null while it does not poll */
   #waiting = null;
-  /** @type {string|null|undefined} what it asks for or shows; undefined at first */
+  /** @type {string|null|undefined} id of the task shown; undefined at first */
   #uuid = undefined;
-  /** Whether there is an outcome, or an error, to look at. */
+  /** Whether it shows an outcome or an error. */
   #settled = false;
-  /** Whether that is the failure of the task. */
+  /** Whether it shows the failure of the task. */
   #failed = false;
   #parts = {};
   #announced = '';
 
-  /** What the task returned, as soon as it is there. */
+  /** The result of the task; undefined before it is done. */
   result = undefined;
 
   constructor() {
     super();
     const root = this.attachShadow({mode: 'open'});
-    // Unlike a style element, this is open to pages with a strict content policy.
+    // Unlike a style element, this works with a strict Content-Security-Policy.
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(STYLE);
     root.adoptedStyleSheets = [sheet];
@@ -539,11 +541,11 @@ export class AsyncResultElement extends (globalThis.HTMLElement ?? Object) {
     if (!same || !(this.#waiting || this.#settled)) this.#start();
   }
 
-  /** Without it, a move by moveBefore() would take it out and put it back. */
+  /** With it, moveBefore() does not disconnect and connect the element. */
   connectedMoveCallback() {}
 
   disconnectedCallback() {
-    // One that is only moved is connected again by then.
+    // An element that is only moved is connected again by then.
     queueMicrotask(() => {
       if (!this.isConnected) this.#stop();
     });
@@ -554,7 +556,7 @@ export class AsyncResultElement extends (globalThis.HTMLElement ?? Object) {
     if (this.isConnected && begun && before !== after) this.#start();
   }
 
-  /** Show the task that the attribute names; what is shown of it already stays. */
+  /** Show the task of the attribute; content of the same task stays. */
   #start() {
     this.#stop();
     const uuid = this.getAttribute('uuid');
@@ -654,7 +656,7 @@ export class AsyncResultElement extends (globalThis.HTMLElement ?? Object) {
       bar.setAttribute('aria-valuetext', `${Math.floor(share * 100)} %`);
     }
     bar.firstChild.style.setProperty('--share', share ?? 0);
-    // Every quarter is enough for who listens.
+    // To screen readers, each quarter is announced.
     this.#announce(`${state} ${Math.floor((share ?? 0) * 4)}`, message);
   }
 
@@ -697,7 +699,7 @@ export class AsyncResultElement extends (globalThis.HTMLElement ?? Object) {
     this.#parts.announcement.textContent = '';
   }
 
-  /** Ask again; or, for a task that has failed, let the page defer another one. */
+  /** Poll again; for a failed task, send an event, so that the page defers again. */
   #retry() {
     if (this.#failed) {
       this.#tell('async-retry', null);
@@ -719,7 +721,7 @@ function errorText(error) {
   return start + error.message;
 }
 
-/** @returns {number|null} between 0 and 1; null where that is not known */
+/** @returns {number|null} between 0 and 1; null if unknown */
 export function shareOf(progress) {
   if (typeof progress?.done !== 'number' || !(progress.total > 0)) return null;
   return Math.min(Math.max(progress.done / progress.total, 0), 1);
@@ -735,7 +737,7 @@ function asParagraph(value) {
   return content;
 }
 
-/** Put a value into the places of a template; as text, never as markup. */
+/** Fill the placeholders of a template with a value, as text, never as markup. */
 function fill(content, value) {
   for (const element of content.querySelectorAll('[data-bind]')) {
     element.textContent = asText(valueAt(value, element.dataset.bind));
@@ -749,7 +751,7 @@ function fill(content, value) {
 
 /**
  * @param {any} value
- * @param {string} path names and numbers with dots between; empty for the value
+ * @param {string} path names and numbers, separated by dots; empty for the value itself
  */
 export function valueAt(value, path) {
   return path.split('.').filter(Boolean).reduce(
@@ -764,7 +766,7 @@ export function asText(value) {
   return typeof value === 'object' ? JSON.stringify(value, null, 2) : String(value);
 }
 
-/** @returns {string|null} the address, if following it can do no harm */
+/** @returns {string|null} the URL, if its scheme is harmless; else null */
 export function safeHref(value) {
   const here = globalThis.location?.href ?? 'http://localhost/';
   try {

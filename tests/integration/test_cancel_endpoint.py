@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from devtools.browser import Browser
 from tests.fixtures.apps import AppFactory
-from tests.helpers import Browser, labels, states, wait_until
+from tests.helpers import labels, states, wait_until
 
 Burst = Callable[[], None]
 CANCELLABLE = {"cancellable": True}

@@ -1,7 +1,7 @@
 """The commands: ``flask --app APP async …``, and ``nereid-async …`` without Flask.
 
-Whatever imports trytond is imported inside the functions: trytond chooses its backend
-then, and the configuration that ``-c`` names has to be read before.
+Modules that import trytond are imported inside the functions: trytond chooses its
+database backend at import, and the configuration of ``-c`` must be read before.
 """
 
 from __future__ import annotations
@@ -291,9 +291,9 @@ def _run_retry(runtime: Runtime, ids: tuple[str, ...]) -> None:
 
 
 def _run_identity(runtime: Runtime, renew: bool, drop_waiting: bool) -> None:
-    """Tell what makes a database another one than its copy.
+    """Show the identity of the database, which tells it from its copy.
 
-    A copy needs an identity of its own before anything of it starts: --renew.
+    A copy needs a new identity before any process of it starts: --renew.
     """
     if drop_waiting and not renew:
         raise click.UsageError("--drop-waiting goes with --renew")
@@ -320,7 +320,7 @@ def flask_group() -> None:
 
 
 def _runtime_of_app(info: ScriptInfo) -> Runtime:
-    """Load a web app, for no longer in its context than that takes.
+    """Load a web app in an app context, which is closed again.
 
     The worker opens a context for each task that needs one.
     """
@@ -347,8 +347,8 @@ def _app_runtime(command: Callable[..., None]) -> Callable[..., None]:
 
 @contextmanager
 def _reporting() -> Iterator[None]:
-    """End a command with a line where something is wrong that its user can mend."""
-    # What does not connect is told by us, or waited for; trytond adds a traceback.
+    """End a command with a line, not a traceback, for errors that its user can mend."""
+    # Without trytond's own traceback of a failed connection: the worker logs a line.
     logging.getLogger("trytond.backend.postgresql.database").addFilter(_untraced)
     try:
         yield
@@ -371,10 +371,10 @@ def _identity_options(command: Callable[..., Any]) -> Callable[..., Any]:
     drop = click.option(
         "--drop-waiting",
         is_flag=True,
-        help="With --renew: forget the tasks that had not run when it was copied.",
+        help="With --renew: delete the tasks that have not run.",
     )
     renew = click.option(
-        "--renew", is_flag=True, help="Give it another one: the database is a copy."
+        "--renew", is_flag=True, help="Give the database, a copy, a new identity."
     )
     return renew(drop(command))
 
@@ -396,7 +396,7 @@ def _queue_arguments(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _pause_options(command: Callable[..., Any]) -> Callable[..., Any]:
     wait = click.option(
-        "--wait", is_flag=True, help="Return when nothing of them runs any more."
+        "--wait", is_flag=True, help="Return when none of their tasks runs any more."
     )
     timeout = click.option(
         "--timeout",

@@ -1,4 +1,4 @@
-"""HTTP headers as a setting gives them."""
+"""Parser of HTTP headers in a setting."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-#: What may stand in a value: RFC 9110, section 5.5, without what is obsolete.
+#: A header's value: RFC 9110, section 5.5, without obsolete text.
 _VALUE = re.compile(r"[\t\x20-\x7e]*")
 
 _EXPECTED = "headers: a dict, or text with one `Name: value` a line"
 
 
 def headers(value: Any, taken: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    """The headers in a setting.
+    """Parse the headers in a setting.
 
-    :param taken: names, in lower case, that are none of the setting's.
-    :raises ValueError: saying what is expected.
+    :param taken: names, in lower case, that the setting must not have.
+    :raises ValueError: the text says what is expected.
     """
     if isinstance(value, str):
         lines = [line for line in value.splitlines() if line.strip()]

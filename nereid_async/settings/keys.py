@@ -1,4 +1,4 @@
-"""Secret keys as settings give them: one, or several for rotation."""
+"""Parsers of secret keys in settings: one, or several for rotation."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import base64
 import binascii
 from typing import Any
 
-#: The security of a signature ends with what can be guessed (RFC 2104, section 3).
+#: Shorter keys weaken the signature (RFC 2104, section 3).
 KEY_MIN_BYTES = 16
 
-#: What Fernet takes, before the Base64.
+#: Length of a Fernet key, before Base64.
 _ENCRYPTION_KEY_BYTES = 32
 
 _EXPECTED = (
@@ -20,12 +20,12 @@ _EXPECTED = (
 
 
 def keys(value: Any) -> tuple[bytes, ...]:
-    """The keys in a setting, in their order.
+    """Parse the keys in a setting, in their order.
 
-    Bytes are one key. Text holds several where commas or line ends are in it; in a
-    list each element is one key, whatever is in it.
+    Bytes are one key. Text has several keys if it has commas or line ends; in a list
+    each element is one key, whatever it contains.
 
-    :raises ValueError: saying what is expected, and nothing of what came.
+    :raises ValueError: the text says what is expected, without the value.
     """
     if isinstance(value, (list, tuple)):
         parts = list(value)
@@ -39,7 +39,7 @@ def keys(value: Any) -> tuple[bytes, ...]:
 
 
 def key(value: Any) -> bytes:
-    """One key, whatever characters are in it.
+    """Parse one key, whatever characters it contains.
 
     :raises ValueError: as :func:`keys`.
     """
@@ -59,9 +59,9 @@ def key(value: Any) -> bytes:
 
 
 def encryption_key(key: bytes) -> bytes:
-    """A key of Fernet's, if it is one.
+    """Check a Fernet key and return it.
 
-    :raises ValueError: saying what is expected, and nothing of what came.
+    :raises ValueError: the text says what is expected, without the value.
     """
     try:
         is_key = (
@@ -82,7 +82,7 @@ def _parts(text: str) -> list[str]:
     lines = [line for line in text.splitlines() if line.strip()]
     parts = [part.strip() for line in lines for part in line.split(",")]
     if any(len(part.split()) > 1 for part in parts):
-        # They were several keys once: neither meaning is a safe guess.
+        # An earlier release split keys at blanks: neither meaning is a safe guess.
         raise ValueError(
             "commas or line ends between keys, not blanks; a key with blanks inside "
             "goes in a list"

@@ -1,4 +1,4 @@
-"""Where settings are read from, and whether they go together."""
+"""Reads the settings from their places, and checks that they fit together."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OPTIONS = {option.name: option for option in fields(Settings)}
 
 
 def load(app_config: Mapping[str, Any] | None = None) -> Settings:
-    """Read the settings of one app or, without one, of this Tryton process.
+    """Read the settings of an app or, without one, of this Tryton process.
 
     :param app_config: the app's configuration; None outside a web app. Its SECRET_KEY
         signs if ``signing_key`` is not set.
@@ -74,7 +74,7 @@ def _known(name: str, place: str) -> str:
 
 
 def _secret_keys(app_config: Mapping[str, Any]) -> Iterator[bytes]:
-    """What signs the app's sessions, and what did so before, as Flask takes them."""
+    """The app's SECRET_KEY and its SECRET_KEY_FALLBACKS, as Flask reads them."""
     secret_key = app_config.get("SECRET_KEY")
     if not secret_key:
         return
@@ -91,7 +91,7 @@ def _parse(parse: Callable[[Any], Any], raw: Any, place: str) -> Any:
     try:
         return parse(raw)
     except ValueError as error:
-        # The value may be a secret: the text says what is expected, not what came.
+        # The text has what is expected, not the value, which may be a secret.
         raise ConfigurationError(f"setting {place}: expected {error}") from None
 
 

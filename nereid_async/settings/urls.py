@@ -1,4 +1,4 @@
-"""URLs in settings, which may have a login in them."""
+"""URLs in settings, which may contain a login."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from urllib.parse import SplitResult, urlsplit
 
 
 def checked_url(url: str) -> str:
-    """The URL, if it is one of http or https; an empty text is none.
+    """Check a URL of http or https and return it; an empty text is accepted.
 
-    :raises ValueError: saying what is expected, and nothing of what came.
+    :raises ValueError: the text says what is expected, without the value.
     """
     try:
         parts = urlsplit(url)
-        # Read for the check that is in it.
+        # Reading the port checks it.
         _ = parts.port
         is_one = parts.scheme in ("http", "https") and bool(parts.hostname)
     except ValueError:
@@ -23,12 +23,12 @@ def checked_url(url: str) -> str:
 
 
 def without_login(url: str) -> str:
-    """The URL without the user and the password in it."""
+    """The URL without its user and password."""
     return _with_login(urlsplit(url), "")
 
 
 def masked(url: str) -> str:
-    """The URL as it may be shown."""
+    """The URL for logs, with asterisks in place of user and password."""
     parts = urlsplit(url)
     return _with_login(parts, "***@") if "@" in parts.netloc else url
 

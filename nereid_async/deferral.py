@@ -22,7 +22,8 @@ from .limits import (
     TIME_LIMIT_MAX_S,
 )
 from .messages.attributes import check as check_attributes
-from .messages.message import Message, Target, argument_name
+from .messages.message import Message, Target
+from .messages.message_codec import argument_name
 from .messages.serialization import Json, encode
 from .result import AsyncResult
 from .runtime import Caller, Runtime, current

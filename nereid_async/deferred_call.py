@@ -25,7 +25,7 @@ class Stage(Enum):
 class DeferredCall:
     """A deferred call in its caller's process.
 
-    :ivar text: the signed text of the message.
+    :ivar text: the call as signed text: for its row, or to be sent if it has none.
     :ivar has_row: whether its row was written.
     """
 
@@ -40,13 +40,15 @@ class DeferredCall:
         """The row to write for it."""
         return Row(self.message, self.text)
 
-    @property
-    def outgoing(self) -> OutgoingMessage:
-        """The message to send for it."""
+    def outgoing(self, text: str) -> OutgoingMessage:
+        """The message to send for it.
+
+        :param text: the call, or a pointer to its row.
+        """
         return OutgoingMessage(
             self.message.id,
             self.message.queue,
-            self.text,
+            text,
             self.message.delay_s,
             self.message.sqs_attributes,
         )

@@ -72,7 +72,7 @@ class SerializationError(MessageError):
 
 
 class MessageTooLarge(MessageError):
-    """A message or a result is larger than the queue takes.
+    """A call or a result is larger than the setting ``max_message_bytes``.
 
     :ivar size_bytes: its encoded size.
     :ivar limit_bytes: the limit it exceeds.

@@ -29,6 +29,11 @@ SQS_ATTRIBUTES_MAX = 10
 SQS_ATTRIBUTE_NAME_MAX_CHARS = 256
 SQS_ATTRIBUTE_TYPE_MAX_CHARS = 256
 
+#: A call in its row, and a result there: 64 MiB. Ours: each is held in memory, more
+#: than once, by who defers it and who runs it.
+MESSAGE_MAX_BYTES = 67_108_864
+#: What of a message on SQS is left to its attributes, beside a pointer or a reason.
+SQS_ATTRIBUTES_MAX_BYTES = SQS_MESSAGE_MAX_BYTES - 8_192
 #: Attempts of a task. Ours: far beyond what a retry helps.
 ATTEMPTS_MAX = 1_000
 #: Time limit of an attempt. Ours: a year is as good as none.

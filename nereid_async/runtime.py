@@ -24,7 +24,8 @@ from .database import connection_pool
 from .database.errors import translated
 from .errors import ConfigurationError, NoTransaction
 from .messages.encryption import cipher_of
-from .messages.message import MessageCodec, WebRequest
+from .messages.message import WebRequest
+from .messages.message_codec import MessageCodec
 from .messages.outcome_codec import OutcomeCodec
 from .messages.task_ids import NOBODY, Owner, TaskIds
 from .results.base import ResultStore
@@ -173,17 +174,18 @@ def build(
     rows = all_rows if _has_rows(settings) else None
     identity = DatabaseIdentity(database)
     broker = _broker(identity, settings, all_rows, web=web_context is not None)
+    codec = MessageCodec(settings.signing_key, settings.max_message_bytes, cipher)
     return Runtime(
         database=database,
         settings=settings,
-        codec=MessageCodec(settings.signing_key, settings.max_message_bytes, cipher),
+        codec=codec,
         outcomes=outcomes,
         task_ids=TaskIds(settings.signing_key, database),
         identity=identity,
         rows=rows,
         broker=broker,
         results=_results(identity, settings, rows, all_rows, outcomes),
-        sender=_sender(database, settings, broker, rows),
+        sender=_sender(settings, database, broker, codec, rows),
         caller=caller,
         web_context=web_context,
         result_url=result_url,
@@ -214,13 +216,17 @@ def _broker(
 
 
 def _sender(
-    database: str, settings: Settings, broker: Broker, rows: TaskRows | None
+    settings: Settings,
+    database: str,
+    broker: Broker,
+    codec: MessageCodec,
+    rows: TaskRows | None,
 ) -> Sender:
     if settings.broker != "sqs":
         # Nothing is sent, so there is nothing to mark as sent.
-        return Sender(database, broker, None)
+        return Sender(database, broker, codec, None)
     kind = BackgroundSender if settings.send == "background" else Sender
-    return kind(database, broker, rows)
+    return kind(database, broker, codec, rows)
 
 
 def _results(

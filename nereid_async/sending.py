@@ -9,9 +9,10 @@ from functools import partial
 
 from . import signals
 from .batcher import Batcher
-from .brokers.base import Broker, SendReport
+from .brokers.base import Broker, OutgoingMessage, SendReport
 from .deferred_call import DeferredCall
 from .errors import NereidAsyncError
+from .messages.message_codec import MessageCodec
 from .rows import TaskRows
 from .throttled_log import ThrottledLog
 
@@ -32,12 +33,21 @@ class Sender:
     """Sends in the thread that has committed. Thread-safe; survives a fork.
 
     :param database: name of the database, for signals and the log.
-    :param rows: where confirmed messages are marked as sent; None for nowhere.
+    :param codec: encodes the pointers to rows.
+    :param rows: where confirmed messages are marked as sent; None for nowhere, if calls
+        have no rows and are sent as they are.
     """
 
-    def __init__(self, database: str, broker: Broker, rows: TaskRows | None) -> None:
+    def __init__(
+        self,
+        database: str,
+        broker: Broker,
+        codec: MessageCodec,
+        rows: TaskRows | None,
+    ) -> None:
         self._database = database
         self._broker = broker
+        self._codec = codec
         self._rows = rows
         self._log = ThrottledLog(logger, TOLD_EVERY_S)
         self._marks: Batcher[str] | None = None
@@ -47,7 +57,7 @@ class Sender:
     def send(self, calls: Sequence[DeferredCall]) -> None:
         """Send committed calls. Never raises."""
         try:
-            report = self._broker.send([call.outgoing for call in calls])
+            report = self._broker.send([self._outgoing(call) for call in calls])
         except Exception as error:
             self._tell_failure(calls, error)
             return
@@ -57,6 +67,11 @@ class Sender:
         for call in calls:
             if call.message.id in confirmed:
                 signals.emit(signals.task_sent, self._database, message=call.message)
+
+    def _outgoing(self, call: DeferredCall) -> OutgoingMessage:
+        if self._rows is None:
+            return call.outgoing(call.text)
+        return call.outgoing(self._codec.encode_pointer(call.message.pointer))
 
     def _tell_failure(self, calls: Sequence[DeferredCall], error: Exception) -> None:
         logger.error(
@@ -103,8 +118,14 @@ class BackgroundSender(Sender):
     process is killed before, the rows remain, and the relay sends them.
     """
 
-    def __init__(self, database: str, broker: Broker, rows: TaskRows | None) -> None:
-        super().__init__(database, broker, rows)
+    def __init__(
+        self,
+        database: str,
+        broker: Broker,
+        codec: MessageCodec,
+        rows: TaskRows | None,
+    ) -> None:
+        super().__init__(database, broker, codec, rows)
         self._waiting: Batcher[DeferredCall] = Batcher(
             "sender", super().send, _SEND_PAUSE_S, at_exit=self.flush
         )

@@ -49,7 +49,9 @@ def _facts(
     """The message attributes of a dead letter, as far as they fit beside its text."""
     room_bytes = SQS_MESSAGE_MAX_BYTES - len(delivery.text.encode())
     facts: dict[str, dict[str, str]] = {}
-    for name, text in ((DEAD_LETTER, token or _NO_ROW), ("reason", reason)):
+    # One that was moved back and not believed stays what it was.
+    token = token or delivery.dead_letter or _NO_ROW
+    for name, text in ((DEAD_LETTER, token), ("reason", reason)):
         more = {**facts, name: text_attribute(text, _REASON_MAX_BYTES)}
         if attributes_bytes(more) <= room_bytes:
             facts = more

@@ -14,6 +14,7 @@ from ..limits import (
     SQS_ATTRIBUTE_NAME_MAX_CHARS,
     SQS_ATTRIBUTE_TYPE_MAX_CHARS,
     SQS_ATTRIBUTES_MAX,
+    SQS_ATTRIBUTES_MAX_BYTES,
 )
 
 _NAME = re.compile(r"(?!(?i:aws|amazon)\.)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
@@ -44,6 +45,12 @@ def check(attributes: Any) -> None:
         fault = _fault(name, attribute)
         if fault:
             raise ConfigurationError(f"attribute {name!r}: {fault}")
+    together_bytes = size_bytes(attributes)
+    if together_bytes > SQS_ATTRIBUTES_MAX_BYTES:
+        raise ConfigurationError(
+            f"attributes of {together_bytes} bytes; SQS takes "
+            f"{SQS_ATTRIBUTES_MAX_BYTES} beside a message. Make them arguments"
+        )
 
 
 def _fault(name: Any, attribute: Any) -> str | None:

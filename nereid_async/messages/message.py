@@ -1,32 +1,16 @@
-"""Messages: deferred calls as signed JSON in ASCII.
-
-The text of a message is ``<payload>.<signature>``. The signature is verified, in
-constant time, before the payload is parsed. It covers everything that decides what
-runs: database, user, context, task, arguments and id.
-"""
+"""Deferred calls: what is called, with what, as whom, and how it is carried."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
-from ..errors import BadMessage, MessageTooLarge, SerializationError, UnknownFormat
+from ..errors import BadMessage
 from ..limits import PRIORITY_DEFAULT
 from ..settings import Settings
-from .attributes import size_bytes as attributes_bytes
-from .encryption import Cipher, decrypted
-from .serialization import Json, decode, dumps, loads
-from .signing import Signer
-from .task_ids import ID_PATTERN
-
-#: The newest format that this version reads.
-FORMAT = 2
-_PLAIN = 1
-_ENCRYPTED = 2
-#: The fields that are encrypted; brokers need the others.
-_SECRET = ("args", "kwargs", "context")
+from .pointer import Pointer
+from .serialization import Json, decode
+from .wire_fields import Types, check_types, is_id
 
 
 @dataclass(frozen=True)
@@ -129,12 +113,21 @@ class Message:
             return None
         return {name: decode(value) for name, value in self.attributes.items()}
 
+    @property
+    def pointer(self) -> Pointer:
+        """The pointer to send if it has a row."""
+        return Pointer(
+            self.id,
+            self.database,
+            self.identity,
+            self.queue,
+            self.target.name,
+            self.max_attempts,
+            self.keep_result,
+        )
 
-_MESSAGE_FIELDS = {field.name for field in fields(Message)}
-_TARGET_FIELDS = {field.name for field in fields(Target)}
-_WEB_FIELDS = {field.name for field in fields(WebRequest)}
-_ID = re.compile(ID_PATTERN)
-_CHECKED: dict[str, type | tuple[type, ...]] = {
+
+_CHECKED: Types = {
     "id": str,
     "database": str,
     "args": list,
@@ -151,7 +144,7 @@ _CHECKED: dict[str, type | tuple[type, ...]] = {
     "identity": (str, type(None)),
     "time_limit_s": (int, float, type(None)),
 }
-_TARGET_CHECKED: dict[str, type | tuple[type, ...]] = {
+_TARGET_CHECKED: Types = {
     "kind": str,
     "owner": str,
     "method": str,
@@ -159,147 +152,12 @@ _TARGET_CHECKED: dict[str, type | tuple[type, ...]] = {
 }
 
 
-class MessageCodec:
-    """Encodes and decodes messages. Thread-safe.
+def check_fields(message: Message) -> None:
+    """Check types, so that a bad message does not break the batch it came with.
 
-    :param keys: the signing keys; the first signs, all are accepted.
-    :param limit_bytes: size of a message, at most.
-    :param cipher: encrypts arguments and context; None for messages in plain text.
+    :raises BadMessage: it names the field.
     """
-
-    def __init__(
-        self, keys: Iterable[bytes], limit_bytes: int, cipher: Cipher | None = None
-    ) -> None:
-        self.limit_bytes = limit_bytes
-        self._cipher = cipher
-        self._signer = Signer(keys, "message")
-
-    def encode(self, message: Message, names: Sequence[str] = ()) -> str:
-        """Encode and sign a message.
-
-        :param names: names of the positional arguments, for errors.
-        :raises MessageTooLarge: it exceeds the limit; the error's text names the
-            largest argument.
-        """
-        text = self._signer.sign(dumps(self._payload(message)))
-        # SQS counts attributes in the size of a message.
-        size_bytes = len(text) + attributes_bytes(message.sqs_attributes)
-        if size_bytes > self.limit_bytes:
-            raise MessageTooLarge(
-                f"{message.target.name}: the message is {size_bytes} bytes, the limit "
-                f"{self.limit_bytes}; the largest argument is "
-                f"{_largest_argument(message, names)}. Pass a record or an id instead",
-                size_bytes=size_bytes,
-                limit_bytes=self.limit_bytes,
-            )
-        return text
-
-    def _payload(self, message: Message) -> dict[str, Any]:
-        content = _as_json(message)
-        if self._cipher is None:
-            return {"format": _PLAIN, **content}
-        secret = dumps({name: content.pop(name) for name in _SECRET})
-        return {"format": _ENCRYPTED, **content, "sealed": self._cipher.encrypt(secret)}
-
-    def decode(self, text: str) -> Message:
-        """Verify and decode a message.
-
-        :raises BadMessage: it is too large, wrongly signed or undecodable.
-        :raises UnknownFormat: it is rightly signed, but written by a newer version, or
-            with an encryption key that is not known here.
-        """
-        if len(text) > self.limit_bytes:
-            raise BadMessage(f"{len(text)} bytes, the limit is {self.limit_bytes}")
-        try:
-            payload = loads(self._signer.unsign(text))
-        except SerializationError as error:
-            raise BadMessage(f"signed, but {error}, {len(text)} bytes") from None
-        return _from_payload(payload, self._cipher)
-
-
-def _as_json(message: Message) -> dict[str, Any]:
-    # Not dataclasses.asdict(), which makes a deep copy of each argument.
-    return {
-        **vars(message),
-        "target": vars(message.target),
-        "web": None if message.web is None else vars(message.web),
-    }
-
-
-def _from_payload(payload: Any, cipher: Cipher | None) -> Message:
-    written_as = payload.pop("format", None) if isinstance(payload, dict) else None
-    if not isinstance(written_as, int):
-        raise BadMessage("no format number")
-    if written_as > FORMAT:
-        raise UnknownFormat(f"format {written_as}; this version reads up to {FORMAT}")
-    try:
-        if written_as == _ENCRYPTED:
-            payload |= loads(decrypted(cipher, payload["sealed"]))
-        known = _known(_MESSAGE_FIELDS, payload)
-        known["target"] = Target(**_known(_TARGET_FIELDS, known["target"]))
-        if known.get("web") is not None:
-            known["web"] = WebRequest(**_known(_WEB_FIELDS, known["web"]))
-        message = Message(**known)
-    except (AttributeError, KeyError, TypeError, SerializationError) as error:
-        raise BadMessage(f"incomplete: {error}") from None
-    _check(message)
-    return message
-
-
-@dataclass(frozen=True)
-class Unverified:
-    """Facts in a text whose signature is not verified: anybody may have written it.
-
-    :ivar id: the task's id.
-    :ivar database: the name of its database.
-    :ivar identity: the identity of its database.
-    """
-
-    id: str | None = None
-    database: str | None = None
-    identity: str | None = None
-
-
-def unverified(text: str) -> Unverified:
-    """Read facts of a message without verifying its signature."""
-    try:
-        payload = loads(text.rpartition(".")[0])
-    except SerializationError:
-        return Unverified()
-    if not isinstance(payload, dict):
-        return Unverified()
-    found = {name: payload.get(name) for name in ("id", "database", "identity")}
-    texts = {name: it for name, it in found.items() if isinstance(it, str)}
-    if not _ID.fullmatch(texts.get("id", "")):
-        texts.pop("id", None)
-    return Unverified(**texts)
-
-
-def _known(names: set[str], content: dict[str, Any]) -> dict[str, Any]:
-    # A later release may have added fields to the same format.
-    return {name: value for name, value in content.items() if name in names}
-
-
-def _check(message: Message) -> None:
-    """Check types, so that a bad message does not break the batch it came with."""
-    for part, kinds in ((message, _CHECKED), (message.target, _TARGET_CHECKED)):
-        for name, kind in kinds.items():
-            value = getattr(part, name)
-            if not isinstance(value, kind):
-                raise BadMessage(f"its {name} is a {type(value).__name__}")
-    if not _ID.fullmatch(message.id):
+    check_types(message, _CHECKED)
+    check_types(message.target, _TARGET_CHECKED)
+    if not is_id(message.id):
         raise BadMessage("its id is no uuid")
-
-
-def argument_name(index: int, names: Sequence[str]) -> str:
-    """The name of a positional argument in errors."""
-    return repr(names[index]) if index < len(names) else f"number {index + 1}"
-
-
-def _largest_argument(message: Message, names: Sequence[str]) -> str:
-    sizes = {argument_name(i, names): len(dumps(v)) for i, v in enumerate(message.args)}
-    sizes |= {repr(name): len(dumps(v)) for name, v in message.kwargs.items()}
-    if not sizes:
-        return "none, but its context"
-    name = max(sizes, key=lambda name: sizes[name])
-    return f"{name} with {sizes[name]} bytes"

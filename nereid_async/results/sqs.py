@@ -17,6 +17,7 @@ from ..errors import (
 from ..limits import (
     SQS_BATCH_MAX_ENTRIES,
     SQS_LIST_MAX_QUEUES,
+    SQS_MESSAGE_MAX_BYTES,
     SQS_RETENTION_MAX_S,
     SQS_RETENTION_MIN_S,
 )
@@ -74,9 +75,14 @@ class SqsResults:
         self._attributes = {"MessageRetentionPeriod": str(int(retention_s))}
 
     def put(self, task_id: str, outcome: Outcome) -> None:
-        """Create the reply queue and send the reply to it."""
+        """Create the reply queue and send the reply to it.
+
+        A reply that is too large for SQS is not sent: the row has it.
+        """
         kept = self._outcomes.to_json(task_id, outcome)
         body = self._signer.sign(dumps({"id": task_id, "outcome": kept}))
+        if len(body) > SQS_MESSAGE_MAX_BYTES and self._rows is not None:
+            return
         url = self._sqs.create(
             self._names.reply(task_id), self._attributes, identity_tags(self._identity)
         )

@@ -21,7 +21,6 @@ from .resends import ResendRows
 from .runs import RunRows
 from .statements import CHANNEL
 from .status import StatusRows
-from .unread import UnreadMessage, UnreadRows
 
 __all__ = [
     "ALL_QUEUES",
@@ -34,7 +33,6 @@ __all__ = [
     "RunningTask",
     "Starts",
     "TaskRows",
-    "UnreadMessage",
     "UnsentRow",
 ]
 
@@ -47,7 +45,6 @@ class TaskRows(
     AttemptRows,
     StatusRows,
     MaintenanceRows,
-    UnreadRows,
     RequeueRows,
     CancelRows,
     QueueRows,

@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 
 from ..errors import DatabaseUnavailable, MessageError
-from ..messages.message import MessageCodec
+from ..messages.message_codec import MessageCodec
 from .identity import IdentityRows, Renewal
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from ..messages.serialization import dumps
 from ..texts import storable
 from .queues import ALL_QUEUES
 from .records import Row, UnsentRow
-from .statements import CHANNEL, Statements, params
+from .statements import CHANNEL, SHORT_TEXT, Statements, params
 
 #: SQLite takes 32,766 parameters a statement (its "Limits" page); a row has 7.
 _ROWS_A_STATEMENT = 1_000
@@ -112,7 +112,7 @@ class OutboxRows(Statements):
         with connections.autocommit(self.database) as cursor:
             self.execute(
                 cursor,
-                f"SELECT uuid, queue, message, {due_in_s}, {late_s}, "
+                f"SELECT uuid, queue, name, {SHORT_TEXT}, {due_in_s}, {late_s}, "
                 "send_at IS NOT NULL FROM async_task "
                 "WHERE state = 'pending' AND due_at <= {later} "
                 "AND deferred_at <= {later} "
@@ -122,9 +122,9 @@ class OutboxRows(Statements):
             )
             return [
                 UnsentRow(
-                    uuid, queue, text, max(0.0, float(due)), float(late), bool(refused)
+                    uuid, queue, name, text, max(0.0, float(due)), float(late), bool(it)
                 )
-                for uuid, queue, text, due, late, refused in cursor.fetchall()
+                for uuid, queue, name, text, due, late, it in cursor.fetchall()
             ]
 
     def set_back(self, ids: Sequence[str]) -> None:

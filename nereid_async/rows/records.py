@@ -20,8 +20,10 @@ class Row:
 
 @dataclass(frozen=True)
 class UnsentRow:
-    """A committed row whose message is to be sent.
+    """A committed row of which a message is to be sent.
 
+    :ivar name: name of the task, for logs.
+    :ivar text: the call; None if it is a long one, see :meth:`.TaskRows.text_of`.
     :ivar due_in_s: seconds until it is due, 0 if it is due.
     :ivar late_s: seconds since it could have been sent.
     :ivar refused: whether the queue service has refused it before.
@@ -29,7 +31,8 @@ class UnsentRow:
 
     id: str
     queue: str
-    text: str
+    name: str
+    text: str | None
     due_in_s: float = 0.0
     late_s: float = 0.0
     refused: bool = False

@@ -22,19 +22,14 @@ class RequeueRows(Statements):
         condition = f"uuid IN ({params(ids)}) AND state IN ('failed', 'cancelled')"
         return self._again(State.PENDING, condition, ids)
 
-    def retry_dead(self, task_id: str, token: str, text: str | None = None) -> bool:
+    def retry_dead(self, task_id: str, token: str) -> bool:
         """Requeue a failed task whose dead letter was received.
 
         :param token: token in the dead letter.
-        :param text: the message, if it was not decoded: it must equal that of the row.
         :returns: False if the task has not failed, or has failed again since.
         """
         condition = "uuid = {p} AND token = {p} AND state = 'failed'"
-        parameters = [task_id, token]
-        if text is not None:
-            condition += " AND message = {p}"
-            parameters.append(text)
-        return bool(self._again(State.SENT, condition, parameters))
+        return bool(self._again(State.SENT, condition, [task_id, token]))
 
     def token_of_failed(self, task_id: str) -> str | None:
         """The token in the dead letter of a failed task; None if it has not failed.

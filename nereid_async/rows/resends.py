@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..database import connections
 from .records import UnsentRow
-from .statements import Statements, params
+from .statements import SHORT_TEXT, Statements, params
 
 #: Condition of rows sent long ago that have neither run nor been sent again since.
 _FORGOTTEN = (
@@ -56,7 +56,8 @@ class ResendRows(Statements):
         with connections.autocommit(self.database) as cursor:
             self.execute(
                 cursor,
-                f"SELECT uuid, queue, message FROM async_task WHERE {_FORGOTTEN} "
+                f"SELECT uuid, queue, name, {SHORT_TEXT} FROM async_task "
+                f"WHERE {_FORGOTTEN} "
                 "AND queue = {p} ORDER BY due_at LIMIT {p}",
                 [-age_s, queue, limit],
             )

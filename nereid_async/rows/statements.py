@@ -12,6 +12,8 @@ from trytond import backend
 from ..database import connections
 from ..messages.outcome_codec import OutcomeCodec
 
+#: A call, as it is read of many rows at a time: a long one is left where it is.
+SHORT_TEXT = "CASE WHEN length(message) <= 262144 THEN message END"
 #: PostgreSQL channel on which new rows are announced.
 CHANNEL = "async_sqs"
 

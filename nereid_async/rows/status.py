@@ -77,6 +77,15 @@ class StatusRows(Statements):
             return Outcome()
         return self._outcomes.from_json(task_id, loads(row.result))
 
+    def text_of(self, task_id: str) -> str | None:
+        """The call of a task, as it is written; None if it has no row."""
+        with connections.autocommit(self.database) as cursor:
+            self.execute(
+                cursor, "SELECT message FROM async_task WHERE uuid = {p}", [task_id]
+            )
+            row = cursor.fetchone()
+        return None if row is None else str(row[0])
+
     def acknowledge(self, task_id: str) -> None:
         """Note that the owner has the outcome, and delete its value."""
         with connections.autocommit(self.database) as cursor:

@@ -9,7 +9,7 @@ from typing import Any
 from trytond.config import config as tryton_config
 
 from ..errors import ConfigurationError
-from ..limits import SQS_RETENTION_MAX_S
+from ..limits import SQS_MESSAGE_MAX_BYTES, SQS_RETENTION_MAX_S
 from .keys import key
 from .record import Settings
 
@@ -115,6 +115,12 @@ def _check(settings: Settings, *, web: bool) -> None:
         raise ConfigurationError(
             f"setting outbox = no goes with broker = sqs only, "
             f"not with {settings.broker}: there the row is the message"
+        )
+    if settings.max_message_bytes > SQS_MESSAGE_MAX_BYTES and not settings.outbox:
+        raise ConfigurationError(
+            f"setting max_message_bytes = {settings.max_message_bytes} needs outbox = "
+            f"yes: without rows the call itself is sent, and SQS takes "
+            f"{SQS_MESSAGE_MAX_BYTES} bytes"
         )
     if settings.send == "background" and not settings.outbox:
         raise ConfigurationError(

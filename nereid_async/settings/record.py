@@ -9,6 +9,7 @@ from typing import Any
 
 from ..limits import (
     ATTEMPTS_MAX,
+    MESSAGE_MAX_BYTES,
     RETRY_DELAY_MAX_S,
     SQS_LONG_POLL_MAX_S,
     SQS_MESSAGE_MAX_BYTES,
@@ -209,9 +210,11 @@ class Settings:
         "``before_request`` and ``after_request`` handlers.",
     )
     max_message_bytes: int = _option(
-        parsers.whole(1_024, SQS_MESSAGE_MAX_BYTES),
+        parsers.whole(1_024, MESSAGE_MAX_BYTES),
         SQS_MESSAGE_MAX_BYTES,
-        "Size of a message, and of a result, at most. The upper end is that of SQS.",
+        "Size of a call with its arguments, and of a result, at most. Both are in the "
+        "row; with ``outbox = no`` they travel, and SQS takes 1,048,576 bytes. Each is "
+        "held in memory by who defers it and who runs it.",
         unit="bytes",
     )
     unknown_grace: float = _option(

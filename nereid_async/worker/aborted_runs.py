@@ -19,7 +19,7 @@ from ..database import connections
 from ..errors import LeaseLost
 from ..rows import Claim
 from ..runtime import Runtime
-from .delivery_row import DeliveryRow, claimed_row
+from .delivery_row import DeliveryRow, row_of
 from .job import Job
 from .settlement import Settlement
 
@@ -119,5 +119,5 @@ def _noted(job: Job) -> dict[str, Any]:
 def _read(noted: dict[str, Any], runtime: Runtime) -> AbortedRun:
     claim = None if noted["claim"] is None else Claim(*noted["claim"])
     delivery = Delivery("", noted["receipt"], noted["queue"], claim=claim)
-    row = claimed_row(delivery, claim, runtime)
+    row = row_of(delivery, runtime)
     return AbortedRun(noted["name"], delivery, row)

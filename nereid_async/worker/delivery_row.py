@@ -1,4 +1,4 @@
-"""The row of a delivery: found by its claim, by its text, or not existing.
+"""The row of a delivery: found by its claim, or not existing.
 
 The one place that distinguishes tasks with a row from tasks without. The code that runs
 and settles tasks uses a :class:`DeliveryRow` for both.
@@ -14,7 +14,7 @@ from trytond import backend
 from ..brokers.base import Delivery
 from ..errors import DatabaseUnavailable, TaskCancelled
 from ..messages.outcome import Outcome, Progress, State
-from ..rows import CancelRequest, Claim, FailedAttempt, TaskRows, UnreadMessage
+from ..rows import CancelRequest, Claim, FailedAttempt, TaskRows
 from ..runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -125,7 +125,7 @@ class DeliveryRow(Protocol):
 
 
 class NoRow:
-    """The missing row of a message: nothing is written."""
+    """The missing row of a delivery, or one not claimed: nothing is written."""
 
     claim: Claim | None = None
     spares_attempts = False
@@ -184,27 +184,6 @@ class NoRow:
     def unknown_for_s(self) -> float | None:
         """Return None: there is no row to tell."""
         return None
-
-
-class UnreadRow(NoRow):
-    """The row of a message that this worker cannot decode, found by the whole text."""
-
-    def __init__(
-        self, rows: TaskRows, unread: UnreadMessage, delivery: Delivery
-    ) -> None:
-        super().__init__(delivery)
-        self._rows = rows
-        self._unread = unread
-
-    def fail(
-        self, outcome: Outcome, ttl_s: float, failed: FailedAttempt | None = None
-    ) -> str | None:
-        """Write a failure into the row that has exactly this message."""
-        return self._rows.fail_unread(self._unread, outcome, ttl_s)
-
-    def unknown_for_s(self) -> float | None:
-        """Note that this worker cannot decode the message."""
-        return self._rows.unread_for_s(self._unread)
 
 
 class ClaimedRow:
@@ -301,26 +280,9 @@ class ClaimedRow:
         return self._rows.unknown_for_s(self._claim)
 
 
-def claimed_row(
-    delivery: Delivery, claim: Claim | None, runtime: Runtime
-) -> DeliveryRow:
-    """The row of a delivery that was decoded.
-
-    :param claim: None for a message without a row, or whose row is not claimed.
-    """
-    if claim is None or runtime.rows is None:
+def row_of(delivery: Delivery, runtime: Runtime) -> DeliveryRow:
+    """The row of a delivery, if it is claimed."""
+    if delivery.claim is None or runtime.rows is None:
         return NoRow(delivery)
     is_message = runtime.rows_are_messages
-    return ClaimedRow(runtime.rows, claim, is_message=is_message)
-
-
-def unread_row(
-    delivery: Delivery, unread: UnreadMessage | None, runtime: Runtime
-) -> DeliveryRow:
-    """The row of a delivery that cannot be decoded here.
-
-    :param unread: the message, if it names a task's id; else None.
-    """
-    if unread is None or runtime.rows is None:
-        return claimed_row(delivery, delivery.claim, runtime)
-    return UnreadRow(runtime.rows, unread, delivery)
+    return ClaimedRow(runtime.rows, delivery.claim, is_message=is_message)

@@ -175,7 +175,8 @@ def _outcome(value: Any, message: Message, runtime: Runtime) -> Outcome:
     if size_bytes > limit_bytes:
         raise MessageTooLarge(
             f"{message.target.name}: the result is {size_bytes} bytes, the limit "
-            f"{limit_bytes}; store it and return its record",
+            f"{limit_bytes} (setting max_message_bytes); store it and return its "
+            "record",
             size_bytes=size_bytes,
             limit_bytes=limit_bytes,
         )

@@ -1,10 +1,15 @@
-"""Turns deliveries into jobs: decodes, checks and claims them."""
+"""Turns deliveries into jobs: claims their rows, decodes and checks the calls there.
+
+The broker ``database`` delivers claimed rows. What comes by a queue is a pointer to a
+row, and is verified before the claim.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from ..brokers.base import Delivery
 from ..errors import (
@@ -17,12 +22,13 @@ from ..errors import (
     WrongSignature,
 )
 from ..messages.message import Message
+from ..messages.pointer import Pointer
 from ..rows import Claim, Starts
 from ..runtime import Runtime
 from ..throttled_log import ThrottledLog
 from . import message_checks
-from .delivery_row import claimed_row
-from .job import ATTEMPTS_TO_SPARE, Held, Job, Unread
+from .delivery_row import row_of
+from .job import ATTEMPTS_TO_SPARE, Held, Job, Pointed, Unread
 from .settlement import Settlement
 from .unclaimed import Unclaimed
 
@@ -46,7 +52,7 @@ class Intake:
         self._log = ThrottledLog(logger)
 
     def admit(self, deliveries: Sequence[Delivery], *, at_once: bool) -> list[Job]:
-        """Decode, check and claim what has been received.
+        """Decode, claim and check what has been received.
 
         An error with one delivery leaves only that one unsettled; it comes again.
 
@@ -54,28 +60,26 @@ class Intake:
         :returns: the jobs of this worker.
         :raises DatabaseUnavailable: nothing could be claimed; all of it comes again.
         """
-        readable = []
+        claimed = [it for it in deliveries if it.claim is not None]
+        jobs: list[Job] = []
+        pointed: list[Pointed] = []
         for delivery in deliveries:
-            with self._apart(self._unread(delivery)):
-                message = self._read(delivery)
-                if message is not None:
-                    readable.append((delivery, message))
-        unclaimed = [it for delivery, it in readable if delivery.claim is None]
-        claims, failure = self._claims(unclaimed, at_once)
-        jobs = []
-        for delivery, message in readable:
-            claim = delivery.claim or claims.pop(message.id, None)
-            job = self._job(delivery, message, claim)
-            if job.claim is not None or not message.outbox:
-                jobs.append(job)
+            if delivery.claim is None:
+                with self._apart(Unread(delivery, self._runtime)):
+                    self._sort(delivery, pointed, jobs)
+        claims, failure = self._claims([it.pointer for it in pointed], at_once)
+        for it in pointed:
+            claim = claims.pop(it.pointer.id, None)
+            if claim is not None:
+                claimed.append(replace(it.delivery, claim=claim))
                 continue
-            with self._apart(job):
-                if failure is None:
-                    self._not_claimed(job)
-                else:
-                    self._settlement.leave(job)
+            with self._apart(it):
+                self._not_claimed(it, failure)
+        for delivery in claimed:
+            with self._apart(Unread(delivery, self._runtime)):
+                jobs += self._jobs(delivery)
         if failure is not None:
-            if not jobs:
+            if not claimed:
                 raise failure
             logger.warning("some tasks were not claimed: %s", failure)
         return jobs
@@ -93,28 +97,53 @@ class Intake:
         except Exception:
             logger.exception("%s comes again: the worker failed", held)
 
-    def _read(self, delivery: Delivery) -> Message | None:
-        """Decode and check a message; None if it cannot run, and was settled."""
+    def _sort(
+        self, delivery: Delivery, pointed: list[Pointed], jobs: list[Job]
+    ) -> None:
+        """Decode and check what came by a queue; settle what cannot run.
+
+        :param pointed: gets it if it points to a row.
+        :param jobs: gets it if it runs without one.
+        """
+        unread = Unread(delivery, self._runtime)
         try:
-            message = self._runtime.codec.decode(delivery.text)
-            message_checks.check(message, delivery, self._runtime)
+            sent = self._runtime.codec.decode_sent(delivery.text)
+            pointer = sent.pointer if isinstance(sent, Message) else sent
+            this = Pointed(delivery, pointer)
+            message_checks.check_sent(pointer, delivery, self._runtime)
+            if isinstance(sent, Message):
+                message_checks.check_bare(sent, self._runtime)
+                jobs.append(Job(delivery, sent, row_of(delivery, self._runtime)))
+                return
             if delivery.dead_letter is not None:
-                self._unclaimed.moved_back(self._job(delivery, message, None))
-            return message
+                self._unclaimed.moved_back(this)
+            pointed.append(this)
         except ForeignMessage as error:
-            self._settlement.foreign(self._unread(delivery), error)
+            self._settlement.foreign(unread, error)
         except MisplacedMessage as error:
-            self._settlement.misplaced(self._job(delivery, message, None), error)
+            self._settlement.misplaced(this, error)
         except (UnknownFormat, WrongSignature) as error:
-            self._unclaimed.unread(self._unread(delivery), error)
+            self._unclaimed.unread(unread, error)
         except BadMessage as error:
-            self._settlement.dead_letter(self._unread(delivery), error)
-        return None
+            self._settlement.dead_letter(unread, error)
+
+    def _jobs(self, delivery: Delivery) -> Iterator[Job]:
+        """Decode and check the call in a claimed row; none if it cannot run."""
+        claim, unread = delivery.claim, Unread(delivery, self._runtime)
+        assert claim is not None
+        try:
+            message = self._runtime.codec.decode(claim.text)
+            message_checks.check_claimed(message, claim, self._runtime)
+            yield Job(delivery, message, unread.row)
+        except (UnknownFormat, WrongSignature) as error:
+            self._settlement.unknown(unread, error)
+        except BadMessage as error:
+            self._settlement.dead_letter(unread, error)
 
     def _claims(
-        self, messages: Sequence[Message], at_once: bool
+        self, pointers: Sequence[Pointer], at_once: bool
     ) -> tuple[dict[str, Claim], Exception | None]:
-        """Claim the rows of messages, as far as they have one and are free.
+        """Claim the rows of pointers, as far as they are free.
 
         :returns: the claims by task id, which hold even if a later statement fails; and
             the error of that statement, if one failed.
@@ -124,8 +153,7 @@ class Intake:
         rows, lease_s = self._runtime.rows, self._runtime.settings.visibility_timeout
         if rows is None:
             return claims, failure
-        waiting = [message for message in messages if message.outbox]
-        for group, starts in self._groups(waiting, at_once):
+        for group, starts in self._groups(pointers, at_once):
             try:
                 claims |= rows.claim_ids([it.id for it in group], lease_s, starts)
             except Exception as error:
@@ -133,34 +161,30 @@ class Intake:
         return claims, failure
 
     def _groups(
-        self, messages: Sequence[Message], at_once: bool
-    ) -> Iterator[tuple[Sequence[Message], Starts | None]]:
-        """Group messages by whether their claim counts the attempt.
+        self, pointers: Sequence[Pointer], at_once: bool
+    ) -> Iterator[tuple[Sequence[Pointer], Starts | None]]:
+        """Group pointers by whether their claim counts the attempt.
 
         Counting the attempt in the claim saves one UPDATE per task. Its cost: a worker
         killed before the task starts uses up one attempt; accepted at most once per
         task, and only if max_attempts >= ATTEMPTS_TO_SPARE, or if the task starts at
         once.
         """
-        spares = [it for it in messages if it.max_attempts >= ATTEMPTS_TO_SPARE]
-        rest = [it for it in messages if it.max_attempts < ATTEMPTS_TO_SPARE]
+        spares = [it for it in pointers if it.max_attempts >= ATTEMPTS_TO_SPARE]
+        rest = [it for it in pointers if it.max_attempts < ATTEMPTS_TO_SPARE]
         if at_once:
-            spares, rest = [*messages], []
+            spares, rest = [*pointers], []
         if spares:
             yield spares, Starts(self._worker, again=at_once)
         if rest:
             yield rest, None
 
-    def _job(self, delivery: Delivery, message: Message, claim: Claim | None) -> Job:
-        return Job(delivery, message, claimed_row(delivery, claim, self._runtime))
-
-    def _unread(self, delivery: Delivery) -> Unread:
-        return Unread(delivery, self._runtime)
-
-    def _not_claimed(self, job: Job) -> None:
+    def _not_claimed(self, pointed: Pointed, failure: Exception | None) -> None:
         rows = self._runtime.rows
-        if rows is None:
+        if failure is not None:
+            self._settlement.leave(pointed)
+        elif rows is None:
             text = "has a row, and this worker is set to outbox = no"
-            self._settlement.dead_letter(self._unread(job.delivery), BadMessage(text))
+            self._settlement.dead_letter(pointed, BadMessage(text))
         else:
-            self._unclaimed.not_claimed(job, rows)
+            self._unclaimed.not_claimed(pointed, rows)

@@ -8,10 +8,12 @@ from functools import cached_property
 from typing import Protocol
 
 from ..brokers.base import Delivery
-from ..messages.message import Message, Unverified, unverified
-from ..rows import CancelRequest, Claim, UnreadMessage
+from ..messages.message import Message
+from ..messages.pointer import Pointer
+from ..messages.unverified import Unverified, unverified
+from ..rows import CancelRequest, Claim
 from ..runtime import Runtime
-from .delivery_row import DeliveryRow, unread_row
+from .delivery_row import DeliveryRow, NoRow, row_of
 
 #: The ``max_attempts`` from which one attempt may be counted without a run: a worker
 #: was killed between claim and start, or a message without a row was handed back.
@@ -83,15 +85,18 @@ class Held(Protocol):
 
 @dataclass(frozen=True)
 class Unread:
-    """A delivery that this worker cannot decode, or that is no message at all."""
+    """A delivery that this worker cannot decode, or that is no message at all.
+
+    If its row is claimed, it is the call in the row that cannot be decoded.
+    """
 
     delivery: Delivery
     runtime: Runtime = field(repr=False, compare=False)
 
     @cached_property
     def row(self) -> DeliveryRow:
-        """Its row, found by its claim or its text."""
-        return unread_row(self.delivery, self.unread, self.runtime)
+        """Its row, if that is claimed."""
+        return row_of(self.delivery, self.runtime)
 
     @cached_property
     def says(self) -> Unverified:
@@ -99,29 +104,43 @@ class Unread:
         return unverified(self.delivery.text)
 
     @property
-    def unread(self) -> UnreadMessage | None:
-        """The message, if it names a task's id."""
-        task_id = None if self.delivery.claim else self.says.id
-        return None if task_id is None else UnreadMessage(task_id, self.delivery.text)
-
-    @property
     def reply_to(self) -> None:
         """None: an unverified message does not say who gets a reply."""
         return None
 
     def __str__(self) -> str:
-        task = ""
-        if self.delivery.claim is not None:
-            task = f" (task {self.delivery.claim.id})"
-        elif self.unread is not None:
-            task = f" (of task {self.unread.id}, as it says)"
-        size_bytes = len(self.delivery.text)
-        return f"message of {size_bytes} bytes in queue {self.delivery.queue}{task}"
+        claim, queue = self.delivery.claim, self.delivery.queue
+        if claim is not None:
+            size_bytes = len(claim.text)
+            return f"message of {size_bytes} bytes in queue {queue} (task {claim.id})"
+        task = f" (of task {self.says.id}, as it says)" if self.says.id else ""
+        return f"message of {len(self.delivery.text)} bytes in queue {queue}{task}"
+
+
+@dataclass(frozen=True)
+class Pointed:
+    """A decoded delivery whose row is not claimed."""
+
+    delivery: Delivery
+    pointer: Pointer
+
+    @property
+    def row(self) -> DeliveryRow:
+        """No row: without a claim nothing is written."""
+        return NoRow(self.delivery)
+
+    @property
+    def reply_to(self) -> str | None:
+        """The task's id, if its outcome is kept for an owner; else None."""
+        return self.pointer.id if self.pointer.keep_result else None
+
+    def __str__(self) -> str:
+        return f"task {self.pointer.id} ({self.pointer.name})"
 
 
 @dataclass(frozen=True)
 class Job:
-    """A message that is to be run.
+    """A call that is to be run.
 
     :ivar row: its row, which may be :class:`.delivery_row.NoRow`.
     :ivar lease: lease of the message.

@@ -7,36 +7,46 @@ import time
 from ..brokers.base import Delivery
 from ..errors import BadMessage, MisplacedMessage
 from ..messages.message import Message
+from ..messages.pointer import Pointer
+from ..rows import Claim
 from ..runtime import Runtime
 from ..targets import is_private
 from . import message_origin
 
 
-def check(message: Message, delivery: Delivery, runtime: Runtime) -> None:
-    """Check a message against the place where it was found, and its target.
+def check_sent(pointer: Pointer, delivery: Delivery, runtime: Runtime) -> None:
+    """Check a message against the queue by which it came.
 
     :raises ForeignMessage: it is of another database.
     :raises MisplacedMessage: it came by another queue than its own.
+    """
+    message_origin.check(pointer, runtime)
+    if delivery.queue != pointer.queue:
+        raise MisplacedMessage(
+            f"it came by queue {delivery.queue!r}, and is for {pointer.queue!r}"
+        )
+
+
+def check_claimed(message: Message, claim: Claim, runtime: Runtime) -> None:
+    """Check a call against the claimed row in which it stands, and its target.
+
     :raises BadMessage: it must not run.
     """
-    message_origin.check(message, delivery, runtime)
-    if is_private(message.target.method):
-        raise BadMessage(
-            f"names {message.target.name}: what begins with an underscore is not called"
-        )
+    if message.database != runtime.database:
+        raise BadMessage(f"is for database {message.database!r}")
+    if message.id != claim.id:
+        raise BadMessage(f"stands in the row of task {claim.id}")
     if not message.outbox:
-        _check_bare(message, runtime)
-    if delivery.claim is not None:
-        if delivery.claim.id != message.id:
-            raise BadMessage(f"stands in the row of task {delivery.claim.id}")
-    elif delivery.queue != message.queue:
-        raise MisplacedMessage(
-            f"it came by queue {delivery.queue!r}, and is for {message.queue!r}"
-        )
+        raise BadMessage("was deferred with outbox = no, and stands in a row")
+    _check_target(message)
 
 
-def _check_bare(message: Message, runtime: Runtime) -> None:
-    """Check the age of a message without a row: nothing else stops an old copy."""
+def check_bare(message: Message, runtime: Runtime) -> None:
+    """Check a call without a row, its age included: nothing else stops an old copy.
+
+    :raises BadMessage: it must not run.
+    """
+    _check_target(message)
     if runtime.rows is not None:
         raise BadMessage(
             "was deferred with outbox = no, and this worker has rows; a worker that is "
@@ -47,4 +57,11 @@ def _check_bare(message: Message, runtime: Runtime) -> None:
     if age_s > longest_s:
         raise BadMessage(
             f"was due {age_s:.0f} s ago, and the setting bare_max_age is {longest_s:g}"
+        )
+
+
+def _check_target(message: Message) -> None:
+    if is_private(message.target.method):
+        raise BadMessage(
+            f"names {message.target.name}: what begins with an underscore is not called"
         )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from ..brokers.base import Delivery
-from ..errors import BadMessage, ForeignMessage
-from ..messages.message import Message, Unverified
-from ..rows import UnreadMessage
+from ..errors import ForeignMessage, MessageError
+from ..messages.pointer import Pointer
+from ..messages.unverified import Unverified
 from ..runtime import Runtime
 from ..texts import cut
 
@@ -13,23 +12,18 @@ from ..texts import cut
 _NAME_MAX_CHARS = 100
 
 
-def check(message: Message, delivery: Delivery, runtime: Runtime) -> None:
-    """Check that a message is of this database; what stands in a row of it is.
+def check(pointer: Pointer, runtime: Runtime) -> None:
+    """Check that a message is of this database.
 
-    :raises ForeignMessage: it came by a queue, and is of another database.
-    :raises BadMessage: it stands in a row, and names another database.
+    :raises ForeignMessage: it is of another database.
     """
-    same = message.database == runtime.database
-    if delivery.claim is not None:
-        if not same:
-            raise BadMessage(f"is for database {message.database!r}")
+    own = pointer.identity in (None, runtime.identity.value)
+    if own and pointer.database == runtime.database:
         return
-    if same and message.identity in (None, runtime.identity.value):
-        return
-    theirs = Unverified(message.id, message.database, message.identity)
+    theirs = Unverified(pointer.id, pointer.database, pointer.identity)
     error = foreign(theirs, runtime)
     # A message of ours may be older than a renewed identity.
-    if error is not None and not _stands_in_row(message.id, delivery.text, runtime):
+    if error is not None and not _stands_in_row(pointer, runtime):
         raise error
 
 
@@ -54,7 +48,17 @@ def _quoted(name: str | None) -> str:
     return repr(name if name is None else cut(name, _NAME_MAX_CHARS))
 
 
-def _stands_in_row(task_id: str, text: str, runtime: Runtime) -> bool:
-    if runtime.rows is None:
+def _stands_in_row(pointer: Pointer, runtime: Runtime) -> bool:
+    """Whether the row of this id has a call of the same identity.
+
+    A renewal changes the identity of all calls that may run. So the copy of a database
+    has no such row for a message of the original.
+    """
+    if runtime.rows is None or pointer.database != runtime.database:
         return False
-    return runtime.rows.state_of_unread(UnreadMessage(task_id, text)) is not None
+    text = runtime.rows.text_of(pointer.id)
+    try:
+        message = None if text is None else runtime.codec.decode(text)
+    except MessageError:
+        return False
+    return message is not None and message.identity == pointer.identity

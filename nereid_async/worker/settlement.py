@@ -21,7 +21,7 @@ from ..rows import FailedAttempt
 from ..runtime import Runtime
 from ..throttled_log import ThrottledLog
 from . import outage, retry
-from .job import Held, Job, Unread
+from .job import Held, Job, Pointed, Unread
 from .public_errors import with_sentence
 
 logger = logging.getLogger(__name__)
@@ -104,19 +104,22 @@ class Settlement:
         """Release a message that was not claimed, for ``delay_s`` seconds."""
         self._consumer.release(held.delivery, delay_s)
 
-    def unknown(self, held: Held, error: MessageError) -> None:
+    def unknown(self, held: Held, error: MessageError) -> bool:
         """Release a message that this worker cannot run, but a newer one may.
 
         With a growing delay, and without counting the attempt. After ``unknown_grace``
         seconds it fails. A task that only needs a worker with the web app is released
         for as long as that takes.
 
+        :returns: whether it has failed.
         :raises LeaseLost: another run has the task by now.
         """
         if not isinstance(held, Job):
-            self._unknown(held, error)
-        elif outage.outlast(held, lambda: self._unknown(held, error)):
+            return self._unknown(held, error)
+        failed = outage.outlast(held, lambda: self._unknown(held, error))
+        if failed:
             self._emit(signals.task_failed, held, error=error)
+        return failed
 
     def _unknown(self, held: Held, error: MessageError) -> bool:
         """As :meth:`unknown`; returns whether the task has failed."""
@@ -153,11 +156,11 @@ class Settlement:
         self._log.error(kind, text, held, failure.id, error)
         self._fail(held, failure)
 
-    def misplaced(self, job: Job, error: MessageError) -> None:
+    def misplaced(self, pointed: Pointed, error: MessageError) -> None:
         """Dead-letter a copy that came by another queue; its task is not touched."""
-        kind = ("misplaced", job.delivery.queue)
-        self._log.error(kind, "a copy of %s does not run: %s", job, error)
-        self._dead_letter(job, Failure.of(error, traced=False), None)
+        kind = ("misplaced", pointed.delivery.queue)
+        self._log.error(kind, "a copy of %s does not run: %s", pointed, error)
+        self._dead_letter(pointed, Failure.of(error, traced=False), None)
 
     def foreign(self, held: Held, error: MessageError) -> None:
         """Release a message of another database, for that database's own worker."""

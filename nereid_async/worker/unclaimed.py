@@ -6,12 +6,12 @@ import logging
 from contextlib import suppress
 
 from ..errors import MessageError, TransportError
-from ..messages.outcome import Failure, State
+from ..messages.outcome import Failure, State, Status
 from ..rows import TaskRows
 from ..runtime import Runtime
 from ..throttled_log import ThrottledLog
 from . import message_origin
-from .job import Held, Job, Unread
+from .job import Pointed, Unread
 from .settlement import Settlement
 
 logger = logging.getLogger(__name__)
@@ -28,98 +28,85 @@ class Unclaimed:
         self._settlement = settlement
         self._log = ThrottledLog(logger)
 
-    def moved_back(self, job: Job) -> None:
+    def moved_back(self, pointed: Pointed) -> None:
         """Requeue a failed task if this is its dead letter, which was redriven.
 
         The task runs again; its old reply is withdrawn.
         """
-        rows, token = self._runtime.rows, job.delivery.dead_letter
-        if rows is None or token is None or not rows.retry_dead(job.message.id, token):
+        rows, token = self._runtime.rows, pointed.delivery.dead_letter
+        if rows is None or token is None:
             return
-        logger.info("%s was moved back from the dead letters: it runs again", job)
-        if job.reply_to is not None:
+        if not rows.retry_dead(pointed.pointer.id, token):
+            return
+        text = "%s was moved back from the dead letters: it runs again"
+        logger.info(text, pointed)
+        if pointed.reply_to is not None:
             with suppress(TransportError):
-                self._runtime.results.withdraw(job.reply_to)
+                self._runtime.results.withdraw(pointed.reply_to)
 
-    def not_claimed(self, job: Job, rows: TaskRows) -> None:
+    def not_claimed(self, pointed: Pointed, rows: TaskRows) -> None:
         """Settle a message whose row cannot be claimed: gone, finished or in flight."""
-        status = rows.status(job.message.id)
+        status = rows.status(pointed.pointer.id)
         if status is None:
-            self._tell(job, "has no row any more: it does not run")
-            self._settlement.drop(job)
+            self._tell(pointed, "has no row any more: it does not run")
+            self._settlement.drop(pointed)
         elif status.state.finished:
-            self._over(job, job.message.id, rows)
+            self._over(pointed, status, rows)
         else:
-            self._leave(job, job.message.id, rows)
+            # If another worker has the task, that is the end of its lease.
+            free_in_s = rows.free_in_s(pointed.pointer.id) or 0
+            self._settlement.leave(pointed, max(free_in_s, _SOONEST_S))
 
     def unread(self, unread: Unread, error: MessageError) -> None:
-        """Settle a message that another worker may be able to decode."""
-        rows, message = self._runtime.rows, unread.unread
-        state = None
-        if rows is not None and message is not None:
-            state = rows.state_of_unread(message)
-            token = unread.delivery.dead_letter
-            if state is State.FAILED and token is not None:
-                if rows.retry_dead(message.id, token, message.text):
-                    state = State.SENT
-            if state is not None and state.finished:
-                self._over(unread, message.id, rows)
-                return
-            if state is State.RUNNING:
-                self._leave(unread, message.id, rows)
-                return
-        foreign = None
-        if state is None and unread.delivery.claim is None:
-            foreign = message_origin.foreign(unread.says, self._runtime)
+        """Settle a message that another worker may be able to decode.
+
+        It is not verified, and its task's row is not touched on its word. When it is
+        given up, the relay sends the row once more: a pointer that the workers of this
+        key can decode. Then the call in the row decides.
+        """
+        foreign = message_origin.foreign(unread.says, self._runtime)
         if foreign is not None:
             # Signed with the key of that database.
             self._settlement.foreign(unread, foreign)
-        else:
-            self._settlement.unknown(unread, error)
+            return
+        gone = self._settlement.unknown(unread, error)
+        rows, task_id = self._runtime.rows, unread.says.id
+        if gone and rows is not None and task_id is not None:
+            rows.mark_unsent([task_id])
 
-    def _leave(self, held: Held, task_id: str, rows: TaskRows) -> None:
-        """Release a message until its task can be claimed.
-
-        If another worker has the task, that is the end of its lease.
-        """
-        free_in_s = rows.free_in_s(task_id) or 0
-        self._settlement.leave(held, max(free_in_s, _SOONEST_S))
-
-    def _over(self, held: Held, task_id: str, rows: TaskRows) -> None:
+    def _over(self, pointed: Pointed, status: Status, rows: TaskRows) -> None:
         """Settle a message whose task has finished before.
 
         It was delivered twice, was redriven from the dead letters, or its worker died
         before the acknowledgement.
         """
-        status = rows.status(task_id)
-        if status is not None and status.state is State.CANCELLED:
-            self._tell(held, "does not run: its task was cancelled")
-            self._settlement.drop(held)
+        if status.state is State.CANCELLED:
+            self._tell(pointed, "does not run: its task was cancelled")
+            self._settlement.drop(pointed)
             return
-        outcome = None if status is None else status.outcome
-        token = rows.token_of_failed(task_id)
+        token = rows.token_of_failed(pointed.pointer.id)
         if token is None:
-            if held.delivery.dead_letter is not None:
-                self._tell(held, "does not run: its task is done")
-            self._settlement.done_before(held, outcome)
+            if pointed.delivery.dead_letter is not None:
+                self._tell(pointed, "does not run: its task is done")
+            self._settlement.done_before(pointed, status.outcome)
             return
-        again = " again since" if held.delivery.dead_letter is not None else ""
+        again = " again since" if pointed.delivery.dead_letter is not None else ""
         self._tell(
-            held,
+            pointed,
             f"is put aside: its task has failed{again}; `… async retry ID` runs it",
         )
-        failure = None if outcome is None else outcome.failure
+        failure = None if status.outcome is None else status.outcome.failure
         if failure is None:
             failure = Failure("TaskFailed", "its error is not kept any more")
-        self._settlement.failed_before(held, failure, token)
+        self._settlement.failed_before(pointed, failure, token)
 
-    def _tell(self, held: Held, what: str) -> None:
+    def _tell(self, pointed: Pointed, what: str) -> None:
         """Log why a message does not run."""
-        moved = held.delivery.dead_letter is not None
+        moved = pointed.delivery.dead_letter is not None
         self._log.warning(
             (moved, what),
             "%s%s %s",
-            held,
+            pointed,
             " was moved back from the dead letters, and" if moved else "",
             what,
         )

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nereid_async.errors import BadMessage, MessageError, SerializationError
-from nereid_async.messages.message import Message, MessageCodec, Target
+from nereid_async.messages.message import Message, Target
+from nereid_async.messages.message_codec import MessageCodec
 from nereid_async.messages.serialization import dumps, loads
 from nereid_async.messages.signing import Signer
 

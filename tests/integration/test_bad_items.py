@@ -86,15 +86,20 @@ def test_a_failed_one_that_comes_again_does_not_take_its_batch_along(
     assert {job.message.id for job in jobs} == others
 
 
-def test_a_message_as_large_as_they_come_is_put_aside(
-    script: Script, database: str, queue: TaskQueue
+def test_a_bare_message_as_large_as_they_come_is_put_aside(
+    database: str,
+    tryton_conf: ConfWriter,
+    broker_settings: dict[str, str],
+    queue: TaskQueue,
 ) -> None:
+    tryton_conf(signing_key=SECRET_KEY, outbox="no", **broker_settings)
+    script = Script(database)
     least = script.message_of(lambda: script.record.fail.defer(""))
     size_bytes = len(of_database(database).codec.encode(least))
     with script.transaction():
         # Its time may be written with two digits more.
         script.record.fail.defer("x" * (1_048_574 - size_bytes))
-    ((body,),) = query(database, "SELECT message FROM async_task")
+    (body,) = queue.bodies()
     assert len(body) > 1_048_000
     script.burst()
     assert queue.dead() == [body]

@@ -12,7 +12,7 @@ from devtools.proxy import Proxy
 from nereid_async.brokers.base import Consumer, Delivery
 from nereid_async.errors import Retry
 from nereid_async.runtime import of_database
-from nereid_async.worker.delivery_row import claimed_row
+from nereid_async.worker.delivery_row import row_of
 from nereid_async.worker.job import Job
 from nereid_async.worker.maintenance.relay import Relay
 from nereid_async.worker.settlement import Settlement
@@ -102,10 +102,12 @@ def test_a_retry_at_the_end_of_the_12_hours_waits_in_its_row(
     consumer, delivery = received
     runtime = of_database(database)
     assert runtime.rows is not None
-    message = runtime.codec.decode(delivery.text)
-    claim = runtime.rows.claim_ids([message.id], 60)[message.id]
+    ((task_id,),) = query(database, "SELECT uuid FROM async_task")
+    claim = runtime.rows.claim_ids([task_id], 60)[task_id]
     delivery.received_at_s -= 43_000
-    job = Job(delivery, message, claimed_row(delivery, claim, runtime))
+    delivery.claim = claim
+    message = runtime.codec.decode(claim.text)
+    job = Job(delivery, message, row_of(delivery, runtime))
     Settlement(runtime, consumer).retry(job, 600, Retry())
     assert states(database) == ["pending"]
 

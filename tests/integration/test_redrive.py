@@ -143,12 +143,13 @@ def test_one_that_was_put_aside_for_its_signature(
         script.record.write_entry.defer("x")
     tryton_conf(signing_key=old, unknown_grace=0)
     script.burst()
-    assert states(database) == ["failed"]
+    # Another message is to be sent for its row, which tells more of it.
+    assert states(database) == ["pending"]
     # Before the worker has the key, and when it has.
     tryton_conf(unknown_grace=900)
     assert queue.move_back() == 1
     script.burst()
-    assert states(database) == ["sent"]
+    assert labels(database) == []
     tryton_conf(signing_key=f"{old}, {new}")
 
     def ran() -> bool:

@@ -15,7 +15,7 @@ from devtools.databases import Databases
 from devtools.messages import message
 from nereid_async.errors import LeaseLost
 from nereid_async.messages.outcome import Failure, Outcome, Progress, State
-from nereid_async.rows import Claim, FailedAttempt, Row, Starts, TaskRows, UnreadMessage
+from nereid_async.rows import Claim, FailedAttempt, Row, Starts, TaskRows
 from nereid_async.worker.delivery_row import ClaimedRow
 from tests.fixtures.scripts import ConfWriter
 from tests.helpers import query, states, wait_until
@@ -340,30 +340,6 @@ def test_what_was_known_meanwhile_is_unknown_anew(rows: TaskRows, task_id: str) 
     assert query(rows.database, since) == first != [(None,)]
     unknown(FAILED)
     assert query(rows.database, since) == [(None,)]
-
-
-def test_an_unread_message_finds_its_row_by_its_text(
-    rows: TaskRows, task_id: str
-) -> None:
-    own, forged = (UnreadMessage(task_id, text) for text in ("text", "forged"))
-    failure = Outcome(failure=Failure("WrongSignature", "no"))
-    assert rows.state_of_unread(own) is State.PENDING
-    assert rows.state_of_unread(forged) is None
-    assert rows.unread_for_s(forged) is None
-    first_s, then_s = rows.unread_for_s(own), rows.unread_for_s(own)
-    assert first_s is not None and then_s is not None
-    assert 0 <= first_s <= then_s
-    assert rows.fail_unread(forged, failure, 60) is None
-    # It does not stand in the way of a worker that can read it, nor takes it from one.
-    held = claim(rows, task_id)
-    assert held.attempt == 0
-    assert rows.state_of_unread(own) is State.RUNNING
-    assert rows.fail_unread(own, failure, 60) is None
-    rows.start(held, "worker")
-    rows.release(held, State.SENT, 0, 1, FAILED)
-    assert query(rows.database, "SELECT unknown_since FROM async_run") == [(None,)]
-    assert rows.fail_unread(own, failure, 60)
-    assert rows.retry_failed([task_id]) == [task_id]
 
 
 def test_given_back_for_later(rows: TaskRows, task_id: str) -> None:

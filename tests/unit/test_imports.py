@@ -71,7 +71,7 @@ rows.database_identity
 rows
 rows.cancel rows.claims rows.maintenance rows.outbox rows.requeue rows.resends rows.runs
 rows.attempts
-rows.identity rows.queues rows.status rows.unread
+rows.identity rows.queues rows.status
 rows.statements
 rows.due rows.records
 current targets
@@ -80,10 +80,11 @@ database.connections
 database.connection_pool
 database.errors
 database
-messages.outcome_codec
-messages.browser_json messages.message messages.outcome
-messages.serialization
+messages.message_codec messages.outcome_codec
+messages.browser_json messages.message messages.outcome messages.unverified
+messages.pointer messages.serialization
 messages.attributes messages.encryption messages.signing messages.values
+messages.wire_fields
 messages.task_ids
 messages
 settings

@@ -18,13 +18,8 @@ from nereid_async.errors import (
     UnknownKey,
 )
 from nereid_async.messages.encryption import Cipher, token_bytes
-from nereid_async.messages.message import (
-    FORMAT,
-    Message,
-    MessageCodec,
-    Target,
-    WebRequest,
-)
+from nereid_async.messages.message import Message, Target, WebRequest
+from nereid_async.messages.message_codec import FORMAT, MessageCodec
 from nereid_async.messages.outcome import Outcome
 from nereid_async.messages.outcome_codec import OutcomeCodec
 from nereid_async.messages.serialization import Json, dumps, loads

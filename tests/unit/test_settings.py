@@ -117,7 +117,7 @@ def test_other_names_in_app_config_are_left_alone() -> None:
         ("RESULT_TTL", 59, "60 to"),
         ("POLL_MAX_WAIT", 61, "0 to 60"),
         ("POLL_MAX_WAIT", -1, "0 to 60"),
-        ("MAX_MESSAGE_BYTES", 1_048_577, "1024 to"),
+        ("MAX_MESSAGE_BYTES", 67_108_865, "1024 to"),
         ("SQS_QUEUE", "a b", "letters"),
         ("SQS_QUEUE", "q" * 81, "80"),
         ("SQS_QUEUE", "ä", "letters"),
@@ -287,6 +287,16 @@ def test_no_key_falls_back_or_is_cut(value: Any) -> None:
     """Neither to the SECRET_KEY nor to a part of what was given."""
     with pytest.raises(ConfigurationError, match=r"ASYNC_SIGNING_KEY in app\.config"):
         loaded(SECRET_KEY=OLD, ASYNC_SIGNING_KEY=value)
+
+
+def test_without_rows_a_call_is_as_large_as_sqs_takes() -> None:
+    assert loaded(ASYNC_MAX_MESSAGE_BYTES=67_108_864).max_message_bytes == 67_108_864
+    with pytest.raises(ConfigurationError, match="67108864"):
+        loaded(ASYNC_MAX_MESSAGE_BYTES=67_108_865)
+    bare = {"ASYNC_OUTBOX": "no", "ASYNC_BROKER": "sqs"}
+    loaded(ASYNC_MAX_MESSAGE_BYTES=1_048_576, **bare)
+    with pytest.raises(ConfigurationError, match="max_message_bytes = 1048577"):
+        loaded(ASYNC_MAX_MESSAGE_BYTES=1_048_577, **bare)
 
 
 def test_no_outbox_only_with_sqs() -> None:

@@ -10,14 +10,23 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from ... import signals
 from ...brokers.base import OutgoingMessage, SendReport
 from ...brokers.paused_queues import LOOK_PAUSE_S
 from ...database import connections
-from ...errors import ConfigurationError, MessageError, NereidAsyncError, TransportError
+from ...errors import (
+    BadMessage,
+    ConfigurationError,
+    MessageError,
+    NereidAsyncError,
+    TransportError,
+)
 from ...messages.attributes import check as check_attributes
+from ...messages.message import Message
 from ...messages.outcome import Failure
+from ...messages.pointer import Pointer
 from ...rows import TaskRows, UnsentRow
 from ...runtime import Runtime
 from ...sending import TOLD_EVERY_S
@@ -144,7 +153,7 @@ class Relay(threading.Thread):
     def _fail(self, row: UnsentRow, error: TransportError) -> None:
         message = None
         with suppress(MessageError):
-            message = self._runtime.codec.decode(row.text)
+            message = self._call_in(row)
         failure = Failure(
             type(error).__name__,
             f"queue {row.queue!r} does not take the task",
@@ -180,16 +189,37 @@ class Relay(threading.Thread):
         return report
 
     def _outgoing(self, row: UnsentRow) -> OutgoingMessage:
+        """A pointer to the row, whatever is in it: its claim brings that to light."""
+        runtime, attributes = self._runtime, None
+        names = runtime.database, runtime.identity.value
+        pointer = Pointer(row.id, *names, row.queue, row.name)
         try:
-            attributes = self._runtime.codec.decode(row.text).sqs_attributes
+            message = self._call_in(row)
+            pointer = replace(
+                pointer,
+                max_attempts=message.max_attempts,
+                keep_result=message.keep_result,
+            )
+            attributes = message.sqs_attributes
             if attributes is not None:
                 # Earlier releases did not check them at the deferral.
                 check_attributes(attributes)
         except (MessageError, ConfigurationError) as error:
-            # Sent all the same: the worker dead-letters what it cannot decode.
+            # Sent all the same: the worker fails what it cannot decode.
             logger.error("relay: row of task %s: %s", row.id, error)
             attributes = None
-        return OutgoingMessage(row.id, row.queue, row.text, row.due_in_s, attributes)
+        text = runtime.codec.encode_pointer(pointer)
+        return OutgoingMessage(row.id, row.queue, text, row.due_in_s, attributes)
+
+    def _call_in(self, row: UnsentRow) -> Message:
+        """The call of a row.
+
+        :raises MessageError: it cannot be read here, or is not there any more.
+        """
+        text = row.text if row.text is not None else self._rows.text_of(row.id)
+        if text is None:
+            raise BadMessage("it is gone")
+        return self._runtime.codec.decode(text)
 
 
 def _is_hopeless(row: UnsentRow, error: TransportError) -> bool:

@@ -1,7 +1,7 @@
-"""Cancelling: of a call that is not committed, of a task that waits, of one that runs.
+"""Cancels tasks: uncommitted, waiting and running ones.
 
-What waits is cancelled at once, on a connection of its own, whatever becomes of the
-caller's transaction. A run is asked to stop, and decides.
+A waiting task is cancelled at once, on a connection of its own, whatever becomes of the
+present transaction. A running task is asked to stop, and decides when.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ logger = logging.getLogger(__name__)
 def cancel(runtime: Runtime, task_id: str, *, interrupt: bool = False) -> State | None:
     """Cancel a task, or ask its run to stop.
 
-    :param interrupt: whether a run is to be interrupted, if need be.
-    :return: the state in which it was found; None if there is no such task.
-    :raises ConfigurationError: without an outbox there is no row to do it in.
-    :raises DatabaseUnavailable: the database does not do it now.
+    :param interrupt: whether to interrupt a run that does not stop by itself.
+    :returns: the state in which it was found; None if there is no such task.
+    :raises ConfigurationError: without an outbox, tasks have no row.
+    :raises DatabaseUnavailable: the database is unreachable.
     """
     if pending.drop(task_id):
         return State.PENDING
@@ -57,7 +57,7 @@ def _tell(runtime: Runtime, rows: TaskRows, task_id: str) -> None:
 
 
 def _message(runtime: Runtime, rows: TaskRows, task_id: str) -> Message | None:
-    """The message of a task; None where it cannot be read: another process might."""
+    """The message of a task; None if there is none, or it cannot be decoded here."""
     text = rows.text_of(task_id)
     try:
         return None if text is None else runtime.codec.decode(text)

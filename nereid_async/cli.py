@@ -181,7 +181,7 @@ def _run_status(runtime: Runtime) -> None:
 def _rows_of_queues(
     runtime: Runtime, queues: tuple[str, ...], all_queues: bool
 ) -> tuple[TaskRows, tuple[str, ...]]:
-    """Rows of the database, and what is to be paused or resumed."""
+    """The rows of the database, and the names of the queues to pause or resume."""
     from .rows import ALL_QUEUES
     from .sqs.queue_names import checked_queue
 

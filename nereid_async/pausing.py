@@ -1,4 +1,4 @@
-"""What the commands that pause and resume queues do besides."""
+"""Helpers of the commands that pause and resume queues."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Callable, Sequence
 
 from .rows import ALL_QUEUES, RunningTask, TaskRows
 
-#: Workers notice a pause within that time; until then they may claim a task.
+#: Workers notice a pause within this time; until then they may claim a task.
 NOTICED_WITHIN_S = 2.0
 _LOOK_PAUSE_S = 0.25
 
 
 def described(queue: str) -> str:
-    """How a command names what it pauses."""
+    """The name of a queue, or of all queues, in the output of a command."""
     return "all queues" if queue == ALL_QUEUES else f"queue {queue}"
 
 
 def unknown_queues(rows: TaskRows, queues: Sequence[str]) -> list[str]:
-    """Queues to which no task was deferred: their names may be mistaken."""
+    """The queues without any task, whose names may be mistaken."""
     named = [queue for queue in queues if queue != ALL_QUEUES]
     return [queue for queue in named if not rows.knows_queue(queue)]
 
@@ -29,13 +29,13 @@ def wait_until_idle(
     timeout_s: float | None,
     tell: Callable[[RunningTask], None],
 ) -> list[RunningTask]:
-    """Wait for the end of the tasks of queues that were just paused.
+    """Wait until no task of queues that were just paused runs any more.
 
     :param queues: short names, or ``*``.
     :param timeout_s: longest wait, in seconds; None for any.
     :param tell: called once for each task that is waited for.
     :returns: the tasks that still run after the time-out; none otherwise.
-    :raises DatabaseUnavailable: the database does not answer.
+    :raises DatabaseUnavailable: the database is unreachable.
     """
     began_s = time.monotonic()
     told: set[str] = set()

@@ -175,7 +175,7 @@ class Pending:
         self._discard(calls, "rollback")
 
     def _take_open(self) -> list[DeferredCall]:
-        """What is to be committed or discarded now, and not cancelled any more."""
+        """Take the open calls, apart from cancelled ones; none can be cancelled now."""
         calls, self._open = self._open, []
         return [call for call in calls if _open_calls.pop(call.message.id, None)]
 

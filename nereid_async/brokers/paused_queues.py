@@ -1,4 +1,4 @@
-"""Which queues are paused, as the pollers of a process know it."""
+"""Caches which queues are paused, for the pollers of a process."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Iterable
 
 from ..rows import ALL_QUEUES, TaskRows
 
-#: How long what was read counts. Workers are to notice a change within two seconds.
+#: How long the paused queues are cached: workers must notice a change within 2 s.
 LOOK_PAUSE_S = 1.0
 
 
 class PausedQueues:
-    """Reads the paused queues, once a second at most, and only when asked. Thread-safe.
+    """The paused queues, read once a second at most, when asked for. Thread-safe.
 
-    :param rows: None where there are no rows, and so no pauses.
+    :param rows: the row protocol; None without rows, and so without pauses.
     """
 
     def __init__(self, rows: TaskRows | None) -> None:
@@ -25,9 +25,9 @@ class PausedQueues:
         self._read_at_s = float("-inf")
 
     def without(self, queues: Iterable[str]) -> list[str]:
-        """Those of the queues that are not paused.
+        """The queues that are not paused.
 
-        :raises DatabaseUnavailable: the database does not tell.
+        :raises DatabaseUnavailable: the database is unreachable.
         """
         paused = self._names()
         return [it for it in queues if ALL_QUEUES not in paused and it not in paused]

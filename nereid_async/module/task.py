@@ -59,8 +59,8 @@ class Task(ModelSQL, ModelView):
     send_at = fields.Timestamp(
         "Sent again at",
         readonly=True,
-        help="Not sent to the queue service before (UTC): it refuses the task, or was "
-        "asked a while ago.",
+        help="Not sent to the queue service before (UTC): it has refused the task, or "
+        "has got it lately.",
     )
     finished_at = fields.Timestamp("Finished at", readonly=True)
     message = fields.Text("Message", required=True, readonly=True)
@@ -226,7 +226,7 @@ class Attempt(ModelSQL):
     error_type = fields.Char("Error", required=True, readonly=True)
     error_message = fields.Text("Message", readonly=True)
     error_id = fields.Char(
-        "Error Number", readonly=True, help="As visitors and the log are told."
+        "Error Number", readonly=True, help="As in the log and in answers to browsers."
     )
     traceback = fields.Text("Traceback", readonly=True)
 

@@ -1,7 +1,7 @@
-"""What failed attempts have left behind, so that the last one does not hide the others.
+"""Statements on failed attempts, whose errors are kept besides that of the last one.
 
-Written in the short transaction that lets a task run again, or fail, and removed with
-the task's row. A retry by an administrator leaves it as it is.
+A failed attempt is written in the transaction that releases or fails its task, and
+removed with the task's row. A requeue by an administrator keeps it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from ..texts import storable
 from .records import Claim, FailedAttempt
 from .statements import Statements
 
-#: Of each task the last ones are kept.
+#: Number of failed attempts that are kept per task: the last ones.
 KEPT_ATTEMPTS = 10
 
 
@@ -20,7 +20,7 @@ class AttemptRows(Statements):
     """Writes and reads ``async_attempt``."""
 
     def attempts(self, task_id: str) -> list[FailedAttempt]:
-        """The failed attempts of a task that are kept, oldest first."""
+        """The kept failed attempts of a task, the oldest first."""
         with connections.autocommit(self.database) as cursor:
             self.execute(
                 cursor,
@@ -52,9 +52,9 @@ class AttemptRows(Statements):
     def _keep(
         self, cursor: connections.Cursor, claim: Claim, failed: FailedAttempt
     ) -> None:
-        """Write one, by the worker that its run names, and let go of what is too old.
+        """Write a failed attempt, with the worker of its run, and remove the oldest.
 
-        The claim is known to hold: nobody else writes attempts of this task.
+        Only for a claim that holds: nobody else writes attempts of its task then.
         """
         failure = failed.failure
         self.execute(

@@ -52,5 +52,5 @@ class Intervals:
     reaper_pause_s: float = 600.0
 
 
-#: Those of a worker in production.
+#: The intervals of a worker in production.
 USUAL = Intervals()

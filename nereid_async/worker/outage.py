@@ -35,5 +35,5 @@ def outlast(job: Job, call: Callable[[], T]) -> T:
         except DatabaseUnavailable as error:
             if time.monotonic() >= deadline_s:
                 raise
-            _throttled.warning("outage", "%s waits to be noted: %s", job, error)
+            _throttled.warning("outage", "%s waits for the database: %s", job, error)
         time.sleep(_PAUSE_S * random.uniform(0.5, 1.0))

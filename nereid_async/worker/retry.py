@@ -89,12 +89,12 @@ def decide(
 
 
 def is_free(error: BaseException) -> bool:
-    """Whether the task asks for another run that uses up no attempt."""
+    """Whether an error is a ``Retry`` that does not count as an attempt."""
     return isinstance(error, Retry) and not error.counts
 
 
 def reason_of(error: BaseException) -> BaseException | None:
-    """Because of which error a task asks for another run, if it is one."""
+    """The error because of which a task has raised ``Retry``; None without one."""
     if not isinstance(error, Retry):
         return None
     hidden = error.__suppress_context__

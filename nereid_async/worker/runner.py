@@ -34,7 +34,7 @@ from .settlement import Settlement
 from .tracebacks import without_ours
 
 logger = logging.getLogger(__name__)
-#: What only a change of the settings ends is told less often.
+#: For warnings that only a change of the settings ends.
 _hourly = ThrottledLog(logger, interval_s=3_600)
 
 
@@ -124,7 +124,7 @@ class Runner:
         return explained
 
     def _failed(self, job: Job, error: BaseException, options: TaskOptions) -> None:
-        # That another task was cancelled, for which it waits, is a result like others.
+        # A ResultCancelled is of another task, whose result this one has read.
         if isinstance(error, TaskCancelled) and not isinstance(error, ResultError):
             self._settlement.cancel(job)
             return

@@ -29,7 +29,6 @@ class RunnerThreads:
 
     :param keeper: extends the leases of the jobs; told when a job has ended.
     :param heartbeat: where the task of each thread is noted.
-    :param threads: number of threads that run jobs.
     :param name: name of this worker, for rows.
     :ivar threads: the threads that run jobs.
     :ivar returner: the thread that hands jobs back.

@@ -75,7 +75,7 @@ class Settlement:
         :param error: what the task raised, for the signal; None if its worker died.
         :raises LeaseLost: another run has the task by now.
         """
-        # Without an error it was not begun: those before have had no outcome.
+        # Without an error no attempt was started: the earlier ones had no outcome.
         attempt = job.row.attempts if error is None else job.attempt
         failed = FailedAttempt(failure, attempt)
         outage.outlast(job, lambda: self._fail(job, failure, failed))
@@ -212,7 +212,7 @@ class Settlement:
         """Acknowledge the message of a task whose row says that it is cancelled."""
         logger.info("%s was cancelled", held)
         if self._runtime.rows is None:
-            # There is no row for readers to look at.
+            # Without rows, only the reply tells the owner.
             self._reply(held, Outcome(cancelled=True))
         self._consumer.acknowledge([held.delivery])
         if isinstance(held, Job):

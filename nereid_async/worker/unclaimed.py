@@ -93,7 +93,7 @@ class Unclaimed:
         again = " again since" if pointed.delivery.dead_letter is not None else ""
         self._tell(
             pointed,
-            f"is put aside: its task has failed{again}; `… async retry ID` runs it",
+            f"is dead-lettered: its task has failed{again}; `… async retry ID` runs it",
         )
         failure = None if status.outcome is None else status.outcome.failure
         if failure is None:

@@ -102,7 +102,7 @@ def test_bad_input_is_answered_kindly(visitor: Visitor) -> None:
     assert "Traceback" not in answer.text
 
 
-def test_the_report_is_fetched_by_its_asker_and_no_other(
+def test_the_report_is_fetched_by_its_owner_and_no_other(
     visitor: Visitor, shop: int
 ) -> None:
     answer = visitor.post("/report")

@@ -36,7 +36,7 @@ BACKLOG_TASKS = 80
 SETTLE_S = 240
 #: How long no task may run while there is work: longer than a message is forgotten.
 STANDSTILL_S = 120
-#: Longer than the time of grace of a worker that is told to stop.
+#: Longer than the shutdown grace of a worker that is told to stop.
 STOP_S = 40
 
 
@@ -45,7 +45,7 @@ class Plan:
     """How much there is to be of everything, at least.
 
     :ivar outages: how often something around the tasks goes wrong.
-    :ivar lease_s: how long a worker holds a task without a sign of life.
+    :ivar lease_s: how long a claim holds without a heartbeat.
     """
 
     tasks: int

@@ -252,7 +252,7 @@ def test_a_worker_that_dies_before_it_can_stop(
         result = script.record.write_entry.defer("x")
     rows = of_database(script.database).rows
     assert rows is not None
-    # A worker that takes it, and gives no sign of life any more.
+    # A worker that takes it, and sends no heartbeat any more.
     assert rows.claim_ids([result.id], 0)
     with script.transaction():
         assert result.cancel() is State.RUNNING

@@ -60,7 +60,7 @@ def task(client: Browser, app: Any) -> dict[str, Any]:
     return made
 
 
-def test_the_asker_gets_in(door: Door, client: Browser, task: dict[str, Any]) -> None:
+def test_the_owner_gets_in(door: Door, client: Browser, task: dict[str, Any]) -> None:
     """What every other test here would be worth nothing without."""
     assert door.opens(task["url"], cookies=client.cookies)
 

@@ -64,7 +64,7 @@ def effects(rows: TaskRows) -> int:
     return int(count)
 
 
-def test_rows_are_written_with_the_askers_transaction(rows: TaskRows) -> None:
+def test_rows_are_written_with_the_callers_transaction(rows: TaskRows) -> None:
     made = message()
     with Transaction().start(rows.database, 1) as transaction:
         rows.insert(transaction.connection.cursor(), [Row(made, "text")], True)
@@ -183,7 +183,7 @@ def test_a_claim_can_be_the_start(rows: TaskRows, task_id: str) -> None:
         assert query(rows.database, marks, task_id) == [(attempt + 1, "worker", None)]
         rows.report(held, Progress(1, 2, "half"))
         rows.release(held, State.SENT, 0, attempt + 1)
-    # What has not begun after all is given back as it was.
+    # What has not begun after all is handed back as it was.
     held = rows.claim_ids([task_id], LONG_S, AT_ONCE)[task_id]
     rows.release(held, State.SENT, 0, held.attempt)
     assert claim(rows, task_id).attempt == 2

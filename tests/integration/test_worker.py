@@ -31,7 +31,7 @@ def clerk() -> int:
 
 
 @once
-def test_user_and_context_are_the_askers(script: Script) -> None:
+def test_user_and_context_are_the_callers(script: Script) -> None:
     with script.transaction():
         user = clerk()
     seen = script.value_of(
@@ -47,7 +47,7 @@ def test_user_and_context_are_the_askers(script: Script) -> None:
 
 
 @once
-def test_private_context_stays_with_the_asker(script: Script) -> None:
+def test_private_context_stays_with_the_caller(script: Script) -> None:
     with script.transaction(_check_access=True, _private=1, plain=2):
         result = model().who.defer()
     script.burst()

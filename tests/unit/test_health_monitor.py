@@ -1,4 +1,4 @@
-"""What is told of processes by their signs of life."""
+"""What is told of processes by their heartbeats."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ export class TaskFailedError extends AsyncResultError {
  */
 export class UnreachableError extends AsyncResultError {}
 
-/** There is no such result, or it belongs to another visitor. */
+/** There is no such result, or it belongs to another owner. */
 export class NotFoundError extends AsyncResultError {}
 
 /** The result was there, and has expired or was acknowledged. */

@@ -32,7 +32,7 @@ def reap(runtime: Runtime) -> int:
 
 
 class Reaper(threading.Thread):
-    """Reaps every ten minutes; an advisory lock lets one reaper per database work."""
+    """Reaps in intervals; an advisory lock lets one reaper per database work."""
 
     def __init__(self, runtime: Runtime, intervals: Intervals = USUAL) -> None:
         super().__init__(name="reaper", daemon=True)

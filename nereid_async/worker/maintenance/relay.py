@@ -64,7 +64,7 @@ class Relay(threading.Thread):
         self._rows = rows
         self.resender = Resender(runtime, rows, self._send)
         self._look_at_s = 0.0
-        #: Queues whose rows wait for the end of a pause.
+        #: Paused queues that have unsent rows.
         self._paused: frozenset[str] = frozenset()
         self._log = ThrottledLog(logger, TOLD_EVERY_S)
         self._stopping = threading.Event()
@@ -77,7 +77,7 @@ class Relay(threading.Thread):
         """Work in rounds until stopped."""
         while not self._stopping.is_set():
             self._guarded(self._go_round_if_locked)
-            # The end of a pause must be noticed soon.
+            # Shorter rounds, to notice the end of a pause soon.
             pause_s = LOOK_PAUSE_S if self._paused else self._pause_s
             self._stopping.wait(min(pause_s, self._pause_s))
 

@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
             "EXAMPLE_DATA": str(folder.path),
             "PYTHONUNBUFFERED": "1",
             "TRYTOND_EMAIL__URI": f"smtp://{HOST}:{smtp_port}",
-            # Where the links in mails lead, whatever Host a request names.
+            # Where links in tasks lead, whatever Host a request names.
             "ASYNC_BASE_URL": os.environ.get(
                 "ASYNC_BASE_URL", f"http://{HOST}:{options.port}/"
             ),

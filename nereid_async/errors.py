@@ -8,10 +8,14 @@ the family, so that ``except NereidAsyncError`` in a task does not catch them.
 from __future__ import annotations
 
 import datetime as dt
+from typing import TYPE_CHECKING
 
 import click
 
 from .limits import DELAY_MAX_S
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class NereidAsyncError(Exception):
@@ -226,6 +230,33 @@ class TimeLimitExceeded(NereidAsyncError):
 
     Raised in the task's own thread, at any point of its Python code.
     """
+
+
+# -- mail ----------------------------------------------------------------------
+
+
+class MailError(NereidAsyncError):
+    """A mail was not delivered."""
+
+
+class MailServerUnavailable(MailError):
+    """The mail server does not answer, or not as it should. Tried again."""
+
+
+class MailRefused(MailError):
+    """The mail server refuses the mail, for these recipients.
+
+    :ivar refused: what it has said, by address.
+    """
+
+    def __init__(self, refused: Mapping[str, str]) -> None:
+        addresses: dict[str, list[str]] = {}
+        for address, reply in refused.items():
+            addresses.setdefault(reply, []).append(address)
+        super().__init__(
+            "; ".join(f"{', '.join(them)}: {it}" for it, them in addresses.items())
+        )
+        self.refused = dict(refused)
 
 
 # -- control flow --------------------------------------------------------------

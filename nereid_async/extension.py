@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from trytond.config import config as tryton_config
 
-from . import pending, runtime, settings, versions
+from . import mail, pending, runtime, settings, versions
 from .errors import ConfigurationError
 from .runtime import Runtime
 from .task import async_task
@@ -111,6 +111,10 @@ class NereidAsync:
         The worker imports its module by the setting ``imports``. Needs no app.
         """
         return async_task(**options) if function is None else async_task(function)
+
+    #: Ask for the delivery of a mail; see :func:`nereid_async.mail.send_mail`. Needs no
+    #: app.
+    send_mail = staticmethod(mail.send_mail)
 
 
 def _when_initialised(app: Nereid, *steps: Callable[[], None]) -> None:

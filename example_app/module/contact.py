@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from email.message import EmailMessage
-from email.utils import parseaddr
 from typing import Any
 
 from nereid import flash, jsonify, redirect, render_template, route, url_for
-from trytond.config import config
 from trytond.exceptions import UserError
 from trytond.model import ModelSQL, ModelView, fields
-from trytond.sendmail import sendmail
 
-from nereid_async import async_task
+from nereid_async import AsyncResult
+from nereid_async.mail import send_mail
 
 from .forms import ContactForm
 from .negotiation import wants_json
@@ -48,7 +46,7 @@ class Contact(ModelSQL, ModelView):
                 }
             ]
         )
-        result = contact.send_mail.defer()
+        result = contact.send_mail()
         thanks = f"Thank you, {contact.name}. A mail to {contact.email} is on its way."
         if wants_json():
             answer = jsonify(id=result.id, url=result.url, message=thanks)
@@ -81,20 +79,13 @@ class Contact(ModelSQL, ModelView):
                 }
             ]
         )
-        contact.send_mail.defer()
+        contact.send_mail()
         raise UserError(REFUSED)
 
-    @async_task(max_attempts=12)
-    def send_mail(self) -> None:
-        """Send the confirmation to the visitor.
-
-        ``strict`` makes the task fail while the mail server cannot be reached, and
-        so be tried again, at growing intervals, for more than half an hour.
-        """
-        sender = config.get("email", "from")
+    def send_mail(self) -> AsyncResult:
+        """Have the confirmation sent, once what the request stores is committed."""
         mail = EmailMessage()
-        mail["From"] = sender
         mail["To"] = self.email
         mail["Subject"] = f"We have your message, {self.name}"
         mail.set_content(str(render_template("mail/contact.txt", contact=self)))
-        sendmail(parseaddr(sender)[1], [self.email], mail, strict=True)
+        return send_mail(mail)

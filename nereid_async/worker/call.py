@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+# Whoever makes calls knows the tasks that are built in.
+from .. import mail  # noqa: F401
 from ..deferral import TaskOptions
 from ..errors import MessageError, UnknownArguments
 from ..messages.message import Message

@@ -50,6 +50,7 @@ worker.delivery_row
 worker.health_file worker.heartbeats worker.options worker.poll_token worker.retry
 worker.intervals worker.maintenance worker.thread_alive worker.tracebacks
 worker
+mail
 task
 deferral
 result

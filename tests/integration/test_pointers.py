@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from devtools.messages import signer_of
 from nereid_async.errors import MessageTooLarge
 from nereid_async.messages.serialization import loads
 from nereid_async.runtime import of_database
@@ -15,7 +16,6 @@ from nereid_async.worker.maintenance.relay import Relay
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, sqs_settings
 from tests.helpers import labels, query, states
-from tests.messages import signer_of
 
 MB = 1_000_000
 

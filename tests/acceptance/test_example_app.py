@@ -56,14 +56,14 @@ class Visitor:
 
 
 @pytest.fixture
-def visitor(shop: int) -> Visitor:
+def http_visitor(shop: int) -> Visitor:
     return Visitor(shop)
 
 
 @ONE_DATABASE
 @ONE_SHOP
-def test_the_page_has_its_forms(visitor: Visitor) -> None:
-    answer = visitor.get("/", headers={"Accept": "text/html"})
+def test_the_page_has_its_forms(http_visitor: Visitor) -> None:
+    answer = http_visitor.get("/", headers={"Accept": "text/html"})
     assert answer.status_code == 200
     for name in ("name", "email", "message"):
         assert f'name="{name}"' in answer.text
@@ -73,22 +73,24 @@ def test_the_page_has_its_forms(visitor: Visitor) -> None:
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', answer.text)
 
 
-def test_a_mail_arrives_while_the_page_answers_at_once(visitor: Visitor) -> None:
+def test_a_mail_arrives_while_the_page_answers_at_once(http_visitor: Visitor) -> None:
     address = f"ada{free_port()}@example.com"
     started = time.monotonic()
-    answer = visitor.post("/contact", name="Ada", email=address, message="Hello")
+    answer = http_visitor.post("/contact", name="Ada", email=address, message="Hello")
     assert answer.status_code in (200, 202, 303), answer.text
     assert time.monotonic() - started < 5
-    (mail,) = wait_until(lambda: visitor.mails_to(address), 30)
+    (mail,) = wait_until(lambda: http_visitor.mails_to(address), 30)
     assert set(mail) == {"to", "subject", "body"}
     assert "Ada" in mail["subject"] + mail["body"]
 
 
 @ONE_DATABASE
 @ONE_SHOP
-def test_a_browser_without_scripts_is_sent_back_to_the_page(visitor: Visitor) -> None:
-    visitor.session.headers["Accept"] = "text/html"
-    answer = visitor.post(
+def test_a_browser_without_scripts_is_sent_back_to_the_page(
+    http_visitor: Visitor,
+) -> None:
+    http_visitor.session.headers["Accept"] = "text/html"
+    answer = http_visitor.post(
         "/contact", name="Ada", email="ada@example.com", message="Hello"
     )
     assert answer.status_code == 303
@@ -96,21 +98,21 @@ def test_a_browser_without_scripts_is_sent_back_to_the_page(visitor: Visitor) ->
 
 @ONE_DATABASE
 @ONE_SHOP
-def test_bad_input_is_answered_kindly(visitor: Visitor) -> None:
-    answer = visitor.post("/contact", name="", email="not an address", message="")
+def test_bad_input_is_answered_kindly(http_visitor: Visitor) -> None:
+    answer = http_visitor.post("/contact", name="", email="not an address", message="")
     assert answer.status_code == 400
     assert "Traceback" not in answer.text
 
 
 def test_the_report_is_fetched_by_its_owner_and_no_other(
-    visitor: Visitor, shop: int
+    http_visitor: Visitor, shop: int
 ) -> None:
-    answer = visitor.post("/report")
+    answer = http_visitor.post("/report")
     assert answer.status_code == 202
     task = answer.json()
     assert set(task) == {"id", "url"}
     assert answer.headers["Location"].endswith(task["url"])
-    first = visitor.get(task["url"])
+    first = http_visitor.get(task["url"])
     assert first.status_code == 202
     assert first.json()["state"] in ("pending", "running")
     assert int(first.headers["Retry-After"]) >= 0
@@ -120,49 +122,53 @@ def test_the_report_is_fetched_by_its_owner_and_no_other(
     assert stranger.get(task["url"]).status_code == 404
 
     def finished() -> requests.Response | None:
-        found = visitor.get(task["url"])
+        found = http_visitor.get(task["url"])
         return found if found.status_code == 200 else None
 
     done = wait_until(finished, 30)
     assert done.json()["state"] == "done"
     assert len(done.json()["result"]["months"]) == 12
     assert stranger.get(task["url"]).status_code == 404
-    assert visitor.get(task["url"]).json() == done.json()
+    assert http_visitor.get(task["url"]).json() == done.json()
 
-    assert visitor.delete(task["url"]).status_code == 204
-    assert visitor.get(task["url"]).status_code == 410
+    assert http_visitor.delete(task["url"]).status_code == 204
+    assert http_visitor.get(task["url"]).status_code == 410
 
 
-def test_progress_is_seen(visitor: Visitor) -> None:
-    task = visitor.post("/report").json()
-    progress = wait_until(lambda: visitor.get(task["url"]).json().get("progress"), 30)
+def test_progress_is_seen(http_visitor: Visitor) -> None:
+    task = http_visitor.post("/report").json()
+    progress = wait_until(
+        lambda: http_visitor.get(task["url"]).json().get("progress"), 30
+    )
     assert progress["total"] == 12
     assert progress["message"]
-    wait_until(lambda: visitor.get(task["url"]).status_code == 200, 30)
+    wait_until(lambda: http_visitor.get(task["url"]).status_code == 200, 30)
 
 
-def test_what_fails_sends_nothing(visitor: Visitor) -> None:
-    wait_until(lambda: unfinished(visitor) == 0, 30)
-    before = visitor.get("/stats").json()
-    assert visitor.post("/fail").status_code == 400
-    assert visitor.get("/stats").json() == before
-    assert visitor.mails_to("nobody@example.com") == []
+def test_what_fails_sends_nothing(http_visitor: Visitor) -> None:
+    wait_until(lambda: unfinished(http_visitor) == 0, 30)
+    before = http_visitor.get("/stats").json()
+    assert http_visitor.post("/fail").status_code == 400
+    assert http_visitor.get("/stats").json() == before
+    assert http_visitor.mails_to("nobody@example.com") == []
 
 
-def unfinished(visitor: Visitor) -> int:
-    counts = visitor.get("/stats").json()
+def unfinished(http_visitor: Visitor) -> int:
+    counts = http_visitor.get("/stats").json()
     return int(counts["pending"] + counts["sent"] + counts["running"])
 
 
-def test_tasks_are_counted_by_state(visitor: Visitor) -> None:
-    before = visitor.get("/stats").json()
-    visitor.post("/contact", name="Ada", email="ada@example.com", message="Hello")
-    wait_until(lambda: visitor.get("/stats").json()["done"] == before["done"] + 1, 30)
+def test_tasks_are_counted_by_state(http_visitor: Visitor) -> None:
+    before = http_visitor.get("/stats").json()
+    http_visitor.post("/contact", name="Ada", email="ada@example.com", message="Hello")
+    wait_until(
+        lambda: http_visitor.get("/stats").json()["done"] == before["done"] + 1, 30
+    )
 
 
 @ONE_DATABASE
 @ONE_SHOP
-def test_csrf_protection_is_on(visitor: Visitor, shop: int) -> None:
+def test_csrf_protection_is_on(http_visitor: Visitor, shop: int) -> None:
     for path in ("/contact", "/report", "/fail"):
         answer = requests.post(f"http://127.0.0.1:{shop}{path}", timeout=30)
         assert answer.status_code == 400
@@ -170,8 +176,8 @@ def test_csrf_protection_is_on(visitor: Visitor, shop: int) -> None:
 
 @ONE_DATABASE
 @ONE_SHOP
-def test_sessions_are_private_files(visitor: Visitor, data: Path) -> None:
-    visitor.token()
+def test_sessions_are_private_files(http_visitor: Visitor, data: Path) -> None:
+    http_visitor.token()
     sessions = list(data.rglob("*.session"))
     assert sessions
     assert {path.stat().st_mode & 0o077 for path in sessions} == {0}

@@ -123,7 +123,7 @@ class Shop:
 
 
 @pytest.fixture(params=["database", "sqs"])
-def shop(
+def tutorial(
     request: pytest.FixtureRequest,
     databases: Databases,
     trytond_conf: Callable[..., Path],
@@ -165,24 +165,24 @@ def environment(settings: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.mark.backends("sqlite")
-def test_the_first_app(shop: Shop, new_context: NewContext) -> None:
-    server = shop.start(SAMPLES["serve"])
-    server.wait_until(lambda: listens(shop.port), "it listens", 60)
-    page = new_context(base_url=f"http://127.0.0.1:{shop.port}").new_page()
+def test_the_first_app(tutorial: Shop, new_context: NewContext) -> None:
+    server = tutorial.start(SAMPLES["serve"])
+    server.wait_until(lambda: listens(tutorial.port), "it listens", 60)
+    page = new_context(base_url=f"http://127.0.0.1:{tutorial.port}").new_page()
     # Nobody works yet: the first answers say that it waits.
     with page.expect_response("**/async/result/*") as answer:
         page.goto("/en/sample")
     assert answer.value.json()["state"] == "pending"
-    worker = shop.start(SAMPLES["run a worker"])
+    worker = tutorial.start(SAMPLES["run a worker"])
     page.wait_for_function("bar.value > 0", timeout=60_000)
-    shop.write("seen", "")
+    tutorial.write("seen", "")
     expect(page).to_have_title(re.compile(r"2026: \d+"), timeout=30_000)
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(60) == 0, worker.output
     for line in SAMPLES["two workers"].splitlines():
         # With all options that it may have.
         command = re.sub("[][]", "", line)
-        worker = shop.start(f"export TRYTOND_CONFIG=trytond.conf\n{command}")
+        worker = tutorial.start(f"export TRYTOND_CONFIG=trytond.conf\n{command}")
         if "--burst" not in line:
             page.goto("/en/element")
             expect(page.get_by_text('"year": 2026')).to_be_visible(timeout=60_000)

@@ -24,7 +24,7 @@ SHORT = {"visibility_timeout": "2", "send_timeout": "1", "resend_after": "60"}
 
 
 @pytest.fixture
-def database(
+def chaos_database(
     backend: str, template_cache: Path, tmp_path: Path
 ) -> Iterator[tuple[Database, PostgreSQLDatabases]]:
     """A database on a server of its own, which may be stopped and started."""
@@ -59,14 +59,14 @@ def plan(request: pytest.FixtureRequest) -> Plan:
 def test_chaos(
     broker: str,
     plan: Plan,
-    database: tuple[Database, PostgreSQLDatabases],
+    chaos_database: tuple[Database, PostgreSQLDatabases],
     tmp_path: Path,
     request: pytest.FixtureRequest,
 ) -> None:
     settings, sqs = {"broker": "database"}, None
     if broker == "sqs":
         settings, sqs = request.getfixturevalue("sqs")
-    looks, databases = database
+    looks, databases = chaos_database
     section = {"signing_key": SECRET_KEY, **settings, **SHORT}
     conf = write_config(tmp_path / "trytond.conf", databases, async_sqs=section)
     with ExitStack() as stack:

@@ -31,7 +31,7 @@ def client_url(
 
 
 @pytest.fixture
-def page(new_context: NewContext, client_url: str) -> Page:
+def tryton_page(new_context: NewContext, client_url: str) -> Page:
     """The client, with the administrator logged in."""
     page = new_context(locale="en-US").new_page()
     page.goto(client_url)

@@ -34,16 +34,16 @@ def tasks(script: Script, database: str) -> None:
     rows.start(rows.claim_ids([running], 600)[running], "worker 7")
 
 
-def test_the_list_and_a_form(tasks: None, page: Page) -> None:
-    menu = page.locator("#menu")
+def test_the_list_and_a_form(tasks: None, tryton_page: Page) -> None:
+    menu = tryton_page.locator("#menu")
     row = menu.get_by_role("row").filter(has_text="Administration")
     row.locator(".expander").click()
     menu.get_by_text("Asynchronous Tasks", exact=True).click()
-    rows = page.locator("#tabcontent tbody tr")
+    rows = tryton_page.locator("#tabcontent tbody tr")
     expect(rows).to_contain_text([state.value.capitalize() for state in STATES])
-    picture(page, "tryton-task-list")
+    picture(tryton_page, "tryton-task-list")
     rows.filter(has_text="Failed").get_by_text("async_test.record.fail").dblclick()
-    form = page.locator("#tabcontent .tab-form")
+    form = tryton_page.locator("#tabcontent .tab-form")
     expect(form.get_by_label("Finished at")).to_have_value(re.compile(r"\d:\d\d:\d\d"))
     expect(form.get_by_label("Worker")).not_to_have_value("")
     traceback = form.locator("textarea").last

@@ -31,37 +31,37 @@ class TestBareSqsResults(ResultSuite):
         return BareSqsKeeper(sqs_endpoint)
 
     @pytest.fixture
-    def client(self, sqs_endpoint: str) -> Any:
+    def boto_client(self, sqs_endpoint: str) -> Any:
         return sqs_client(sqs_endpoint)
 
     def test_a_reply_waits_in_a_queue_named_by_its_task(
-        self, keeper: BareSqsKeeper, client: Any
+        self, keeper: BareSqsKeeper, boto_client: Any
     ) -> None:
         task_id = keeper.defer()
         keeper.finish(task_id, Outcome(1, 1))
         name = f"{keeper.settings.sqs_queue_prefix}-shop-reply-{task_id}"
-        url = client.get_queue_url(QueueName=name)["QueueUrl"]
-        attributes = client.get_queue_attributes(
+        url = boto_client.get_queue_url(QueueName=name)["QueueUrl"]
+        attributes = boto_client.get_queue_attributes(
             QueueUrl=url, AttributeNames=["MessageRetentionPeriod"]
         )["Attributes"]
         ttl_s = str(int(keeper.settings.result_ttl))
         assert attributes == {"MessageRetentionPeriod": ttl_s}
         keeper.store().delete(task_id)
         prefix = keeper.settings.sqs_queue_prefix
-        left = client.list_queues(QueueNamePrefix=prefix).get("QueueUrls", [])
+        left = boto_client.list_queues(QueueNamePrefix=prefix).get("QueueUrls", [])
         assert left == []
 
     def test_a_reply_that_others_wrote_is_not_believed(
-        self, keeper: BareSqsKeeper, client: Any
+        self, keeper: BareSqsKeeper, boto_client: Any
     ) -> None:
         task_id, other = keeper.defer(), keeper.defer()
         prefix = f"{keeper.settings.sqs_queue_prefix}-shop-reply-"
         keeper.finish(other, Outcome("of another task", None))
-        url = client.get_queue_url(QueueName=prefix + other)["QueueUrl"]
-        (message,) = client.receive_message(QueueUrl=url)["Messages"]
-        forged = client.create_queue(QueueName=prefix + task_id)["QueueUrl"]
-        client.send_message(QueueUrl=forged, MessageBody=message["Body"])
-        client.send_message(QueueUrl=forged, MessageBody='{"value": 1}')
+        url = boto_client.get_queue_url(QueueName=prefix + other)["QueueUrl"]
+        (message,) = boto_client.receive_message(QueueUrl=url)["Messages"]
+        forged = boto_client.create_queue(QueueName=prefix + task_id)["QueueUrl"]
+        boto_client.send_message(QueueUrl=forged, MessageBody=message["Body"])
+        boto_client.send_message(QueueUrl=forged, MessageBody='{"value": 1}')
         for _ in range(3):
             status = keeper.store().look(task_id)
             assert status is not None
@@ -116,11 +116,11 @@ class TestSqsResults(RowResultSuite):
         """Retention over, or a short poll that missed it: never back to running."""
         task_id = keeper.defer()
         keeper.finish(task_id, Outcome(1, 1))
-        client = sqs_client(ministack)
+        boto_client = sqs_client(ministack)
         assert keeper.settings is not None
         prefix = keeper.settings.sqs_queue_prefix
-        (url,) = client.list_queues(QueueNamePrefix=prefix)["QueueUrls"]
-        client.delete_queue(QueueUrl=url)
+        (url,) = boto_client.list_queues(QueueNamePrefix=prefix)["QueueUrls"]
+        boto_client.delete_queue(QueueUrl=url)
         status = keeper.store().look(task_id)
         assert status is not None
         assert status.state is State.DONE

@@ -24,7 +24,7 @@ def carrier(sqs_endpoint: str) -> Carrier:
 
 
 @pytest.fixture
-def client(sqs_endpoint: str) -> Any:
+def boto_client(sqs_endpoint: str) -> Any:
     return sqs_client(sqs_endpoint)
 
 
@@ -38,32 +38,34 @@ class TestSqsBroker(QueueSuite):
     """All of the contract, and what is SQS's own."""
 
     def test_queues_keep_messages_for_14_days(
-        self, carrier: Carrier, client: Any, prefix: str
+        self, carrier: Carrier, boto_client: Any, prefix: str
     ) -> None:
         carrier.post([outgoing()])
-        url = client.get_queue_url(QueueName=f"{prefix}-shop-q")["QueueUrl"]
-        attributes = client.get_queue_attributes(
+        url = boto_client.get_queue_url(QueueName=f"{prefix}-shop-q")["QueueUrl"]
+        attributes = boto_client.get_queue_attributes(
             QueueUrl=url, AttributeNames=["MessageRetentionPeriod"]
         )["Attributes"]
         assert attributes == {"MessageRetentionPeriod": "1209600"}
 
     def test_queues_can_be_made_before_they_are_needed(
-        self, carrier: Carrier, client: Any, prefix: str
+        self, carrier: Carrier, boto_client: Any, prefix: str
     ) -> None:
         carrier.broker.prepare(["q"])
-        made = client.get_queue_url(QueueName=f"{prefix}-shop-q")["QueueUrl"]
+        made = boto_client.get_queue_url(QueueName=f"{prefix}-shop-q")["QueueUrl"]
         # Once is enough, and what is there is left alone.
         sent = outgoing()
         carrier.post([sent])
         carrier.broker.prepare(["q"])
         with consuming(carrier) as consumer:
             assert texts(receive_all(consumer, 1)) == [sent.text]
-        assert client.get_queue_url(QueueName=f"{prefix}-shop-q")["QueueUrl"] == made
+        assert (
+            boto_client.get_queue_url(QueueName=f"{prefix}-shop-q")["QueueUrl"] == made
+        )
 
     def test_a_queue_that_is_there_is_taken_as_it_is(
-        self, carrier: Carrier, client: Any, prefix: str
+        self, carrier: Carrier, boto_client: Any, prefix: str
     ) -> None:
-        client.create_queue(
+        boto_client.create_queue(
             QueueName=f"{prefix}-shop-q", Attributes={"VisibilityTimeout": "77"}
         )
         carrier.post([outgoing()])
@@ -71,40 +73,40 @@ class TestSqsBroker(QueueSuite):
             receive_all(consumer, 1)
 
     def test_a_queue_deleted_meanwhile_is_made_again(
-        self, carrier: Carrier, client: Any, prefix: str
+        self, carrier: Carrier, boto_client: Any, prefix: str
     ) -> None:
         carrier.post([outgoing()])
-        url = client.get_queue_url(QueueName=f"{prefix}-shop-q")["QueueUrl"]
-        client.delete_queue(QueueUrl=url)
+        url = boto_client.get_queue_url(QueueName=f"{prefix}-shop-q")["QueueUrl"]
+        boto_client.delete_queue(QueueUrl=url)
         sent = outgoing()
         carrier.post([sent])
         with consuming(carrier) as consumer:
             assert texts(receive_all(consumer, 1)) == [sent.text]
 
     def test_attributes_reach_the_queue(
-        self, carrier: Carrier, client: Any, prefix: str
+        self, carrier: Carrier, boto_client: Any, prefix: str
     ) -> None:
         attributes = {
             "kind": {"DataType": "String", "StringValue": "mail"},
             "image": {"DataType": "Binary", "BinaryValue": b"\x89PNG"},
         }
         carrier.post([outgoing(attributes=attributes)])
-        url = client.get_queue_url(QueueName=f"{prefix}-shop-q")["QueueUrl"]
-        (message,) = client.receive_message(
+        url = boto_client.get_queue_url(QueueName=f"{prefix}-shop-q")["QueueUrl"]
+        (message,) = boto_client.receive_message(
             QueueUrl=url, MessageAttributeNames=["All"], WaitTimeSeconds=2
         )["Messages"]
         assert message["MessageAttributes"] == attributes
 
     def test_dead_letters_wait_in_a_queue_of_their_own(
-        self, carrier: Carrier, client: Any, prefix: str
+        self, carrier: Carrier, boto_client: Any, prefix: str
     ) -> None:
         sent = outgoing()
         carrier.post([sent])
         with consuming(carrier) as consumer:
             (received,) = receive_all(consumer, 1)
             consumer.dead_letter(received, "no such task", None)
-        url = client.get_queue_url(QueueName=f"{prefix}-shop-q-dead")["QueueUrl"]
-        (message,) = client.receive_message(
+        url = boto_client.get_queue_url(QueueName=f"{prefix}-shop-q-dead")["QueueUrl"]
+        (message,) = boto_client.receive_message(
             QueueUrl=url, MessageAttributeNames=["All"], WaitTimeSeconds=2
         )["Messages"]
         assert message["Body"] == sent.text
@@ -150,14 +152,14 @@ class TestRedrivePolicy:
         return f"{prefix}-shop-q"
 
     def test_of_a_queue_that_was_made(
-        self, carrier: Carrier, client: Any, name: str
+        self, carrier: Carrier, boto_client: Any, name: str
     ) -> None:
         carrier.post([outgoing()])
-        url = client.get_queue_url(QueueName=name)["QueueUrl"]
+        url = boto_client.get_queue_url(QueueName=name)["QueueUrl"]
         policy = json.loads(
-            client.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])[
-                "Attributes"
-            ]["RedrivePolicy"]
+            boto_client.get_queue_attributes(
+                QueueUrl=url, AttributeNames=["RedrivePolicy"]
+            )["Attributes"]["RedrivePolicy"]
         )
         assert int(policy["maxReceiveCount"]) >= 100
         assert policy["deadLetterTargetArn"].endswith(f":{name}-dead")
@@ -165,15 +167,17 @@ class TestRedrivePolicy:
 
     @pytest.mark.parametrize(("receives", "warned"), [(3, True), (100, False)])
     def test_of_a_queue_that_was_there(
-        self, carrier: Carrier, client: Any, name: str, receives: int, warned: bool
+        self, carrier: Carrier, boto_client: Any, name: str, receives: int, warned: bool
     ) -> None:
-        dead = client.create_queue(QueueName=f"{name}-dlq")["QueueUrl"]
-        arn = client.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])
+        dead = boto_client.create_queue(QueueName=f"{name}-dlq")["QueueUrl"]
+        arn = boto_client.get_queue_attributes(
+            QueueUrl=dead, AttributeNames=["QueueArn"]
+        )
         policy = {
             "deadLetterTargetArn": arn["Attributes"]["QueueArn"],
             "maxReceiveCount": receives,
         }
-        client.create_queue(
+        boto_client.create_queue(
             QueueName=name, Attributes={"RedrivePolicy": json.dumps(policy)}
         )
         warnings = carrier.broker.warnings(["q"])
@@ -183,9 +187,9 @@ class TestRedrivePolicy:
             assert "3 receives" in text
 
     def test_of_a_queue_without_one(
-        self, carrier: Carrier, client: Any, name: str
+        self, carrier: Carrier, boto_client: Any, name: str
     ) -> None:
-        client.create_queue(QueueName=name)
+        boto_client.create_queue(QueueName=name)
         assert carrier.broker.warnings(["q"]) == []
 
     def test_of_no_queue(self, carrier: Carrier) -> None:

@@ -81,7 +81,7 @@ class TestArgumentsAndResults:
         return {"broker": "database"}
 
     @pytest.fixture(params=["", KEY], ids=["plain", "encrypted"])
-    def task(
+    def row_id(
         self,
         request: pytest.FixtureRequest,
         script: Script,
@@ -97,32 +97,32 @@ class TestArgumentsAndResults:
     @ONE_DATABASE
     @pytest.mark.parametrize("name", DATA)
     def test_an_administrator_does_not_see_them(
-        self, script: Script, task: int, name: str
+        self, script: Script, row_id: int, name: str
     ) -> None:
         with script.transaction(_check_access=True):
             Task = Pool().get("async.task")
-            (row,) = Task.read([task], ["name", "state"])
+            (row,) = Task.read([row_id], ["name", "state"])
             assert row["state"] == "done"
             with pytest.raises(AccessError):
-                Task.read([task], [name])
+                Task.read([row_id], [name])
             with pytest.raises(AccessError):
                 Task.search_read([], fields_names=[name])
             with pytest.raises(AccessError):
-                Task.export_data([Task(task)], [name])
+                Task.export_data([Task(row_id)], [name])
             view = Task.fields_view_get(view_type="form")
             assert f'name="{name}"' not in view["arch"]
             assert row["id"] in [it.id for it in Task.search([])]
 
     @pytest.mark.parametrize("name", ["message", "result"])
     def test_nor_does_he_find_them_by_search(
-        self, script: Script, task: int, name: str
+        self, script: Script, row_id: int, name: str
     ) -> None:
         with script.transaction(_check_access=True):
             with pytest.raises(AccessError):
                 Pool().get("async.task").search([(name, "like", "%4242%")])
 
     @ONE_DATABASE
-    def test_a_member_sees_them(self, script: Script, task: int) -> None:
+    def test_a_member_sees_them(self, script: Script, row_id: int) -> None:
         with script.transaction():
             pool = Pool()
             group = pool.get("ir.model.data").get_id("async_sqs", "group_task_data")
@@ -132,7 +132,7 @@ class TestArgumentsAndResults:
         try:
             with script.transaction(_check_access=True):
                 Task = Pool().get("async.task")
-                (row,) = Task.read([task], ["arguments", "returned"])
+                (row,) = Task.read([row_id], ["arguments", "returned"])
                 assert json.loads(row["arguments"])["args"] == [{"card": "4242"}]
                 assert json.loads(row["returned"]) == {"card": "4242"}
                 view = Task.fields_view_get(view_type="form")

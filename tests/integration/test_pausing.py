@@ -26,11 +26,6 @@ from tests.helpers import command, labels, query, states, wait_until
 NOTICED_S = 2.0
 
 
-@pytest.fixture
-def rows(database: str) -> TaskRows:
-    return TaskRows(database)
-
-
 def defer(script: Script, queue: str, label: str) -> None:
     with script.transaction():
         script.record.write_entry.configure(queue=queue).defer(label)

@@ -14,11 +14,6 @@ from tests.fixtures.scripts import ConfWriter, Script
 from tests.helpers import labels, query
 
 
-@pytest.fixture
-def rows(database: str) -> TaskRows:
-    return TaskRows(database)
-
-
 def add(rows: TaskRows, *labels: str) -> None:
     """Add rows that are due, one after the other.
 

@@ -52,7 +52,7 @@ class TestRepliesInQueues:
         return sqs_settings(proxy.url)
 
     @pytest.fixture
-    def failed(self, app: Any, client: Browser, tmp_path: Path) -> dict[str, Any]:
+    def failed_task(self, app: Any, client: Browser, tmp_path: Path) -> dict[str, Any]:
         """A task that has failed, and would not a second time."""
         attempts = str(tmp_path / "attempts")
         task = client.defer("fail_times", attempts, 1, configure={"max_attempts": 1})
@@ -60,28 +60,34 @@ class TestRepliesInQueues:
         return task
 
     def test_the_row_decides_whatever_the_queue_holds(
-        self, app: Any, client: Browser, failed: dict[str, Any], proxy: Proxy
+        self, app: Any, client: Browser, failed_task: dict[str, Any], proxy: Proxy
     ) -> None:
         """The old reply could not be removed, or came late."""
         runtime = app.extensions["nereid_async"]
         proxy.refuse("AccessDenied", 403, only="DeleteMessageBatch")
-        retry(app, failed["id"])
+        retry(app, failed_task["id"])
         proxy.refuse("", only="none")
-        runtime.results.put(failed["id"], Outcome(failure=Failure("Older", "reply")))
-        assert client.get(failed["url"]).status_code == 202
+        runtime.results.put(
+            failed_task["id"], Outcome(failure=Failure("Older", "reply"))
+        )
+        assert client.get(failed_task["url"]).status_code == 202
         burst(app)
-        assert client.get(failed["url"]).json["result"] == 2
+        assert client.get(failed_task["url"]).json["result"] == 2
 
     def test_the_old_reply_goes(
-        self, app_factory: AppFactory, app: Any, failed: dict[str, Any], proxy: Proxy
+        self,
+        app_factory: AppFactory,
+        app: Any,
+        failed_task: dict[str, Any],
+        proxy: Proxy,
     ) -> None:
         """Also for who has no rows to look at."""
-        retry(app, failed["id"])
+        retry(app, failed_task["id"])
         burst(app)
         runtime = app.extensions["nereid_async"]
         without_rows = replace(runtime.settings, outbox=False)
         results = runtimes.build(runtime.database, without_rows).results
-        reply = results.look(failed["id"])
+        reply = results.look(failed_task["id"])
         assert reply is not None
         assert reply.outcome == Outcome(2, 2)
 

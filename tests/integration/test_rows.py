@@ -26,11 +26,6 @@ AT_ONCE = Starts("worker", again=True)
 
 
 @pytest.fixture
-def rows(database: str) -> TaskRows:
-    return TaskRows(database)
-
-
-@pytest.fixture
 def task_id(rows: TaskRows) -> str:
     """A task that waits."""
     made = message()

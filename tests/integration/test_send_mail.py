@@ -33,10 +33,10 @@ QUICKLY: dict[str, Any] = {"retry_delay": 0.01}
 
 
 @pytest.fixture
-def server() -> Iterator[RoughServer]:
-    server = RoughServer()
-    with mail_goes_to(server.uri), server.running():
-        yield server
+def rough_server() -> Iterator[RoughServer]:
+    rough_server = RoughServer()
+    with mail_goes_to(rough_server.uri), rough_server.running():
+        yield rough_server
 
 
 def mail(*to: str, **headers: str) -> EmailMessage:
@@ -78,10 +78,12 @@ def failures(script: Script, task_id: str) -> list[str]:
 
 class TestWhatArrives:
     @once
-    def test_the_mail_as_it_was(self, script: Script, server: RoughServer) -> None:
+    def test_the_mail_as_it_was(
+        self, script: Script, rough_server: RoughServer
+    ) -> None:
         defer(script, mail())
         assert run(script) == ["done"]
-        ((recipients, sent),) = server.kept
+        ((recipients, sent),) = rough_server.kept
         assert recipients == [ADA]
         assert sent["Subject"] == "Grüße"
         assert sent.get_content().splitlines() == ["Straße ☃"]
@@ -91,18 +93,18 @@ class TestWhatArrives:
 
     @once
     def test_what_is_set_already_stays(
-        self, script: Script, server: RoughServer
+        self, script: Script, rough_server: RoughServer
     ) -> None:
         given = {"Message-ID": "<1@shop>", "Date": "Thu, 26 Nov 2026 10:00:00 +0000"}
         message = mail(**given)
         defer(script, message)
         run(script)
-        ((_, sent),) = server.kept
+        ((_, sent),) = rough_server.kept
         assert {name: sent[name] for name in given} == given
 
     @once
     def test_the_message_itself_is_left_alone(
-        self, script: Script, server: RoughServer
+        self, script: Script, rough_server: RoughServer
     ) -> None:
         """It may be sent again, to somebody else."""
         message = mail(ADA, Bcc=EVE)
@@ -111,28 +113,30 @@ class TestWhatArrives:
         defer(script, message, to_addrs=BOB)
         assert message.as_bytes() == before
         run(script)
-        first, second = (sent["Message-ID"] for _, sent in server.kept)
+        first, second = (sent["Message-ID"] for _, sent in rough_server.kept)
         assert first != second
-        assert [server.mails_of(it) for it in (ADA, BOB, EVE)] == [1, 1, 1]
+        assert [rough_server.mails_of(it) for it in (ADA, BOB, EVE)] == [1, 1, 1]
 
     @once
-    def test_blind_copies_are_blind(self, script: Script, server: RoughServer) -> None:
+    def test_blind_copies_are_blind(
+        self, script: Script, rough_server: RoughServer
+    ) -> None:
         defer(script, mail(ADA, Cc=f"{BOB}, {ADA}", Bcc=EVE))
         run(script)
-        ((recipients, sent),) = server.kept
+        ((recipients, sent),) = rough_server.kept
         assert recipients == [ADA, BOB, EVE]
         assert EVE not in sent.as_string()
 
     @once
-    def test_nobody_is_named(self, script: Script, server: RoughServer) -> None:
+    def test_nobody_is_named(self, script: Script, rough_server: RoughServer) -> None:
         message = mail("undisclosed-recipients:;", Bcc=f"{ADA}, Bob <{BOB}>")
         defer(script, message)
         run(script)
-        assert server.kept[0][0] == [ADA, BOB]
+        assert rough_server.kept[0][0] == [ADA, BOB]
 
     @once
     def test_a_sender_from_the_configuration(
-        self, script: Script, server: RoughServer, monkeypatch: pytest.MonkeyPatch
+        self, script: Script, rough_server: RoughServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         before = config.get("email", "from")
         config.set("email", "from", "Coffee <coffee@shop.example>")
@@ -144,7 +148,7 @@ class TestWhatArrives:
         finally:
             config.set("email", "from", before)
         run(script)
-        ((_, sent),) = server.kept
+        ((_, sent),) = rough_server.kept
         assert sent["From"] == "Coffee <coffee@shop.example>"
         assert sent["Message-ID"].endswith("@shop.example>")
 
@@ -171,64 +175,66 @@ class TestWhatArrives:
 
     @once
     def test_nothing_leaves_without_a_commit(
-        self, script: Script, server: RoughServer
+        self, script: Script, rough_server: RoughServer
     ) -> None:
         with script.transaction() as transaction:
             extension.send_mail(mail())
             transaction.rollback()
         script.burst()
-        assert server.kept == []
+        assert rough_server.kept == []
 
 
 class TestLater:
     def test_a_server_that_is_down_for_a_while(self, script: Script) -> None:
-        server = RoughServer()
-        with mail_goes_to(server.uri):
+        rough_server = RoughServer()
+        with mail_goes_to(rough_server.uri):
             result = defer(script, mail())
             for _ in range(3):
                 script.burst()
             assert not is_over(script)
-            with server.running():
+            with rough_server.running():
                 assert run(script) == ["done"]
-        assert server.mails_of(ADA) == 1
+        assert rough_server.mails_of(ADA) == 1
         assert set(failures(script, result.id)) == {"MailServerUnavailable"}
 
     @once
     @pytest.mark.parametrize("code", [421, 450, 451])
     @pytest.mark.parametrize("step", ["senders", "recipients", "mails"])
     def test_a_passing_refusal(
-        self, script: Script, server: RoughServer, step: str, code: int
+        self, script: Script, rough_server: RoughServer, step: str, code: int
     ) -> None:
         answers = [f"{code} come back later"] * 2
         if step == "recipients":
-            server.recipients[ADA] = answers
+            rough_server.recipients[ADA] = answers
         else:
-            setattr(server, step, answers)
+            setattr(rough_server, step, answers)
         result = defer(script, mail())
         assert run(script) == ["done"]
         assert failures(script, result.id) == ["MailRefused"] * 2
         (first, _) = TaskRows(script.database).attempts(result.id)
         assert first.failure.message == f"{ADA}: {code} come back later"
-        assert server.mails_of(ADA) == 1
+        assert rough_server.mails_of(ADA) == 1
 
     @once
-    def test_a_server_that_hangs(self, script: Script, server: RoughServer) -> None:
-        server.mails = ["hang"]
-        with mail_goes_to(f"{server.uri}?timeout=1"):
+    def test_a_server_that_hangs(
+        self, script: Script, rough_server: RoughServer
+    ) -> None:
+        rough_server.mails = ["hang"]
+        with mail_goes_to(f"{rough_server.uri}?timeout=1"):
             result = defer(script, mail())
             assert run(script) == ["done"]
         assert failures(script, result.id) == ["MailServerUnavailable"]
-        assert server.mails_of(ADA) == 1
+        assert rough_server.mails_of(ADA) == 1
 
     def test_a_connection_that_breaks_at_the_end(
-        self, script: Script, server: RoughServer
+        self, script: Script, rough_server: RoughServer
     ) -> None:
         """Nobody knows whether the mail was taken; a second one has the same id."""
-        server.mails = ["drop"]
+        rough_server.mails = ["drop"]
         result = defer(script, mail())
         assert run(script) == ["done"]
         assert failures(script, result.id) == ["MailServerUnavailable"]
-        (_, first), (_, second) = server.kept
+        (_, first), (_, second) = rough_server.kept
         assert first["Message-ID"] == second["Message-ID"]
 
     @once
@@ -267,24 +273,24 @@ class TestNever:
     @pytest.mark.parametrize("step", ["senders", "recipients", "mails"])
     @once
     def test_a_refusal_for_good(
-        self, script: Script, server: RoughServer, step: str
+        self, script: Script, rough_server: RoughServer, step: str
     ) -> None:
         answers = ["550 5.7.1 go away"]
         if step == "recipients":
-            server.recipients = {it: list(answers) for it in (ADA, BOB)}
+            rough_server.recipients = {it: list(answers) for it in (ADA, BOB)}
         else:
-            setattr(server, step, answers)
+            setattr(rough_server, step, answers)
         defer(script, mail(ADA, BOB))
         script.burst()
         assert states(script.database) == ["failed"]
         error = error_of(script)
         assert error["type"] == "MailRefused"
         assert error["message"] == f"{ADA}, {BOB}: 550 5.7.1 go away"
-        assert server.kept == []
+        assert rough_server.kept == []
 
     @once
     def test_an_address_that_the_server_cannot_take(
-        self, script: Script, server: RoughServer
+        self, script: Script, rough_server: RoughServer
     ) -> None:
         defer(script, mail(), to_addrs="jürgen@example.com")
         script.burst()
@@ -293,9 +299,9 @@ class TestNever:
 
 class TestSome:
     def test_one_of_three_is_refused_for_good(
-        self, script: Script, server: RoughServer
+        self, script: Script, rough_server: RoughServer
     ) -> None:
-        server.recipients[BOB] = ["550 5.1.1 no such user"] * 9
+        rough_server.recipients[BOB] = ["550 5.1.1 no such user"] * 9
         result = defer(script, mail(ADA, BOB, EVE), ignore_result=False)
         assert run(script) == ["done", "failed"]
         assert error_of(script)["message"] == f"{BOB}: 550 5.1.1 no such user"
@@ -304,39 +310,41 @@ class TestSome:
                 "delivered": [ADA, EVE],
                 "refused": {BOB: "550 5.1.1 no such user"},
             }
-        assert [server.mails_of(it) for it in (ADA, BOB, EVE)] == [1, 0, 1]
+        assert [rough_server.mails_of(it) for it in (ADA, BOB, EVE)] == [1, 0, 1]
 
     def test_one_of_three_is_refused_for_now(
-        self, script: Script, server: RoughServer
+        self, script: Script, rough_server: RoughServer
     ) -> None:
-        server.recipients[BOB] = ["450 greylisted"] * 2
+        rough_server.recipients[BOB] = ["450 greylisted"] * 2
         defer(script, mail(ADA, BOB, EVE))
         assert run(script) == ["done", "done"]
-        assert [server.mails_of(it) for it in (ADA, BOB, EVE)] == [1, 1, 1]
-        first, second = (sent["Message-ID"] for _, sent in server.kept)
+        assert [rough_server.mails_of(it) for it in (ADA, BOB, EVE)] == [1, 1, 1]
+        first, second = (sent["Message-ID"] for _, sent in rough_server.kept)
         assert first == second
 
     @once
-    def test_each_in_another_way(self, script: Script, server: RoughServer) -> None:
-        server.recipients = {ADA: ["450 later"] * 2, BOB: ["550 never"] * 9}
+    def test_each_in_another_way(
+        self, script: Script, rough_server: RoughServer
+    ) -> None:
+        rough_server.recipients = {ADA: ["450 later"] * 2, BOB: ["550 never"] * 9}
         defer(script, mail(ADA, BOB, EVE))
         assert sorted(run(script)) == ["done", "done", "failed"]
-        assert [server.mails_of(it) for it in (ADA, BOB, EVE)] == [1, 0, 1]
+        assert [rough_server.mails_of(it) for it in (ADA, BOB, EVE)] == [1, 0, 1]
         assert error_of(script)["message"] == f"{BOB}: 550 never"
 
     @once
-    def test_none_has_it_yet(self, script: Script, server: RoughServer) -> None:
+    def test_none_has_it_yet(self, script: Script, rough_server: RoughServer) -> None:
         """A 421 ends the connection before the others are asked."""
-        server.recipients[BOB] = ["421 too many of them"]
+        rough_server.recipients[BOB] = ["421 too many of them"]
         defer(script, mail(ADA, BOB, EVE))
         assert run(script) == ["done"]
-        assert [server.mails_of(it) for it in (ADA, BOB, EVE)] == [1, 1, 1]
+        assert [rough_server.mails_of(it) for it in (ADA, BOB, EVE)] == [1, 1, 1]
 
     @once
     def test_what_is_left_goes_the_same_way(
-        self, script: Script, server: RoughServer
+        self, script: Script, rough_server: RoughServer
     ) -> None:
-        server.recipients[BOB] = ["450 greylisted"]
+        rough_server.recipients[BOB] = ["450 greylisted"]
         defer(script, mail(ADA, BOB), queue="mail")
         script.burst("mail")
         statement = "SELECT DISTINCT queue FROM async_task"
@@ -344,6 +352,6 @@ class TestSome:
 
         def arrived() -> int:
             script.burst("mail")
-            return server.mails_of(BOB)
+            return rough_server.mails_of(BOB)
 
         wait_until(arrived)

@@ -66,6 +66,12 @@ def _worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--burst", is_flag=True, help="Exit when no task is left that is due."
             ),
             click.option(
+                "--cron",
+                is_flag=True,
+                help="Run what is due of Tryton's schedule (ir.cron) each minute, in "
+                "place of trytond-cron.",
+            ),
+            click.option(
                 "--grace",
                 "grace_s",
                 default=WorkerOptions.grace_s,
@@ -134,6 +140,11 @@ def _run_worker(
     from . import versions
     from .worker.start import work
 
+    if options["cron"] and options["burst"]:
+        raise click.UsageError(
+            "--cron goes on for ever, and --burst ends; `trytond-cron --once` runs "
+            "what is due now"
+        )
     _log_to_stderr(verbose)
     versions.check()
     _import(runtime.settings.imports)

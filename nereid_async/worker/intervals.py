@@ -33,6 +33,7 @@ class Intervals:
     :ivar interruption_delay_s: longest delay after the first interruption of a task; it
         doubles with each further one.
     :ivar relay_pause_s: pause between two rounds of the relay.
+    :ivar cron_pause_s: interval in which what is due of ``ir.cron`` is run.
     :ivar reaper_pause_s: mean pause between two rounds of the reaper.
     """
 
@@ -49,6 +50,7 @@ class Intervals:
     start_wait_s: float = 0.005
     interruption_delay_s: float = 1.0
     relay_pause_s: float = 5.0
+    cron_pause_s: float = 60.0
     reaper_pause_s: float = 600.0
 
 

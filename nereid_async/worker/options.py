@@ -34,6 +34,7 @@ class WorkerOptions:
     :ivar processes: processes that run tasks.
     :ivar threads: tasks at a time in each process.
     :ivar burst: whether the worker ends when no task is left that is due.
+    :ivar cron: whether the worker runs what is due of ``ir.cron``.
     :ivar grace_s: shutdown grace: how long running tasks may take to finish after
         SIGTERM, in seconds.
     :ivar max_tasks: tasks after which a process is recycled; 0 for never.
@@ -53,6 +54,7 @@ class WorkerOptions:
     processes: int = 1
     threads: int = 1
     burst: bool = False
+    cron: bool = False
     grace_s: float = 30.0
     max_tasks: int = 0
     max_memory_mb: int = 0

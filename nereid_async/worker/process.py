@@ -17,6 +17,7 @@ from .dispatch import Dispatcher
 from .heartbeats import Heartbeats, ProcessHeartbeat
 from .intake import Intake
 from .lease import LeaseKeeper
+from .maintenance.cron import Cron
 from .maintenance.reaper import Reaper
 from .maintenance.relay import Relay
 from .options import WorkerOptions
@@ -220,12 +221,14 @@ class WorkerProcess:
         return peak_kb > limit_mb * 1_024
 
 
-def _helpers(runtime: Runtime, options: WorkerOptions) -> list[Reaper | Relay]:
-    """A reaper, and a relay if rows have to be sent to a queue service."""
-    reaper = Reaper(runtime, options.intervals)
-    if runtime.rows is None or runtime.rows_are_messages:
-        return [reaper]
-    return [reaper, Relay(runtime, runtime.rows, options.intervals)]
+def _helpers(runtime: Runtime, options: WorkerOptions) -> list[Reaper | Relay | Cron]:
+    """A reaper, a relay if rows have to be sent to a queue service, cron if asked."""
+    helpers: list[Reaper | Relay | Cron] = [Reaper(runtime, options.intervals)]
+    if runtime.rows is not None and not runtime.rows_are_messages:
+        helpers.append(Relay(runtime, runtime.rows, options.intervals))
+    if options.cron:
+        helpers.append(Cron(runtime, options.intervals))
+    return helpers
 
 
 def run_until_empty(runtime: Runtime, options: WorkerOptions | None = None) -> None:

@@ -33,11 +33,13 @@ def check(runtime: Runtime, options: WorkerOptions) -> None:
 
 def connections_needed(runtime: Runtime, options: WorkerOptions) -> int:
     """Connections that a process uses at a time, at most."""
+    # The advisory lock, the lock on the table, and what runs; a row read apart.
+    cron = 4 if options.cron else 0
     if runtime.rows is None:
         # One transaction per task, and the reaper's advisory lock.
-        return options.threads + 1
+        return options.threads + 1 + cron
     # Per task its transaction, and one for progress or a failure.
-    tasks = 2 * options.threads
+    tasks = 2 * options.threads + cron
     keeper, returner, reaper = 1, 1, 2
     if runtime.rows_are_messages:
         poller, listener = 1, 1

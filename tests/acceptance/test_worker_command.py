@@ -319,6 +319,25 @@ def test_mail_through_the_command(
     assert mail["Subject"] == "Hello"
 
 
+@ONE_BROKER
+def test_a_worker_with_the_schedule(
+    script: Script, commands: Commands, database: str
+) -> None:
+    query(database, "UPDATE ir_cron SET active = %s", False)
+    query(
+        database,
+        "INSERT INTO ir_cron (method, interval_number, interval_type, active) "
+        "VALUES ('async_test.record|defer_nightly', 1, 'days', %s)",
+        True,
+    )
+    try:
+        with commands.worker("--cron"):
+            wait_until(lambda: labels(database) == ["nightly"], 30)
+    finally:
+        query(database, "DELETE FROM ir_cron WHERE active = %s", True)
+        query(database, "UPDATE ir_cron SET active = %s", True)
+
+
 # What is wrong is said, and ends it.
 
 

@@ -43,6 +43,7 @@ worker.intake worker.runner_threads
 worker.aborted_runs worker.runner worker.unclaimed
 worker.maintenance.relay worker.message_checks worker.settlement
 worker.execution worker.maintenance.reaper worker.maintenance.resending
+worker.maintenance.cron
 worker.lease worker.message_origin worker.public_errors worker.start_checks
 worker.call worker.extender worker.outage worker.prefetch
 worker.database_sessions worker.health_monitor worker.job

@@ -9,10 +9,11 @@ __all__ = ["register"]
 
 def register() -> None:
     """Register models, report and wizard; called by trytond's pool."""
-    from . import chaos, entry, record, report, views, wizard
+    from . import chaos, cron, entry, record, report, views, wizard
 
     Pool.register(
         chaos.Chaos,
+        cron.Cron,
         entry.Entry,
         record.Record,
         views.Web,

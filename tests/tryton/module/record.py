@@ -155,6 +155,16 @@ class Record(ModelSQL, ModelView):
     def big(cls, size_bytes: int) -> str:
         return "x" * size_bytes
 
+    # What Tryton's schedule calls.
+
+    @classmethod
+    def defer_nightly(cls) -> None:
+        cls.write_entry.defer("nightly")
+
+    @classmethod
+    def fail_nightly(cls) -> None:
+        raise ValueError("of a night")
+
     # What a task does.
 
     @async_task(ignore_result=False)

@@ -32,6 +32,7 @@ PAGES = (
     "docs/glossary.rst",
     "CONTRIBUTING.rst",
     "SECURITY.rst",
+    "tests/README.rst",
 )
 
 #: The models whose fields are the columns of the tables.
@@ -123,6 +124,12 @@ def named(text: str) -> Iterator[str]:
 def test_what_a_page_names_exists(page: str) -> None:
     text = (PROJECT / page).read_text()
     assert seen_as_false(text) == []
+
+
+def test_each_folder_of_tests_is_told() -> None:
+    text = (PROJECT / "tests" / "README.rst").read_text()
+    folders = {path.parent for path in (PROJECT / "tests").rglob("test_*.py")}
+    assert [it.name for it in folders if f"``tests/{it.name}/``" not in text] == []
 
 
 PLACES_OF_NOTHING = [

@@ -48,7 +48,7 @@ class SalesReport(Model):
         return answer
 
     @classmethod
-    @async_task(ignore_result=False, max_attempts=3)
+    @async_task(ignore_result=False, max_attempts=3, cancellable=True)
     def build(cls, year: int) -> dict[str, Any]:
         """Add up a year's sales by month and product.
 

@@ -32,6 +32,7 @@ export function watchReport() {
   });
   element.addEventListener('async-result', ({detail}) => show(detail));
   element.addEventListener('async-error', () => busy(false));
+  element.addEventListener('async-cancelled', () => busy(false));
   document.getElementById('report-stop').addEventListener('click', () => stop(element));
   if (location.hash.startsWith(FRAGMENT)) {
     follow(element, location.hash.slice(FRAGMENT.length));

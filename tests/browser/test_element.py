@@ -21,14 +21,18 @@ pytestmark = [
 
 ID = "00000000-0000-8000-8000-000000000001"
 POLLS = "**/async/result/*"
+CANCELLATIONS = f"{POLLS}?cancel=1"
 
 
 class Answers:
-    """What the page's polls are answered, one after the other; the last for ever."""
+    """What the page's polls are answered, one after the other; the last for ever.
 
-    def __init__(self, page: Page) -> None:
+    :param urls: of which requests, if not of polls.
+    """
+
+    def __init__(self, page: Page, urls: str = POLLS) -> None:
         self._answers: list[tuple[int, Any]] = []
-        page.route(POLLS, self._answer)
+        page.route(urls, self._answer)
 
     def are(self, *answers: tuple[int, Any]) -> None:
         self._answers = list(answers)
@@ -161,6 +165,73 @@ def test_a_failed_task_may_be_offered_again(page: Page, answers: Answers) -> Non
     )
     element.get_by_role("button", name="Try again").press("Enter")
     expect(page).to_have_title("again")
+
+
+def test_the_button_cancels_the_task(page: Page, answers: Answers) -> None:
+    """With the keyboard, and announced to those who do not see it."""
+    answers.are(RUNNING)
+    element = place(page, label="The work", cancel="", retry="")
+    page.evaluate(
+        "document.addEventListener('async-cancelled', () => document.title = 'gone')"
+    )
+    button = element.get_by_role("button", name="Cancel: The work")
+    expect(element.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "3")
+    check_with_axe(page)
+    with page.expect_request(CANCELLATIONS) as asked:
+        button.press("Enter")
+    assert asked.value.method == "DELETE"
+    expect(element.get_by_role("status")).to_have_text("Cancelling …")
+    expect(button).to_have_attribute("aria-disabled", "true")
+    expect(button).to_be_focused()
+    check_with_axe(page)
+    answers.are((200, {"state": "cancelled"}))
+    expect(element.locator("[part=message]")).to_have_text("Cancelled.")
+    expect(element.get_by_role("alert")).to_be_hidden()
+    expect(element.get_by_role("progressbar")).to_be_hidden()
+    expect(button).to_be_hidden()
+    expect(element.get_by_role("button", name="Try again")).to_be_focused()
+    expect(page).to_have_title("gone")
+    check_with_axe(page)
+    # A copy does not ask again.
+    page.unroute(POLLS)
+    element.evaluate("it => it.replaceWith(it.cloneNode(true))")
+    expect(element.locator("[part=message]")).to_have_text("Cancelled.")
+
+
+def test_the_button_goes_where_the_task_cannot_be_cancelled(
+    page: Page, answers: Answers
+) -> None:
+    answers.are(RUNNING)
+    element = place(page, cancel="")
+    button = element.get_by_role("button", name="Cancel")
+    expect(element.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "3")
+    Answers(page, CANCELLATIONS).are((409, {"title": "Not finished"}))
+    button.click()
+    expect(button).to_be_hidden()
+    expect(element.get_by_role("progressbar")).to_be_visible()
+    answers.are((200, {"state": "done", "result": "here"}))
+    expect(element.locator("xpath=./p")).to_have_text("here")
+
+
+def test_a_cancellation_that_does_not_arrive_can_be_repeated(
+    page: Page, answers: Answers
+) -> None:
+    answers.are(RUNNING)
+    page.evaluate(
+        "import('/async/client.js').then(({texts}) => { texts.cancel = 'Abbrechen'; })"
+    )
+    element = place(page, cancel="")
+    button = element.get_by_role("button", name="Abbrechen")
+    cancellations = Answers(page, CANCELLATIONS)
+    cancellations.are((503, {}))
+    with page.expect_response(CANCELLATIONS):
+        button.click()
+    expect(button).to_have_attribute("aria-disabled", "false")
+    # What has finished meanwhile is shown.
+    cancellations.are((200, {"state": "done", "result": "here"}))
+    answers.are((200, {"state": "done", "result": "here"}))
+    button.click()
+    expect(element.locator("xpath=./p")).to_have_text("here")
 
 
 def refused(route: Route) -> None:

@@ -74,6 +74,20 @@ def test_report_with_its_progress(page: Page) -> None:
     picture(page, "report")
 
 
+def test_cancel_the_report(page: Page) -> None:
+    build_report(page)
+    bar = page.get_by_role("progressbar", name="Progress of the report")
+    expect(bar).to_have_attribute("aria-valuemax", "12", timeout=SLOW_MS)
+    with page.expect_response("**/async/result/*") as answered:
+        page.get_by_role("button", name="Cancel").click()
+    assert answered.value.status in (200, 202)
+    expect(page.get_by_text("Cancelled.").first).to_be_visible(timeout=SLOW_MS)
+    expect(page.get_by_role("button", name=REPORT)).to_be_enabled()
+    picture(page, "report-cancelled")
+    build_report(page)
+    see_report(page)
+
+
 def test_stop_waiting_and_look_again(page: Page) -> None:
     build_report(page)
     page.get_by_role("button", name="Stop waiting").click()

@@ -6,7 +6,7 @@ import {afterEach, beforeEach, describe, test} from 'node:test';
 import {pathToFileURL} from 'node:url';
 
 import * as client from '../../nereid_async/web/static/client.js';
-import {done, failed, pending, running, Server} from './server.mjs';
+import {cancelled, done, failed, pending, running, Server} from './server.mjs';
 
 const {asyncResult, acknowledge} = client;
 const ID = '00000000-0000-8000-8000-000000000001';
@@ -190,7 +190,8 @@ describe('the acknowledgement', () => {
     assert.equal(await ask({acknowledge: true}), 1);
     await until(() => server.of('DELETE').length === 1);
     const [{url}] = server.of('DELETE');
-    assert.equal(url, `/async/result/${ID}`);
+    // It does not cancel what an administrator may have let run again.
+    assert.equal(url, `/async/result/${ID}?cancel=0`);
   });
 
   test('goes out after a failure as well', async () => {
@@ -213,6 +214,43 @@ describe('the acknowledgement', () => {
     await acknowledge(ID, {fetch: async (_, given) => { options = given; }});
     assert.equal(options.keepalive, true);
     assert.equal(options.credentials, 'same-origin');
+  });
+});
+
+describe('cancelling', () => {
+  const cancel = (options = {}) => client.cancel(ID, {base: server.base, ...options});
+
+  test('a cancelled task has no result', async () => {
+    server.answer(pending, cancelled);
+    await assert.rejects(ask(), client.TaskCancelledError);
+  });
+
+  for (const [state, answer] of [
+    ['pending', pending], ['running', running(3)], ['done', done(1)],
+    ['failed', failed], ['cancelled', cancelled],
+  ]) {
+    test(`tells that it was ${state}`, async () => {
+      server.deletes = answer;
+      assert.equal(await cancel(), state);
+      const [{url}] = server.of('DELETE');
+      // A result that has come meanwhile is not removed by this.
+      assert.equal(url, `/async/result/${ID}?cancel=1`);
+    });
+  }
+
+  for (const [status, name] of [
+    [409, 'NotCancellableError'], [404, 'NotFoundError'], [410, 'GoneError'],
+    [503, 'UnexpectedAnswerError'], [204, 'UnexpectedAnswerError'],
+  ]) {
+    test(`ends with ${name} at a ${status}`, async () => {
+      server.deletes = status;
+      await assert.rejects(cancel(), {name});
+    });
+  }
+
+  test('tells that nobody answers', async () => {
+    const fetch = () => { throw new TypeError('Failed to fetch'); };
+    await assert.rejects(cancel({fetch}), client.UnreachableError);
   });
 });
 

@@ -5,6 +5,8 @@ import {createServer} from 'node:http';
 export class Server {
   /** Requests that came: method, url, headers. */
   requests = [];
+  /** What a DELETE is answered: a status, or an answer as below. */
+  deletes = 204;
   #answers = [];
   #server = createServer((request, response) => this.#answer(request, response));
 
@@ -34,7 +36,9 @@ export class Server {
   #answer({method, url, headers, socket}, response) {
     this.requests.push({method, url, headers, at: performance.now()});
     if (method === 'DELETE') {
-      response.writeHead(this.deletes ?? 204).end();
+      const {status = 200, body} = this.deletes.body
+        ? this.deletes : {status: this.deletes};
+      response.writeHead(status).end(body && JSON.stringify(body));
       return;
     }
     const [next] = this.#answers;
@@ -56,3 +60,4 @@ export const done = (result, more = {}) => ({body: {state: 'done', result, ...mo
 export const failed = {
   body: {state: 'failed', error: {type: 'ValueError', message: 'the reason'}},
 };
+export const cancelled = {body: {state: 'cancelled'}};

@@ -38,6 +38,8 @@ const MOST_FAILURES = 120;
 const OTHER_FAILURE = 10;
 /** Status codes of a server or proxy that is restarting or overloaded. */
 const TEMPORARY = new Set([429, 502, 503, 504]);
+/** States after which nothing more happens to a task. */
+const FINAL = new Set(['done', 'failed', 'cancelled']);
 /** Beside this module, below whatever path the app is mounted at. */
 const BASE = new URL(import.meta.url).pathname.endsWith('/async/client.js')
   ? new URL('result/', import.meta.url).pathname : '/async/result/';
@@ -91,6 +93,12 @@ export class TaskFailedError extends AsyncResultError {
  */
 export class UnreachableError extends AsyncResultError {}
 
+/** The task was cancelled. */
+export class TaskCancelledError extends AsyncResultError {}
+
+/** The task cannot be cancelled from the browser. */
+export class NotCancellableError extends AsyncResultError {}
+
 /** There is no such result, or it belongs to another owner. */
 export class NotFoundError extends AsyncResultError {}
 
@@ -119,8 +127,8 @@ export class UnexpectedAnswerError extends AsyncResultError {
  * @param {string} uuid the id of the task
  * @param {Options} [options]
  * @returns {Promise<any>} what the task returned
- * @throws {TaskFailedError|NotFoundError|GoneError|ResultTimeoutError
- *     |UnexpectedAnswerError|UnreachableError} or the reason of the signal
+ * @throws {TaskFailedError|TaskCancelledError|NotFoundError|GoneError
+ *     |ResultTimeoutError|UnexpectedAnswerError|UnreachableError} or the reason of the signal
  */
 export async function asyncResult(uuid, options = {}) {
   const interval = between(
@@ -177,7 +185,8 @@ export async function acknowledge(uuid, options = {}) {
   clearTimeout(acknowledging.get(url));
   acknowledging.delete(url);
   try {
-    await fetch(url, {
+    // What was deferred again meanwhile is not to be cancelled by this.
+    await fetch(`${url}?cancel=0`, {
       method: 'DELETE',
       keepalive: true,
       credentials: 'same-origin',
@@ -186,6 +195,30 @@ export async function acknowledge(uuid, options = {}) {
   } catch {
     // See above.
   }
+}
+
+/**
+ * Cancel a task that was declared with `cancellable=True`.
+ *
+ * One that waits never runs. One that runs is asked to stop, and may finish all the
+ * same: `asyncResult` tells how it ends. A result that has come meanwhile is kept.
+ *
+ * @param {string} uuid the id of the task
+ * @param {Pick<Options, 'fetch'|'base'|'signal'>} [options]
+ * @returns {Promise<string>} the state in which the task was found: 'pending',
+ *     'running', 'done', 'failed' or 'cancelled'
+ * @throws {NotCancellableError|NotFoundError|GoneError|UnexpectedAnswerError
+ *     |UnreachableError} or the reason of the signal
+ */
+export async function cancel(uuid, options = {}) {
+  const {signal = new AbortController().signal} = options;
+  const url = `${address(uuid, options)}?cancel=1`;
+  const answer = await ask(url, options, ANSWER_TIME, signal, 'DELETE');
+  if (answer.status) return answer.body.state;
+  if (answer.problem?.status === 409) {
+    throw new NotCancellableError('The task cannot be cancelled.');
+  }
+  throw answer.problem ?? new UnreachableError('The browser is offline.');
 }
 
 function address(uuid, {base = BASE}) {
@@ -217,12 +250,14 @@ function between(least, value, most) {
  *     whether it is `temporary`; neither if the browser is offline. Besides,
  *     Retry-After if there is one.
  */
-async function ask(url, {fetch = globalThis.fetch}, limit, signal) {
+async function ask(url, {fetch = globalThis.fetch}, limit, signal, method = 'GET') {
   signal.throwIfAborted();
   const asking = endingSignal(limit, signal);
   let response, text;
   try {
     response = await fetch(url, {
+      method,
+      keepalive: method === 'DELETE',
       credentials: 'same-origin',
       cache: 'no-store',
       headers: {Accept: 'application/json'},
@@ -251,7 +286,7 @@ function read(status, text, retryAfter) {
 
 function isAnswer(status, state) {
   if (status === 202) return typeof state === 'string';
-  return status === 200 && (state === 'done' || state === 'failed');
+  return status === 200 && FINAL.has(state);
 }
 
 /** @returns undefined for text that is no JSON, such as a page of a proxy */
@@ -270,6 +305,9 @@ function report({state, progress}, {onState, onProgress}) {
 
 function outcome(body) {
   if (body.state === 'failed') throw new TaskFailedError(body.error);
+  if (body.state === 'cancelled') {
+    throw new TaskCancelledError('The task was cancelled.');
+  }
   return body.result;
 }
 
@@ -396,6 +434,9 @@ export const texts = {
   running: 'Working …',
   done: 'Done.',
   failed: 'It did not work: ',
+  cancel: 'Cancel',
+  cancelling: 'Cancelling …',
+  cancelled: 'Cancelled.',
   notFound: 'There is no such result.',
   gone: 'This result is no longer kept.',
   interrupted: 'There is no answer. ',
@@ -429,6 +470,7 @@ const STYLE = `
   p { margin: .4em 0; }
   [part=message] { color: var(--async-result-text, inherit); }
   [part=error] { color: var(--async-result-error, light-dark(#b3261e, #f2b8b5)); }
+  [aria-disabled=true] { opacity: .6; }
   .announcement {
     position: absolute; width: 1px; height: 1px; overflow: hidden;
     clip-path: inset(50%); white-space: nowrap;
@@ -441,6 +483,7 @@ const PARTS = {
   message: ['p', {part: 'message'}],
   announcement: ['p', {class: 'announcement', role: 'status'}],
   error: ['p', {part: 'error', role: 'alert'}],
+  cancel: ['button', {part: 'cancel', type: 'button'}],
   retry: ['button', {part: 'retry', type: 'button'}],
   result: ['slot', {}],
 };
@@ -449,7 +492,7 @@ const PARTS = {
  * Outcomes that were shown on this page, by id, for copies of elements. New elements
  * poll.
  *
- * @type {Map<string, {value: any}|{error: TaskFailedError}>}
+ * @type {Map<string, {value: any}|{error: TaskFailedError|TaskCancelledError}>}
  */
 const outcomes = new Map();
 const MOST_OUTCOMES = 100;
@@ -488,12 +531,14 @@ function appended(element) {
  * `<async-result uuid="…">` shows the progress of a task, then its result or error.
  *
  * Attributes: `uuid`, `label` (name of the progress bar), `timeout`, `interval`,
- * `wait`, `base`, `no-acknowledge`, and `retry` (shows a button for a failed task; the
- * page listens to `async-retry`). A `<template>` inside is filled with the result:
+ * `wait`, `base`, `no-acknowledge`, `cancel` (shows a button that cancels the task,
+ * which has to be declared with `cancellable=True`), and `retry` (shows a button for a
+ * failed or cancelled task; the page listens to `async-retry`). A `<template>` inside is filled with the result:
  * `data-bind="path.to.value"` sets an element's text, `data-bind-href` a link.
  * Without one the result is shown as text. Events, which bubble: `async-progress`,
- * `async-result`, `async-error`, with the progress, result or error as `detail`.
- * Parts: progress, bar, message, error, retry. Custom properties:
+ * `async-result`, `async-error`, with the progress, result or error as `detail`, and
+ * `async-cancelled`. Parts: progress, bar, message, error, cancel, retry. Custom
+ * properties:
  * `--async-result-color`, `-track`, `-height`, `-radius`, `-text`, `-error`.
  *
  * The content stays if the element is moved, put back or copied. A copy does not poll
@@ -508,8 +553,12 @@ export class AsyncResultElement extends (globalThis.HTMLElement ?? Object) {
   #uuid = undefined;
   /** Whether it shows an outcome or an error. */
   #settled = false;
-  /** Whether it shows the failure of the task. */
+  /** Whether it shows that the task has failed or was cancelled. */
   #failed = false;
+  /** What its button has done: '', 'asked' to cancel, or 'refused' by the server. */
+  #cancelling = '';
+  /** @type {[Progress|null, string]} progress and state as they were told last */
+  #told = [null, 'pending'];
   #parts = {};
   #announced = '';
 
@@ -533,6 +582,7 @@ export class AsyncResultElement extends (globalThis.HTMLElement ?? Object) {
     const bar = document.createElement('div');
     bar.setAttribute('part', 'bar');
     this.#parts.progress.append(bar);
+    this.#parts.cancel.addEventListener('click', () => this.#cancel());
     this.#parts.retry.addEventListener('click', () => this.#retry());
   }
 
@@ -618,32 +668,42 @@ export class AsyncResultElement extends (globalThis.HTMLElement ?? Object) {
     for (const node of appended(this)) node.remove();
     this.result = undefined;
     this.#settled = this.#failed = false;
-    this.#announced = '';
+    this.#announced = this.#cancelling = '';
     if (this.#uuid) this.#progress(null, 'pending');
     else this.#show({});
   }
 
   #settle(shown) {
+    const {cancel, retry} = this.#parts;
+    const focused = this.shadowRoot.activeElement === cancel;
     this.#waiting = null;
     this.#settled = true;
     this.#show(shown);
+    if (focused && shown.retry) retry.focus();
   }
 
   /** Show these parts, with these texts, and hide the others. */
-  #show({progress = false, message = '', error = '', retry = false}) {
+  #show({progress = false, message = '', error = '', cancel = false, retry = false}) {
     const parts = this.#parts;
     parts.progress.hidden = !progress;
     parts.message.hidden = !message;
     parts.message.textContent = message;
     parts.error.hidden = !error;
     parts.error.textContent = error;
+    parts.cancel.hidden = !cancel;
+    parts.cancel.textContent = texts.cancel;
     parts.retry.hidden = !retry;
     parts.retry.textContent = texts.retry;
   }
 
   #progress(progress, state) {
-    const message = progress?.message || texts[state] || texts.running;
-    this.#show({progress: true, message});
+    this.#told = [progress, state];
+    const asked = this.#cancelling === 'asked';
+    const message = asked
+      ? texts.cancelling : progress?.message || texts[state] || texts.running;
+    const cancel = this.hasAttribute('cancel') && this.#cancelling !== 'refused';
+    this.#show({progress: true, message, cancel});
+    this.#nameCancel(asked);
     const bar = this.#parts.progress;
     bar.setAttribute('aria-label', this.getAttribute('label') || texts.label);
     const share = shareOf(progress);
@@ -657,7 +717,16 @@ export class AsyncResultElement extends (globalThis.HTMLElement ?? Object) {
     }
     bar.firstChild.style.setProperty('--share', share ?? 0);
     // To screen readers, each quarter is announced.
-    this.#announce(`${state} ${Math.floor((share ?? 0) * 4)}`, message);
+    const step = asked ? 'asked' : `${state} ${Math.floor((share ?? 0) * 4)}`;
+    this.#announce(step, message);
+  }
+
+  /** A page may have several of them; one that has been used keeps the focus. */
+  #nameCancel(asked) {
+    const {cancel} = this.#parts;
+    const label = this.getAttribute('label');
+    cancel.setAttribute('aria-label', texts.cancel + (label ? `: ${label}` : ''));
+    cancel.setAttribute('aria-disabled', asked);
   }
 
   #announce(step, message) {
@@ -680,23 +749,44 @@ export class AsyncResultElement extends (globalThis.HTMLElement ?? Object) {
   }
 
   #fail(error) {
-    if (error instanceof TaskFailedError) {
+    if (isEnd(error)) {
       remember(this.#uuid, {error});
       append(this, '', this.#uuid, 'failed');
     }
     this.#showError(error);
-    this.#tell('async-error', error);
+    if (error instanceof TaskCancelledError) this.#tell('async-cancelled', null);
+    else this.#tell('async-error', error);
   }
 
   #showError(error) {
     const final = error instanceof NotFoundError || error instanceof GoneError;
-    this.#failed = error instanceof TaskFailedError;
+    const cancelled = error instanceof TaskCancelledError;
+    this.#failed = isEnd(error);
     this.#settle({
-      error: errorText(error),
+      [cancelled ? 'message' : 'error']: errorText(error),
       retry: this.#failed ? this.hasAttribute('retry') : !final,
     });
     this.#announced = 'failed';
-    this.#parts.announcement.textContent = '';
+    this.#parts.announcement.textContent = cancelled ? texts.cancelled : '';
+  }
+
+  /** Cancel the task, and look at once what has become of it. */
+  async #cancel() {
+    const waiting = this.#waiting;
+    if (!waiting || this.#cancelling) return;
+    this.#cancelling = 'asked';
+    this.#progress(...this.#told);
+    const base = this.getAttribute('base') ?? undefined;
+    try {
+      await cancel(this.#uuid, {base});
+      if (this.#waiting !== waiting) return;
+      this.#stop();
+      this.#ask();
+    } catch (error) {
+      if (this.#waiting !== waiting) return;
+      this.#cancelling = error instanceof NotCancellableError ? 'refused' : '';
+      this.#progress(...this.#told);
+    }
   }
 
   /** Poll again; for a failed task, send an event, so that the page defers again. */
@@ -714,7 +804,13 @@ export class AsyncResultElement extends (globalThis.HTMLElement ?? Object) {
   }
 }
 
+/** Whether the task itself has come to an end without a result. */
+function isEnd(error) {
+  return error instanceof TaskFailedError || error instanceof TaskCancelledError;
+}
+
 function errorText(error) {
+  if (error instanceof TaskCancelledError) return texts.cancelled;
   if (error instanceof NotFoundError) return texts.notFound;
   if (error instanceof GoneError) return texts.gone;
   const start = error instanceof TaskFailedError ? texts.failed : texts.interrupted;

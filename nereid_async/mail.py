@@ -45,6 +45,16 @@ TIMEOUT_S = 60
 #: For the answer to QUIT: the mail is handed over, and the task not committed yet.
 _GOODBYE_S = 5.0
 _REPLY_MAX_CHARS = 500
+#: Options that go on to the tasks of those who were refused; nobody waits for these.
+_CARRIED = (
+    "queue",
+    "priority",
+    "visibility_timeout",
+    "max_attempts",
+    "retry_delay",
+    "time_limit",
+    "attributes",
+)
 _NOT_ASKED = (421, "not asked: the server closed the connection")
 
 
@@ -83,9 +93,8 @@ def send_mail(
         # A second copy, after a crash, can be told by it.
         author = _addresses(str(mail["From"]))[0]
         mail["Message-ID"] = make_msgid(domain=author.rpartition("@")[2])
-    task = send.configure(**options)
-    options.pop("delay", None)
-    return task.defer(mail, sender, recipients, options)
+    carried = {name: options[name] for name in _CARRIED if name in options}
+    return send.configure(**options).defer(mail, sender, recipients, carried)
 
 
 @async_task(

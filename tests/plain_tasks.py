@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import time
+
 from nereid_async import NereidAsync, Retry, current_task
 
 #: An extension without an app: the decorator needs none.
@@ -51,6 +54,15 @@ def snooze(path: str, times: int) -> None:
         file.seek(0)
         if len(file.readlines()) <= times:
             raise Retry(delay=0, counts=False)
+
+
+@extension.task(max_attempts=2)
+def run_again_at(path: str, at: dt.datetime) -> None:
+    """Ask for a second run at a time; each run leaves its own in a file."""
+    with open(path, "a") as file:
+        file.write(f"{time.time()}\n")
+    if current_task.attempt == 1:
+        raise Retry(at=at)
 
 
 @extension.task(max_attempts=3)

@@ -37,6 +37,16 @@ def runs(path: str) -> list[str]:
     return Path(path).read_text().split()
 
 
+def test_at_a_date(script: Script, path: str) -> None:
+    at = dt.datetime.now(dt.timezone.utc) + dt.timedelta(seconds=1.5)
+    with script.transaction():
+        # Without a zone, in UTC, as Tryton's dates are.
+        plain_tasks.run_again_at.defer(path, at.replace(tzinfo=None))
+    run_until(script, lambda: states(script.database) == ["done"])
+    _, second = map(float, runs(path))
+    assert second >= at.timestamp() - 0.01
+
+
 class TestSnooze:
     def test_uses_up_no_attempt(self, script: Script, path: str) -> None:
         with script.transaction():

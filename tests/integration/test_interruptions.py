@@ -46,6 +46,8 @@ def test_a_lost_connection_is_no_attempt(
     assert states(database) == ["done"]
     assert runs(tmp_path / "runs") == 2
     assert query(database, "SELECT attempt, interruptions FROM async_run") == [(1, 1)]
+    kept = "SELECT attempt, counted, error_type FROM async_attempt"
+    assert query(database, kept) == [(1, False, "DatabaseUnavailable")]
 
 
 @pytest.mark.parametrize("broker_settings", ["database"], indirect=True)

@@ -7,6 +7,7 @@ that one can be told by its Message-ID.
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from email.message import EmailMessage
 from email.mime.text import MIMEText
@@ -225,6 +226,15 @@ class TestLater:
             assert run(script) == ["done"]
         assert failures(script, result.id) == ["MailServerUnavailable"]
         assert rough_server.mails_of(ADA) == 1
+
+    @once
+    def test_a_server_that_does_not_even_greet(self, script: Script) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            with mail_goes_to(f"smtp://127.0.0.1:{silent.getsockname()[1]}?timeout=1"):
+                result = defer(script, mail(), retry_delay=60)
+                script.burst()
+        assert not is_over(script)
+        assert failures(script, result.id) == ["MailServerUnavailable"]
 
     def test_a_connection_that_breaks_at_the_end(
         self, script: Script, rough_server: RoughServer

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from devtools.processes import Process, free_port
+from devtools.processes import Process, free_port, listens
 from devtools.proxy import Proxy
 from devtools.servers import StoppableMinistack
 from tests.acceptance.conftest import Commands
@@ -242,6 +242,9 @@ class Storm:
             return f"tasks: {dict(tasks)}"
         if orphans := [pid for worker in self._workers for pid in worker.orphans()]:
             return f"processes without their supervisor: {orphans}"
+        # Started again, but maybe not up yet: it is asked once more.
+        if closed := [port for port in self._ports if not listens(port)]:
+            return f"web servers that are not up: {closed}"
         messages = self._sqs.queue.left() if self._sqs is not None else 0
         return f"messages: {messages}" if messages else ""
 

@@ -203,10 +203,18 @@ def _with_timeout(uri: str) -> str:
 
 
 def _unavailable(error: Exception) -> MailServerUnavailable:
-    # Without user and password.
-    place = urlsplit(config.get("email", "uri", default="")).netloc.rpartition("@")[2]
     kind = type(error).__name__
-    return MailServerUnavailable(f"mail server {place}: {kind}: {one_line(error)}")
+    return MailServerUnavailable(f"mail server {_place()}: {kind}: {one_line(error)}")
+
+
+def _place() -> str:
+    """Host and port of the server, without user and password."""
+    try:
+        return urlsplit(config.get("email", "uri", default="")).netloc.rpartition("@")[
+            2
+        ]
+    except ValueError:
+        return "of [email] uri"
 
 
 def _replies(replies: Mapping[str, tuple[int, bytes | str]]) -> Replies:

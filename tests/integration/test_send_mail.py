@@ -255,6 +255,7 @@ class TestLater:
             ("smtp://user:secret@127.0.0.1:1?timeout=never", "mail server 127.0.0.1:1"),
             ("smtp://127.0.0.1:99999", "mail server 127.0.0.1:99999"),
             ("smtp://127.0.0.1:1?no=such", "mail server 127.0.0.1:1"),
+            ("smtp://user:secret@[1", "mail server of [email] uri"),
         ],
     )
     def test_a_configuration_to_be_mended(

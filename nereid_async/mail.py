@@ -209,10 +209,9 @@ def _unavailable(error: Exception) -> MailServerUnavailable:
 
 def _place() -> str:
     """Host and port of the server, without user and password."""
+    uri: str = config.get("email", "uri", default="")
     try:
-        return urlsplit(config.get("email", "uri", default="")).netloc.rpartition("@")[
-            2
-        ]
+        return urlsplit(uri).netloc.rpartition("@")[2]
     except ValueError:
         return "of [email] uri"
 

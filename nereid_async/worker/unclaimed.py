@@ -81,7 +81,7 @@ class Unclaimed:
         before the acknowledgement.
         """
         if status.state is State.CANCELLED:
-            self._tell(pointed, "does not run: its task was cancelled")
+            logger.info("%s does not run: its task was cancelled", pointed)
             self._settlement.drop(pointed)
             return
         token = rows.token_of_failed(pointed.pointer.id)

@@ -66,6 +66,21 @@ class ResultSuite:
         assert "  line\n" in status.outcome.failure.traceback
         assert "traceback" not in repr(status.outcome.failure.as_json()).lower()
 
+    def test_a_cancelled_task_says_so_until_it_is_acknowledged(
+        self, keeper: Keeper
+    ) -> None:
+        task_id = keeper.defer()
+        keeper.cancel(task_id)
+        for _ in range(2):
+            status = keeper.store().look(task_id)
+            assert status is not None
+            assert status.state is State.CANCELLED
+            assert status.outcome == Outcome(cancelled=True)
+        keeper.store().delete(task_id)
+        status = keeper.store().look(task_id)
+        assert status is not None
+        assert status.outcome is None
+
     def test_looking_does_not_consume(self, keeper: Keeper) -> None:
         task_id = keeper.defer()
         keeper.finish(task_id, Outcome(1, 1))

@@ -6,7 +6,7 @@ import uuid
 from typing import Protocol
 
 from devtools.messages import message
-from nereid_async.messages.outcome import Outcome
+from nereid_async.messages.outcome import Outcome, State
 from nereid_async.results.base import ResultStore
 from nereid_async.results.database import DatabaseResults
 from nereid_async.results.memory import MemoryResults
@@ -34,6 +34,9 @@ class Keeper(Protocol):
     def finish(self, task_id: str, outcome: Outcome) -> None:
         """End a task that was taken, as a worker does."""
 
+    def cancel(self, task_id: str) -> None:
+        """Cancel a task that waits; without a row, as one that cancels itself."""
+
 
 class PlainKeeper:
     """A store without rows: it knows of outcomes only."""
@@ -48,6 +51,9 @@ class PlainKeeper:
 
     def finish(self, task_id: str, outcome: Outcome) -> None:
         self.store().put(task_id, outcome)
+
+    def cancel(self, task_id: str) -> None:
+        self.finish(task_id, Outcome(cancelled=True))
 
     def store(self) -> ResultStore:
         raise NotImplementedError
@@ -101,6 +107,9 @@ class RowKeeper:
         claim = self.rows.claim_ids([task_id], 60)[task_id]
         self.rows.finish_apart(claim, outcome, ttl_s)
         self.store().put(task_id, outcome)
+
+    def cancel(self, task_id: str) -> None:
+        assert self.rows.cancel(task_id) is State.PENDING
 
 
 def settings_for(endpoint: str) -> Settings:

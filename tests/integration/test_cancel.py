@@ -156,10 +156,14 @@ def test_without_an_outbox(
         dropped = script.record.bare.defer("dropped")
         assert dropped.cancel() is State.PENDING
         sent = script.record.write_entry.defer("sent")
-    with script.transaction(), pytest.raises(ConfigurationError, match="outbox = yes"):
-        sent.cancel()
+    with script.transaction():
+        with pytest.raises(ConfigurationError, match="outbox = yes"):
+            sent.cancel()
+        itself = script.record.fail_as.defer("TaskCancelled", "of its own accord")
     script.burst()
     assert labels(database) == ["sent"]
+    with script.transaction(), pytest.raises(TaskCancelled):
+        itself.get(timeout=10)
 
 
 # What runs.

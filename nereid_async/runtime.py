@@ -94,7 +94,7 @@ class Runtime:
     @property
     def rows_are_messages(self) -> bool:
         """Whether workers claim the rows directly, so that nothing is sent."""
-        return self.settings.broker == "database"
+        return self.broker.rows_are_messages
 
     def load_pool(self) -> None:
         """Load the pool of the database, unless it is loaded, and check it.
@@ -222,8 +222,8 @@ def _sender(
     codec: MessageCodec,
     rows: TaskRows | None,
 ) -> Sender:
-    if settings.broker != "sqs":
-        # Nothing is sent, so there is nothing to mark as sent.
+    if broker.rows_are_messages or settings.broker == "memory":
+        # Nothing is sent to another process, so there is nothing to mark as sent.
         return Sender(database, broker, codec, None)
     kind = BackgroundSender if settings.send == "background" else Sender
     return kind(database, broker, codec, rows)

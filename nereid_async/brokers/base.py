@@ -160,6 +160,8 @@ class Broker(Protocol):
 
     #: Longest delay of a message, in seconds; None for any.
     max_delay_s: float | None
+    #: Whether workers claim the rows directly, so that nothing is sent.
+    rows_are_messages: bool
 
     def check_queue(self, queue: str) -> None:
         """Check the short name of a queue when a call is deferred to it.

@@ -38,6 +38,7 @@ class DatabaseBroker:
     """
 
     max_delay_s: float | None = None
+    rows_are_messages = True
 
     def __init__(self, rows: TaskRows, lease_s: float, web: bool) -> None:
         self._rows = rows

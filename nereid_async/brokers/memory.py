@@ -25,6 +25,7 @@ class MemoryBroker:
     """
 
     max_delay_s: float | None = None
+    rows_are_messages = False
 
     def __init__(
         self, visibility_timeout_s: float = Settings.visibility_timeout

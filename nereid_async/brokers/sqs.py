@@ -28,6 +28,7 @@ class SqsBroker:
     """
 
     max_delay_s: float | None = SQS_DELAY_MAX_S
+    rows_are_messages = False
 
     def __init__(
         self,

@@ -25,6 +25,8 @@ import pytest
 from docutils import nodes
 from docutils.core import publish_doctree
 
+from nereid_async.messages.outcome import State
+
 PROJECT = Path(__file__).parents[2]
 PACKAGE = PROJECT / "nereid_async"
 PAGES = (
@@ -143,6 +145,20 @@ PLACES_OF_NOTHING = [
     "runner.no_such_function",
     "no_such_module.execute",
 ]
+
+
+def test_the_architecture_names_what_there_is() -> None:
+    """Each state, each way a delivery ends, and each file of statements."""
+    page = (PROJECT / "docs" / "architecture.rst").read_text()
+    states = {state.value for state in State}
+    ends = {
+        name
+        for name in names_in(PACKAGE / "worker" / "settlement.py")
+        if name.startswith("Settlement.") and "._" not in name
+    }
+    rows = {f"rows/{path.name}" for path in (PACKAGE / "rows").glob("[!_]*.py")}
+    assert ends and rows
+    assert {name for name in states | ends | rows if name not in page} == set()
 
 
 def seen_as_false(text: str) -> list[str]:

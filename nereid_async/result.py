@@ -115,7 +115,8 @@ class AsyncResult:
         On SQLite a transaction that has written holds the whole file: cancel before
         anything is written.
 
-        :param interrupt: whether a run that does not stop is to be interrupted.
+        :param interrupt: whether to interrupt a run by an exception, wherever it is,
+            within a third of its visibility timeout.
         :return: the state in which the task was found.
         :raises ResultMissing: no such task, or it was rolled back.
         :raises ResultNotSent: the deferring transaction is about to commit.

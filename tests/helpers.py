@@ -116,6 +116,16 @@ def intake(runtime: Any, consumer: Any) -> Any:
     return Intake(runtime, Settlement(runtime, consumer), "worker")
 
 
+def runner_of(runtime: Any, consumer: Any) -> Any:
+    """What runs the jobs of a worker called ``worker``."""
+    from nereid_async.worker.interrupt import Interrupter
+    from nereid_async.worker.runner import Runner
+    from nereid_async.worker.settlement import Settlement
+
+    settlement = Settlement(runtime, consumer)
+    return Runner(runtime, settlement, Interrupter(30, print), "worker")
+
+
 def command(database: str, name: str, *args: str, exit_code: int = 0) -> str:
     """Run a command of ``nereid-async`` in this process, with its settings.
 

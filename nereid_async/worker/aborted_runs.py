@@ -10,34 +10,42 @@ import json
 import logging
 import mmap
 import struct
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..brokers.base import Delivery
 from ..database import connections
 from ..errors import LeaseLost
+from ..messages.outcome import Failure
 from ..rows import Claim
 from ..runtime import Runtime
 from .delivery_row import DeliveryRow, row_of
 from .job import Job
-from .settlement import Settlement
+from .settlement import Ending, Settlement
 
 logger = logging.getLogger(__name__)
 
 _SIZE = struct.Struct("I")
 #: Room for ids, a token, a queue's name and a receipt handle (1,024 characters at
-#: most, says Amazon's API reference), as JSON.
-_BYTES_A_RUN = 4_096
+#: most, says Amazon's API reference), and for a failure, as JSON. What is not used
+#: takes no memory.
+_BYTES_A_RUN = 65_536
+#: What is kept of a traceback, from its end: twelve bytes of JSON each, at most.
+_TRACEBACK_CHARS = 4_000
 
 
 @dataclass(frozen=True)
 class AbortedRun:
-    """A run that was aborted, as the parent settles it; see :class:`.job.Held`."""
+    """A run that was aborted, as the parent settles it; see :class:`.job.Held`.
+
+    :ivar ending: how it has failed; None if it is to run again as if it had not begun.
+    """
 
     name: str
     delivery: Delivery
     row: DeliveryRow
+    ending: Ending | None = None
     reply_to: None = None
 
     def __str__(self) -> str:
@@ -55,12 +63,15 @@ class AbortedRuns:
     def __init__(self, threads: int) -> None:
         self._memory = mmap.mmap(-1, _SIZE.size + threads * _BYTES_A_RUN)
 
-    def note(self, jobs: Iterable[Job]) -> None:
+    def note(self, jobs: Iterable[Job], endings: Mapping[str, Ending]) -> None:
         """Note the jobs that still run, as the last act before the process ends.
 
         Safe in a signal handler.
+
+        :param endings: how they have failed, by the ids of their tasks.
         """
-        data = json.dumps([_noted(job) for job in jobs]).encode()
+        noted = [_noted(job, endings.get(job.message.id)) for job in jobs]
+        data = json.dumps(noted).encode()
         if _SIZE.size + len(data) <= len(self._memory):
             self._memory[_SIZE.size : _SIZE.size + len(data)] = data
             _SIZE.pack_into(self._memory, 0, len(data))
@@ -75,12 +86,12 @@ class AbortedRuns:
         return [_read(noted, runtime) for noted in json.loads(data)]
 
 
-def hand_back(
-    runs: Sequence[AbortedRun], runtime: Runtime, queues: Sequence[str]
-) -> None:
-    """Release aborted runs at once, so that other workers run them. Never raises.
+def settle(runs: Sequence[AbortedRun], runtime: Runtime, queues: Sequence[str]) -> None:
+    """Settle aborted runs. Never raises.
 
-    They do not count as attempts: the task did not fail, its worker was stopped.
+    Other workers run them at once, which counts as no attempt: the task did not fail,
+    its worker was stopped. Those that have failed, since they did not end when they
+    were interrupted, fail or run again as their process has decided.
 
     :param queues: short names of the queues that the worker serves.
     """
@@ -89,13 +100,16 @@ def hand_back(
     handed_back = []
     for number, run in enumerate(runs):
         try:
+            if run.ending is not None:
+                settlement.write_ending(run, run.ending)
+                continue
             settlement.hand_back(run)
             handed_back.append(str(run))
         except LeaseLost:
             logger.info("%s has finished, or another worker has it", run)
         except Exception as error:
             left = ", ".join(str(it) for it in runs[number:])
-            logger.warning("not handed back until the lease ends: %s (%s)", left, error)
+            logger.warning("not settled until the lease ends: %s (%s)", left, error)
             break
     if handed_back:
         logger.warning(
@@ -106,13 +120,14 @@ def hand_back(
     connections.close(runtime.database)
 
 
-def _noted(job: Job) -> dict[str, Any]:
+def _noted(job: Job, ending: Ending | None) -> dict[str, Any]:
     claim = job.claim
     return {
         "name": str(job),
         "queue": job.delivery.queue,
         "receipt": job.delivery.receipt,
         "claim": None if claim is None else [claim.id, claim.token, claim.attempt],
+        "ending": None if ending is None else _noted_ending(ending),
     }
 
 
@@ -120,4 +135,18 @@ def _read(noted: dict[str, Any], runtime: Runtime) -> AbortedRun:
     claim = None if noted["claim"] is None else Claim(*noted["claim"])
     delivery = Delivery("", noted["receipt"], noted["queue"], claim=claim)
     row = row_of(delivery, runtime)
-    return AbortedRun(noted["name"], delivery, row)
+    return AbortedRun(noted["name"], delivery, row, _read_ending(noted["ending"]))
+
+
+def _noted_ending(ending: Ending) -> dict[str, Any]:
+    noted = asdict(ending)
+    if ending.failure is not None:
+        noted["failure"]["traceback"] = ending.failure.traceback[-_TRACEBACK_CHARS:]
+    return noted
+
+
+def _read_ending(noted: dict[str, Any] | None) -> Ending | None:
+    if noted is None:
+        return None
+    failure = noted["failure"]
+    return Ending(None if failure is None else Failure(**failure), noted["delay_s"])

@@ -18,7 +18,6 @@ from trytond.worker import run_task
 from .. import forks
 from ..current import Running, running
 from ..database import connection_pool
-from ..deferral import TaskOptions
 from ..errors import DatabaseUnavailable, LeaseLost, MessageTooLarge, WebAppNeeded
 from ..messages.browser_json import for_browser
 from ..messages.message import Message
@@ -28,6 +27,7 @@ from ..rows import CancelRequest
 from ..runtime import Runtime
 from ..throttled_log import ThrottledLog
 from . import call
+from .attempt import Attempt
 from .job import Job
 from .lease import check_held
 
@@ -47,14 +47,13 @@ class Execution:
     """One attempt of a job, in a transaction of its own.
 
     :param worker: name of this worker, for the row.
-    :ivar options: options of the task's declaration; the defaults until it is resolved.
     """
 
-    def __init__(self, job: Job, runtime: Runtime, worker: str) -> None:
-        self._job = job
+    def __init__(self, attempt: Attempt, runtime: Runtime, worker: str) -> None:
+        self._attempt = attempt
+        self._job = attempt.job
         self._runtime = runtime
         self._worker = worker
-        self.options = TaskOptions()
 
     def run(self) -> Outcome:
         """Run the task and commit it.
@@ -66,6 +65,7 @@ class Execution:
         :returns: the outcome, committed in the task's own transaction.
         :raises LeaseLost: another run has the task; nothing was committed.
         :raises NotTaken: this worker cannot run the task; nothing of it ran.
+        :raises TimeLimitExceeded: the attempt took too long; nothing was committed.
         :raises BaseException: whatever the task raised; nothing was committed.
         """
         extras: dict[str, Any] = {}
@@ -107,8 +107,9 @@ class Execution:
             with _web_context(message, runtime), running(_current(job)):
                 with forks.kept_inside(str(job)):
                     found = call.find(message, only_tasks=runtime.settings.only_tasks)
-                    self.options = found.options
-                    value = found()
+                    self._attempt.options = found.options
+                    with _left_clean(transaction, self._attempt):
+                        value = self._attempt.call(found, transaction.connection)
                 outcome = _outcome(value, message, runtime)
         job.row.finish(
             transaction, outcome, runtime.settings.result_ttl, keep=message.keep_result
@@ -119,6 +120,22 @@ class Execution:
                 "may have it; this run is rolled back"
             )
         return outcome
+
+
+@contextmanager
+def _left_clean(transaction: Any, attempt: Attempt) -> Iterator[None]:
+    """Take away what an interrupted attempt may have left in its thread."""
+    try:
+        yield
+    finally:
+        if attempt.cause is not None:
+            # Struck at their beginning, inner transactions have no `with` that ends
+            # them.
+            while (inner := Transaction()) is not transaction:
+                inner.stop()
+            # The server may have heard of the cancel late: nobody else gets that
+            # connection.
+            transaction.close = True
 
 
 @contextmanager

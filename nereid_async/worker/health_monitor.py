@@ -12,6 +12,9 @@ from .options import WorkerOptions
 
 logger = logging.getLogger(__name__)
 
+#: A task ends within a second after its time limit, if it can be interrupted.
+_LATE_S = 2.0
+
 
 class HealthMonitor:
     """Watches the heartbeats of worker processes, in their parent."""
@@ -29,16 +32,18 @@ class HealthMonitor:
         :returns: what is wrong, if it has lasted so long that the worker must exit;
             else an empty text.
         """
-        stuck, busy, hopeless = "", "", ""
+        stuck, overdue, busy, hopeless = "", "", "", ""
         for slot in slots:
             silent_s = self._heartbeats.of(slot).silent_for_s
             if text := self._silence(slot, silent_s):
                 stuck = f"stuck: {text}"
                 if silent_s >= self._options.give_up_s:
                     hopeless = text
+            if text := self._delay(slot):
+                overdue = f"overdue: {text}"
             if text := self._business(slot):
                 busy = f"busy: {text}"
-        self._health.write(stuck or busy)
+        self._health.write(stuck or overdue or busy)
         return hopeless
 
     def end(self) -> None:
@@ -52,6 +57,19 @@ class HealthMonitor:
             return ""
         text = f"worker process {slot} has not received for {silent_s:.0f} s"
         self._tell("silence", slot, every_s, logging.ERROR, text)
+        return text
+
+    def _delay(self, slot: int) -> str:
+        busy = self._heartbeats.of(slot).busy
+        if busy is None or busy.shortest_s < busy.limit_s + _LATE_S:
+            self._over("delay", slot, "has a thread again whose task is in time")
+            return ""
+        text = (
+            f"worker process {slot}: all {busy.threads} thread(s) busy beyond the "
+            f"longest time limit of their tasks ({busy.limit_s:g} s), the longest for "
+            f"{busy.longest_s:.0f} s with {busy.task}"
+        )
+        self._tell("delay", slot, self._options.stuck_after_s, logging.ERROR, text)
         return text
 
     def _business(self, slot: int) -> str:

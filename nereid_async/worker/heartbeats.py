@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import mmap
 import struct
 import time
@@ -9,8 +10,8 @@ from dataclasses import dataclass
 
 #: Time of the last heartbeat.
 _BEAT = struct.Struct("d")
-#: When a thread began its task, 0 if it has none, and the task's name.
-_THREAD = struct.Struct("d64s")
+#: When a thread began its task, 0 if it has none, the task's time limit and its name.
+_THREAD = struct.Struct("dd64s")
 
 
 @dataclass(frozen=True)
@@ -20,12 +21,15 @@ class Busy:
     :ivar threads: number of threads.
     :ivar shortest_s: time since the last of them began its task, in seconds.
     :ivar longest_s: time since the first of them began its task, in seconds.
+    :ivar limit_s: the longest of their time limits, in seconds; infinite if one of the
+        tasks has none.
     :ivar task: name of the task that began first, maybe cut.
     """
 
     threads: int
     shortest_s: float
     longest_s: float
+    limit_s: float
     task: str
 
 
@@ -49,13 +53,15 @@ class ProcessHeartbeat:
         """Note a heartbeat now."""
         _BEAT.pack_into(self._memory, 0, time.monotonic())
 
-    def begins(self, thread: int, task: str) -> None:
+    def begins(self, thread: int, task: str, limit_s: float | None) -> None:
         """Note that a thread begins a task.
 
         :param thread: its number, from 0.
+        :param limit_s: the task's time limit in seconds; None for none.
         """
         name = task.encode("utf-8", "replace")
-        _THREAD.pack_into(self._memory, _at(thread), time.monotonic(), name)
+        limit_s = math.inf if limit_s is None else limit_s
+        _THREAD.pack_into(self._memory, _at(thread), time.monotonic(), limit_s, name)
 
     def ends(self, thread: int) -> None:
         """Note that a thread has ended its task."""
@@ -72,12 +78,13 @@ class ProcessHeartbeat:
         """How long all threads have been busy; None if one of them is idle."""
         now_s = time.monotonic()
         at = [_THREAD.unpack_from(self._memory, _at(i)) for i in range(self._threads)]
-        first_s, name = min(at)
+        first_s, _, name = min(at)
         if first_s == 0.0:
             return None
-        last_s, _ = max(at)
+        last_s, _, _ = max(at)
+        limit_s = max(limit_s for _, limit_s, _ in at)
         task = name.rstrip(b"\0").decode("utf-8", "replace")
-        return Busy(self._threads, now_s - last_s, now_s - first_s, task)
+        return Busy(self._threads, now_s - last_s, now_s - first_s, limit_s, task)
 
 
 class Heartbeats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
@@ -56,15 +57,19 @@ class Cancelling:
     """The request to stop a run, as far as this process knows.
 
     :ivar request: None if there is none.
+    :ivar interrupt: called for a request that wants it; by what can interrupt the run.
     """
 
     def __init__(self) -> None:
         self.request: CancelRequest | None = None
+        self.interrupt: Callable[[], None] | None = None
 
     def note(self, request: CancelRequest | None) -> None:
         """Keep what was read from the row; a request is never taken back."""
         if request is not None:
             self.request = request
+            if request.interrupt and self.interrupt is not None:
+                self.interrupt()
 
 
 class Held(Protocol):

@@ -13,9 +13,11 @@ from collections.abc import Mapping
 from ..database import connection_pool
 from ..runtime import Runtime
 from .aborted_runs import AbortedRuns
+from .attempt import Attempt
 from .dispatch import Dispatcher
 from .heartbeats import Heartbeats, ProcessHeartbeat
 from .intake import Intake
+from .interrupt import Interrupter
 from .lease import LeaseKeeper
 from .maintenance.cron import Cron
 from .maintenance.reaper import Reaper
@@ -24,8 +26,9 @@ from .options import WorkerOptions
 from .poll_token import PollToken
 from .pollers import Pollers
 from .prefetch import Prefetch
+from .runner import Runner
 from .runner_threads import RunnerThreads
-from .settlement import Settlement
+from .settlement import Ending, Settlement
 from .thread_alive import alive
 
 logger = logging.getLogger(__name__)
@@ -70,6 +73,9 @@ class WorkerProcess:
         self._stopping = False
         self._polls = True
         self._broken = False
+        self._has_stuck = False
+        #: How stuck attempts have failed, by the ids of their tasks.
+        self._endings: dict[str, Ending] = {}
         #: When tasks that still run are aborted.
         self._abort_at_s = float("inf")
         queues = options.queues_or_default(runtime.settings)
@@ -82,14 +88,15 @@ class WorkerProcess:
         settlement = Settlement(runtime, self._consumer)
         self._keeper = LeaseKeeper(runtime, self._consumer)
         self._helpers = _helpers(runtime, options) if runs_maintenance else []
+        self._interrupter = Interrupter(runtime.settings.time_limit_grace, self._stuck)
         self._runner_threads = RunnerThreads(
             runtime,
+            Runner(runtime, settlement, self._interrupter, name, options.intervals),
             settlement,
             self._keeper,
             prefetch,
             heartbeat,
-            options,
-            name,
+            options.threads,
         )
         self._dispatcher = Dispatcher(
             runtime,
@@ -132,13 +139,15 @@ class WorkerProcess:
             self._end()
         if self._broken:
             return FAILED
-        return RECYCLED if self._must_recycle() and not self._stopping else 0
+        recycles = self._has_stuck or self._must_recycle()
+        return RECYCLED if recycles and not self._stopping else 0
 
     @property
     def _threads(self) -> list[threading.Thread]:
         return [
             *self._keeper.threads,
             *self._helpers,
+            *self._interrupter.threads,
             *self._runner_threads.threads,
             self._runner_threads.returner,
         ]
@@ -149,6 +158,8 @@ class WorkerProcess:
         self._wait_for_tasks()
         self._runner_threads.hand_back_waiting()
         self._runner_threads.returner.join(_JOIN_TIMEOUT_S)
+        self._endings = self._runner_threads.abandon_left()
+        self._interrupter.stop()
         helpers = [it for it in (*self._keeper.threads, *self._helpers) if alive(it)]
         for helper in helpers:
             helper.stop()
@@ -183,7 +194,34 @@ class WorkerProcess:
         Safe in a signal handler.
         """
         if self._aborted_runs is not None:
-            self._aborted_runs.note(self._runner_threads.running)
+            self._aborted_runs.note(self._runner_threads.running, self._endings)
+
+    def _stuck(self, attempt: Attempt) -> None:
+        """See to an attempt that nothing can end but the end of this process."""
+        logger.error(
+            "%s has not ended within %g s after it was interrupted (%s): it waits "
+            "outside of Python. %s\n%s",
+            attempt.job,
+            self._runtime.settings.time_limit_grace,
+            attempt.error(),
+            "This process begins no more tasks, and will be replaced"
+            if self._is_replaced
+            else "Nothing would replace this process, so it goes on; it is not so "
+            "under `nereid-async worker`",
+            attempt.stack,
+        )
+        if not self._is_replaced:
+            return
+        self._has_stuck = True
+        self._runner_threads.leave_behind(attempt)
+        self._begin_grace()
+        if self._polls:
+            self._pollers.stop()
+
+    @property
+    def _is_replaced(self) -> bool:
+        """Whether there is a supervisor, who starts another process for this one."""
+        return self._aborted_runs is not None
 
     # -- whether to go on ----------------------------------------------------------
 

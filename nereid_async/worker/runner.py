@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 
 from trytond import backend
 
@@ -24,14 +25,16 @@ from ..runtime import Runtime
 from ..texts import one_line
 from ..throttled_log import ThrottledLog
 from . import outage, retry
+from .attempt import Attempt
 from .call import NotTaken
 from .execution import Execution
+from .interrupt import Interrupter
 from .intervals import USUAL, Intervals
 from .job import Job
 from .lease import check_held
 from .public_errors import is_public
-from .settlement import Settlement
-from .tracebacks import without_ours
+from .settlement import Ending, Settlement
+from .tracebacks import let_go_of_cursors, without_ours
 
 logger = logging.getLogger(__name__)
 #: For warnings that only a change of the settings ends.
@@ -48,11 +51,13 @@ class Runner:
         self,
         runtime: Runtime,
         settlement: Settlement,
+        interrupter: Interrupter,
         name: str,
         intervals: Intervals = USUAL,
     ) -> None:
         self._runtime = runtime
         self._settlement = settlement
+        self._interrupter = interrupter
         self._name = name
         self._intervals = intervals
         self._log = ThrottledLog(logger)
@@ -96,9 +101,10 @@ class Runner:
             attempt=job.attempt,
         )
         started_s = time.monotonic()
-        execution = Execution(job, self._runtime, self._name)
+        attempt = Attempt(job)
         try:
-            outcome = execution.run()
+            with self._interrupter.watched(attempt):
+                outcome = Execution(attempt, self._runtime, self._name).run()
         except LeaseLost:
             raise
         except NotTaken as refusal:
@@ -106,8 +112,9 @@ class Runner:
         except BaseException as error:
             # sys.exit() in a task, or a cancelled coroutine, must not end the worker.
             without_ours(error)
+            let_go_of_cursors(error)
             explained = self._explained(error, started_s)
-            self._failed(job, explained, execution.options)
+            self._failed(job, explained, attempt.options)
         else:
             logger.info("%s: done in %.0f ms", job, _ms_since(started_s))
             self._settlement.succeed(job, outcome)
@@ -130,6 +137,34 @@ class Runner:
             return
         if retry.is_interruption(error) and self._interrupted(job, error):
             return
+        self._warn_of_snoozes(job, error)
+        decision = self._decision(job, error, options)
+        if isinstance(decision, Failure):
+            self._settlement.fail(job, decision, error)
+            return
+        self._settlement.retry(job, decision.delay_s, error, counts=decision.counts)
+
+    def abandon(self, attempt: Attempt) -> Ending | None:
+        """Let a stuck attempt have failed, as this process is about to end with it.
+
+        :returns: for the row, which may be locked until the process has ended: by the
+            attempt itself, on SQLite. None without a row: then all is settled.
+        """
+        job, error = attempt.job, attempt.error()
+        if job.claim is None:
+            self._failed(job, error, attempt.options)
+            return None
+        if isinstance(error, TaskCancelled):
+            return self._settlement.announce(job, Ending(), error)
+        decision = self._decision(job, error, attempt.options)
+        if isinstance(decision, Failure):
+            ending = Ending(replace(decision, traceback=attempt.stack))
+        else:
+            failure = replace(Failure.of(error), traceback=attempt.stack)
+            ending = Ending(failure, decision.delay_s)
+        return self._settlement.announce(job, ending, error)
+
+    def _warn_of_snoozes(self, job: Job, error: BaseException) -> None:
         if retry.is_free(error) and not job.message.outbox:
             _hourly.warning(
                 job.message.target.name,
@@ -137,6 +172,11 @@ class Runner:
                 "same: without an outbox attempts are receives. Set outbox = yes",
                 job,
             )
+
+    def _decision(
+        self, job: Job, error: BaseException, options: TaskOptions
+    ) -> retry.Again | Failure:
+        """Decide what follows from an error, and log it."""
         decision = retry.decide(error, job.attempt, job.message, options.retry_on)
         if isinstance(decision, retry.GiveUp):
             names = self._runtime.settings.public_errors
@@ -151,10 +191,9 @@ class Runner:
                 failure.id,
                 exc_info=error,
             )
-            self._settlement.fail(job, failure, error)
-            return
+            return failure
         self._tell_again(job, decision, error)
-        self._settlement.retry(job, decision.delay_s, error, counts=decision.counts)
+        return decision
 
     def _tell_again(
         self, job: Job, decision: retry.Again, error: BaseException

@@ -10,13 +10,13 @@ from .. import runtime as runtimes
 from ..errors import NereidAsyncError
 from ..runtime import Runtime
 from ..throttled_log import ThrottledLog
+from .attempt import Attempt
 from .heartbeats import ProcessHeartbeat
 from .job import Job
 from .lease import LeaseKeeper
-from .options import WorkerOptions
 from .prefetch import Prefetch
 from .runner import Runner
-from .settlement import Settlement
+from .settlement import Ending, Settlement
 from .thread_alive import alive
 
 logger = logging.getLogger(__name__)
@@ -27,9 +27,11 @@ class RunnerThreads:
 
     Jobs that wait for too long while all threads are busy are handed back.
 
+    :param runner: runs them.
+    :param settlement: hands jobs back.
     :param keeper: extends the leases of the jobs; told when a job has ended.
     :param heartbeat: where the task of each thread is noted.
-    :param name: name of this worker, for rows.
+    :param threads: number of threads that run jobs.
     :ivar threads: the threads that run jobs.
     :ivar returner: the thread that hands jobs back.
     """
@@ -37,28 +39,30 @@ class RunnerThreads:
     def __init__(
         self,
         runtime: Runtime,
+        runner: Runner,
         settlement: Settlement,
         keeper: LeaseKeeper,
         prefetch: Prefetch,
         heartbeat: ProcessHeartbeat,
-        options: WorkerOptions,
-        name: str,
+        threads: int,
     ) -> None:
         self._runtime = runtime
         self._settlement = settlement
-        self._runner = Runner(runtime, settlement, name, options.intervals)
+        self._runner = runner
         self._keeper = keeper
         self._prefetch = prefetch
         self._heartbeat = heartbeat
         self._log = ThrottledLog(logger)
         self._closed = False
+        self._left: list[Attempt] = []
+        self._settled: list[str] = []
         #: The job of each thread.
-        self._at: list[Job | None] = [None] * options.threads
+        self._at: list[Job | None] = [None] * threads
         self.threads = [
             threading.Thread(
                 target=self._work, args=(i,), name=f"runner-{i}", daemon=True
             )
-            for i in range(options.threads)
+            for i in range(threads)
         ]
         self.returner = threading.Thread(
             target=self._hand_back_overdue, name="returner", daemon=True
@@ -79,14 +83,17 @@ class RunnerThreads:
 
     @property
     def works(self) -> bool:
-        """Whether a runner thread is alive."""
-        return any(alive(thread) for thread in self.threads)
+        """Whether a runner thread is alive that is not left behind."""
+        left = [id(attempt.job) for attempt in self._left if attempt.is_stuck]
+        pairs = zip(self.threads, self._at, strict=True)
+        return any(alive(thread) and id(job) not in left for thread, job in pairs)
 
     @property
     def running(self) -> list[Job]:
-        """The jobs of those threads that are alive."""
+        """The jobs of those threads that are alive, unless they are settled."""
         pairs = zip(self.threads, self._at, strict=True)
-        return [job for thread, job in pairs if job is not None and alive(thread)]
+        jobs = [job for thread, job in pairs if job is not None and alive(thread)]
+        return [job for job in jobs if job.message.id not in self._settled]
 
     def join(self, timeout_s: float) -> None:
         """Wait for one runner thread to end, up to ``timeout_s`` seconds."""
@@ -94,6 +101,28 @@ class RunnerThreads:
             if alive(thread):
                 thread.join(timeout_s)
                 return
+
+    def leave_behind(self, attempt: Attempt) -> None:
+        """Wait no longer for the thread of a stuck attempt."""
+        self._left.append(attempt)
+
+    def abandon_left(self) -> dict[str, Ending]:
+        """Let stuck attempts have failed whose threads are left behind.
+
+        :returns: for the rows, when this process has ended; by the ids of the tasks.
+        """
+        endings = {}
+        for attempt in [it for it in self._left if it.is_stuck]:
+            try:
+                ending = self._runner.abandon(attempt)
+            except Exception as error:
+                logger.warning("%s not settled: %s", attempt.job, error)
+                continue
+            if ending is None:
+                self._settled.append(attempt.job.message.id)
+            else:
+                endings[attempt.job.message.id] = ending
+        return endings
 
     def let_go_of_dead(self) -> None:
         """Let the leases of the jobs of dead threads run out."""
@@ -130,7 +159,8 @@ class RunnerThreads:
 
     def _run(self, number: int, job: Job) -> None:
         self._at[number] = job
-        self._heartbeat.begins(number, job.message.target.name)
+        message = job.message
+        self._heartbeat.begins(number, message.target.name, message.time_limit_s)
         try:
             if self._closed:
                 self._hand_back(job)

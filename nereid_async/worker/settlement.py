@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from blinker import NamedSignal
@@ -30,6 +30,18 @@ _FIRST_DELAY_S = 2.0
 _LONGEST_DELAY_S = 300.0
 #: Shorter for a message of another database, whose own worker may be waiting for it.
 _LONGEST_FOREIGN_DELAY_S = 30.0
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How an attempt has ended that only the end of its process could end.
+
+    :ivar failure: why it has failed; None if it was cancelled.
+    :ivar delay_s: in how many seconds the task runs again; None for never.
+    """
+
+    failure: Failure | None = None
+    delay_s: float | None = None
 
 
 class Settlement:
@@ -88,6 +100,40 @@ class Settlement:
         """
         outage.outlast(job, job.row.cancel)
         self._cancelled(job)
+
+    def announce(self, job: Job, ending: Ending, error: BaseException) -> Ending:
+        """Send the signal of an ending that the parent process will write.
+
+        :returns: the ending, as :meth:`write_ending` takes it.
+        """
+        if ending.failure is None:
+            self._emit(signals.task_cancelled, job)
+        elif ending.delay_s is None:
+            self._emit(signals.task_failed, job, error=error)
+            failure = with_sentence(ending.failure, job.message, self._runtime)
+            return replace(ending, failure=failure)
+        else:
+            self._emit(signals.task_retried, job, delay_s=ending.delay_s, error=error)
+        return ending
+
+    def write_ending(self, held: Held, ending: Ending) -> None:
+        """Write how a run has ended whose process has ended with it.
+
+        :raises LeaseLost: another run has the task by now.
+        """
+        if ending.failure is None:
+            held.row.cancel()
+            self._cancelled(held)
+            return
+        attempt = held.row.attempts + 1
+        failed = FailedAttempt(ending.failure, attempt)
+        if ending.delay_s is not None:
+            self._release(held, ending.delay_s, attempt, failed)
+            return
+        outcome = Outcome(failure=ending.failure)
+        held.row.fail(outcome, self._runtime.settings.result_ttl, failed)
+        # The message comes again, which sends the reply and the dead letter.
+        self._consumer.release(held.delivery, 0)
 
     # -- it has not run ------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from types import FrameType
 
 from ..runtime import Runtime
 from ..wakeup import Handler, on_signals
-from .aborted_runs import AbortedRuns, hand_back
+from .aborted_runs import AbortedRuns, settle
 from .child import FINISH, HELD, NOW, run_child
 from .health_monitor import HealthMonitor
 from .heartbeats import Heartbeats
@@ -175,7 +175,7 @@ class Supervisor:
     def _ended(self, child: _Child, exit_code: int) -> None:
         self._heartbeats.of(child.slot).clear()
         if aborted_runs := self._aborted_runs[child.slot].take(self._runtime):
-            hand_back(aborted_runs, self._runtime, self._queues)
+            settle(aborted_runs, self._runtime, self._queues)
         who = f"worker process {child.slot} (pid {child.pid})"
         if exit_code == RECYCLED:
             self._due_at_s[child.slot] = 0.0

@@ -17,14 +17,21 @@ from devtools.proxy import Call, Proxy, Refusal
 from nereid_async.brokers.base import Consumer
 from nereid_async.errors import LeaseLost
 from nereid_async.runtime import of_database
+from nereid_async.worker.attempt import Attempt
 from nereid_async.worker.execution import Execution
 from nereid_async.worker.job import Job
 from nereid_async.worker.lease import LeaseKeeper
 from nereid_async.worker.runner import Runner
-from nereid_async.worker.settlement import Settlement
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import sqs_settings
-from tests.helpers import intake, labels, query, states, wait_until
+from tests.helpers import (
+    intake,
+    labels,
+    query,
+    runner_of,
+    states,
+    wait_until,
+)
 
 LEASE_S = 3
 LEASE = "SELECT lease_until FROM async_run WHERE uuid = %s"
@@ -212,7 +219,7 @@ def waiting(script: Script, task: str, *args: object) -> Iterator[tuple[Job, Run
     with consuming(script.database, "q") as consumer:
         (job,) = receive(consumer, script.database)
         LeaseKeeper(runtime, consumer).hold(job)
-        yield job, Runner(runtime, Settlement(runtime, consumer), "worker")
+        yield job, runner_of(runtime, consumer)
 
 
 def take_over(job: Job, database: str) -> None:
@@ -266,7 +273,7 @@ def test_a_run_that_lost_its_claim_is_not_begun_once_more(
     runtime = of_database(database)
     task = waiting(short_leases, "wait_for_file", str(started), str(go))
     with task as (job, _), ThreadPoolExecutor(1) as pool:
-        run = pool.submit(Execution(job, runtime, "worker").run)
+        run = pool.submit(lambda: Execution(Attempt(job), runtime, "worker").run())
         wait_until(started.exists)
         take_over(job, database)
         go.touch()

@@ -12,13 +12,12 @@ from devtools.servers import PostgreSQL
 from nereid_async.runtime import of_database
 from nereid_async.worker.heartbeats import Heartbeats
 from nereid_async.worker.lease import LeaseKeeper
-from nereid_async.worker.options import WorkerOptions
 from nereid_async.worker.prefetch import Prefetch
 from nereid_async.worker.runner_threads import RunnerThreads
 from nereid_async.worker.settlement import Settlement
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import sqs_settings
-from tests.helpers import intake, states
+from tests.helpers import intake, runner_of, states
 
 ON_ROWS = pytest.mark.parametrize("broker_settings", ["database"], indirect=True)
 TASKS = 6
@@ -41,15 +40,14 @@ def test_a_database_that_is_away(
     jobs = intake(runtime, consumer).admit(received, at_once=False)
     assert len(jobs) == TASKS
     keeper, prefetch = LeaseKeeper(runtime, consumer), Prefetch(TASKS)
-    options = WorkerOptions(threads=TASKS)
     runners = RunnerThreads(
         runtime,
+        runner_of(runtime, consumer),
         Settlement(runtime, consumer),
         keeper,
         prefetch,
         Heartbeats(1, TASKS).of(0),
-        options,
-        "worker",
+        TASKS,
     )
     prefetch.put(jobs, 0)
     server.stop()

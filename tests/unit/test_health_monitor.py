@@ -30,10 +30,10 @@ def test_a_process_is_busy_when_all_its_threads_are(
     heartbeats: Heartbeats, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heartbeat = heartbeats.of(1)
-    heartbeat.begins(1, "first")
+    heartbeat.begins(1, "first", None)
     assert heartbeat.busy is None
     at(monkeypatch, 1_010)
-    heartbeat.begins(0, "second " + "x" * 100)
+    heartbeat.begins(0, "second " + "x" * 100, None)
     at(monkeypatch, 1_030)
     assert heartbeat.busy is not None
     assert heartbeat.busy.task == "first"
@@ -45,7 +45,7 @@ def test_a_process_is_busy_when_all_its_threads_are(
 
 def test_what_a_dead_process_was_at_is_forgotten(heartbeats: Heartbeats) -> None:
     for thread in (0, 1):
-        heartbeats.of(0).begins(thread, "it")
+        heartbeats.of(0).begins(thread, "it", None)
     heartbeats.of(0).clear()
     assert heartbeats.of(0).busy is None
 
@@ -70,15 +70,44 @@ def test_busy_for_long_is_told_once_and_when_it_is_over(
         return health.read_text()
 
     for thread in (0, 1):
-        heartbeats.of(1).begins(thread, "shop.report")
+        heartbeats.of(1).begins(thread, "shop.report", None)
     assert look(1_099) == "ok\n"
     text = "worker process 1: all 2 thread(s) busy for 100 s, the longest for 100 s"
     assert look(1_100) == f"busy: {text} with shop.report\n"
     look(1_150)
     assert [text in record.message for record in caplog.records] == [True]
-    heartbeats.of(1).begins(0, "another")
+    heartbeats.of(1).begins(0, "another", None)
     assert look(1_151) == "ok\n"
     assert "has begun another task" in caplog.text
+
+
+def test_threads_beyond_their_time_limits_are_not_healthy(
+    heartbeats: Heartbeats,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    health = tmp_path / "health"
+    watch = HealthMonitor(heartbeats, WorkerOptions(health_file=health))
+
+    def look(seconds: float) -> str:
+        at(monkeypatch, seconds)
+        heartbeats.of(0).beat()
+        assert watch.look([0]) == ""
+        return health.read_text()
+
+    heartbeats.of(0).begins(0, "shop.quick", 5)
+    assert look(1_020) == "ok\n"
+    heartbeats.of(0).begins(1, "shop.report", 30)
+    assert look(1_050) == "ok\n"
+    text = "all 2 thread(s) busy beyond the longest time limit of their tasks (30 s)"
+    assert look(1_053).startswith(f"overdue: worker process 0: {text}")
+    look(1_054)
+    assert [text in record.message for record in caplog.records] == [True]
+    # One that has no limit may take any time.
+    heartbeats.of(0).begins(0, "shop.endless", None)
+    assert look(1_055) == "ok\n"
+    assert "in time" in caplog.text
 
 
 def test_silence_counts_more_than_business(
@@ -88,7 +117,7 @@ def test_silence_counts_more_than_business(
     options = WorkerOptions(busy_after_s=1, give_up_s=300, health_file=health)
     watch = HealthMonitor(heartbeats, options)
     for thread in (0, 1):
-        heartbeats.of(0).begins(thread, "it")
+        heartbeats.of(0).begins(thread, "it", None)
     at(monkeypatch, 1_060)
     heartbeats.of(0).beat()
     assert watch.look([0, 1]) == ""

@@ -42,10 +42,10 @@ worker.dispatch
 worker.intake worker.runner_threads
 worker.aborted_runs worker.runner worker.unclaimed
 worker.maintenance.relay worker.message_checks worker.settlement
-worker.execution worker.maintenance.reaper worker.maintenance.resending
+worker.execution worker.interrupt worker.maintenance.reaper worker.maintenance.resending
 worker.maintenance.cron
 worker.lease worker.message_origin worker.public_errors worker.start_checks
-worker.call worker.extender worker.outage worker.prefetch
+worker.attempt worker.call worker.extender worker.outage worker.prefetch
 worker.database_sessions worker.health_monitor worker.job
 worker.delivery_row
 worker.health_file worker.heartbeats worker.options worker.poll_token worker.retry
@@ -78,7 +78,7 @@ rows.statements
 rows.due rows.records
 current targets
 database.session_limits
-database.connections
+database.running_statements database.connections
 database.connection_pool
 database.errors
 database

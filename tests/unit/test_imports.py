@@ -17,6 +17,9 @@ PACKAGE = Path(__file__).parents[2] / "nereid_async"
 LAYERS = """
 extension
 cli
+cli.maintenance cli.queues cli.status cli.tasks cli.worker
+cli.groups
+cli.loading
 pausing
 module
 module.async_
@@ -187,7 +190,7 @@ def below(*names: str) -> Callable[[str], bool]:
 RULES = (
     Rule(
         "only the commands know workers",
-        ("worker", "cli.py"),
+        ("worker", "cli"),
         below("nereid_async.worker"),
         "from .worker import job",
     ),
@@ -199,7 +202,7 @@ RULES = (
     ),
     Rule(
         "flask only where the web is, and in the commands, which find apps its way",
-        ("web", "extension.py", "cli.py"),
+        ("web", "extension.py", "cli"),
         below("flask"),
         "import flask",
     ),

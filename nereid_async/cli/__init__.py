@@ -1,0 +1,20 @@
+"""The commands: ``flask --app APP async …``, and ``nereid-async …`` without Flask.
+
+Modules that import trytond are imported inside the functions: trytond chooses its
+database backend at import, and the configuration of ``-c`` must be read before.
+"""
+
+from __future__ import annotations
+
+from . import maintenance, queues, status, tasks, worker
+from .groups import flask_group, main
+
+__all__ = [
+    "flask_group",
+    "main",
+    "maintenance",
+    "queues",
+    "status",
+    "tasks",
+    "worker",
+]

@@ -1,6 +1,9 @@
 # make demo    the example shop, with a worker and a mailbox, on http://127.0.0.1:5000
 # make test    every test; ARGS="..." goes to pytest
 # make test-fast  those that need no server and start no process (half a minute)
+# make test-python3.12  on that Python what depends on it (two minutes); another
+#              Python likewise, and all of them with test-pythons
+# make test-lowest  the same with the lowest versions of all dependencies
 # make fuzz    hostile and odd input for as long as it takes (some minutes)
 # make chaos   5,000 tasks, 100 kills of processes, 60 outages of the database and of
 #              SQS, and what came of it (ten minutes)
@@ -15,8 +18,24 @@ PORT ?= 5000
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALLED = $(VENV)/installed
+CONSTRAINTS = constraints.txt
+# Installing a folder writes into it, so two environments take turns (make -j).
+TAKE_TURNS := $(if $(shell command -v flock),flock pyproject.toml)
 
-.PHONY: demo test test-fast fuzz chaos bench bench-quick docs-settings lint install clean
+# The Pythons that the package is for, by its classifiers, and the one of .venv.
+PYTHONS := $(shell sed -n 's/.*:: Python :: \(3\.[0-9]*\)".*/\1/p' pyproject.toml)
+MAIN_PYTHON = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+
+# What depends on the Python and on the versions of what is installed: how methods
+# and decorators work, processes, threads and signals, the brokers.
+SHORT = tests/unit tests/contract tests/integration/test_deferral.py \
+	tests/acceptance/test_forks.py \
+	tests/acceptance/test_worker_command.py::test_mail_through_the_command \
+	tests/acceptance/test_worker_command.py::test_processes_are_recycled \
+	tests/acceptance/test_worker_command.py::TestCutOff
+
+.PHONY: demo test test-fast test-pythons test-lowest test-short fuzz chaos \
+	bench bench-quick docs-settings lint install clean
 
 demo: $(INSTALLED)-demo
 	@exec $(BIN)/python -m example_app.demo --port $(PORT)
@@ -26,6 +45,22 @@ test: $(INSTALLED)-test
 
 test-fast: $(INSTALLED)-test
 	$(BIN)/python -m pytest -m fast tests/unit tests/contract $(ARGS)
+
+test-pythons: $(addprefix test-python,$(filter-out $(MAIN_PYTHON),$(PYTHONS)))
+
+test-python%: $(INSTALLED)-test
+	@python=$$(devtools/find_python $*) && $(MAKE) --no-print-directory test-short \
+		VENV=.venv-python$* PYTHON="$$python"
+
+test-lowest: $(INSTALLED)-test
+	@python=$$(devtools/find_python $(firstword $(PYTHONS))) && \
+		$(MAKE) --no-print-directory test-short \
+		VENV=.venv-lowest PYTHON="$$python" CONSTRAINTS=constraints-lowest.txt
+
+# ministack is that of .venv.
+test-short: $(INSTALLED)-test-short
+	PATH="$$PATH:$(CURDIR)/.venv/bin" $(BIN)/python -m pytest -q \
+		-o cache_dir=$(VENV)/cache $(SHORT) $(ARGS)
 
 fuzz: $(INSTALLED)-test
 	$(BIN)/python -m pytest tests/fuzz --hypothesis-profile=long $(ARGS)
@@ -56,16 +91,16 @@ install: $(INSTALLED)-demo
 
 # The order is the recipe of README.rst, "Installing beside Nereid": m9s-nereid
 # asks for a second build of trytond, so it comes without its dependencies.
-$(INSTALLED)-%: pyproject.toml constraints.txt example_app/pyproject.toml \
+$(INSTALLED)-%: pyproject.toml $(CONSTRAINTS) example_app/pyproject.toml \
 		$(wildcard tests/tryton/pyproject.toml)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) (once; a minute or two) ..."
-	@$(PIP) install -c constraints.txt -e '.[nereid-parts,$*]'
-	@$(PIP) install -c constraints.txt --no-deps m9s-nereid m9s-nereid-base
-	@$(PIP) install -c constraints.txt --no-deps -e ./example_app
+	@$(TAKE_TURNS) $(PIP) install -c $(CONSTRAINTS) -e '.[nereid-parts,$*]'
+	@$(TAKE_TURNS) $(PIP) install -c $(CONSTRAINTS) --no-deps m9s-nereid m9s-nereid-base
+	@$(TAKE_TURNS) $(PIP) install -c $(CONSTRAINTS) --no-deps -e ./example_app
 	@if [ "$*" != demo ]; then \
-		$(PIP) install -c constraints.txt --no-deps -e ./tests/tryton; fi
+		$(TAKE_TURNS) $(PIP) install -c $(CONSTRAINTS) --no-deps -e ./tests/tryton; fi
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-bench data build dist *.egg-info
+	rm -rf .venv .venv-* data build dist *.egg-info

@@ -270,8 +270,6 @@ def ministack(
     :param command: what starts it; its own script by default.
     :return: the endpoint's URL.
     """
-    if importlib.util.find_spec("ministack") is None:
-        missing("ministack; pip install ministack")
     for attempt in range(1, PORT_ATTEMPTS + 1):
         port = free_port()
         with _start_ministack(folder, port, command, **env) as it:
@@ -281,11 +279,18 @@ def ministack(
                 return
 
 
+def _ministack_program() -> str:
+    # It may be of another environment: it asks for one version of botocore.
+    places = [str(script("ministack").parent), *os.get_exec_path()]
+    program = shutil.which("ministack", path=os.pathsep.join(places))
+    return program or missing("ministack; pip install ministack")
+
+
 def _start_ministack(
     folder: Path, port: int, command: Sequence[str | Path] = (), **env: str
 ) -> Process:
     return Process(
-        command or [script("ministack")],
+        command or [_ministack_program()],
         folder / "ministack.log",
         env={
             "GATEWAY_PORT": str(port),

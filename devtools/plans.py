@@ -82,7 +82,8 @@ class ExplainedRows(TaskRows):
         They tell of entries that were passed over, which no row tells of.
         """
         found = re.findall(
-            r"Index (?:Only )?Scan.*(?:\n(?!.*->).*)*?Buffers: shared hit=(\d+)",
+            r"Index (?:Only )?Scan.*(?:\n(?!.*(?:->|Planning)).*)*?"
+            r"Buffers: shared hit=(\d+)",
             "\n".join(self.plans),
         )
         return max(map(int, found))

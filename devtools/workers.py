@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def burst(app: Any, *queues: str) -> None:
     """Run a worker with the web app, in this process, until nothing is left to do.
 
-    :param queues: short names of queues; none for the default one.
+    :param queues: as ``--queue`` takes them; none for the default one.
     """
     _run_worker(app.extensions["nereid_async"], queues)
 
@@ -24,7 +24,7 @@ def burst_database(
 ) -> None:
     """Run a worker without a web app, in this process, until nothing is left to do.
 
-    :param queues: short names of queues; none for the default one.
+    :param queues: as ``--queue`` takes them; none for the default one.
     :param intervals: what it keeps to; None for the usual ones.
     """
     from nereid_async.runtime import of_database
@@ -41,7 +41,8 @@ def worker_thread(
 ) -> Iterator[None]:
     """A worker in threads of this process, until the end of the context.
 
-    :param queues: short names of queues; none for the default one.
+    :param threads: number of threads; not used where ``queues`` give theirs.
+    :param queues: as ``--queue`` takes them; none for the default one.
     :param intervals: what it keeps to; None for the usual ones.
     """
     from nereid_async.runtime import of_database
@@ -50,7 +51,7 @@ def worker_thread(
     from nereid_async.worker.process import WorkerProcess
 
     options = WorkerOptions(
-        queues=queues, threads=threads, intervals=intervals or USUAL
+        **_queue_options(queues, threads), intervals=intervals or USUAL
     )
     worker = WorkerProcess(of_database(database), options)
     thread = threading.Thread(target=worker.run)
@@ -76,4 +77,12 @@ def _run_worker(
         importlib.import_module(module)
     # What the tests look at is there already: no need to wait for more.
     quick = replace(intervals or USUAL, burst_wait_s=0)
-    run_until_empty(runtime, WorkerOptions(queues=queues, burst=True, intervals=quick))
+    options = WorkerOptions(**_queue_options(queues, 1), burst=True, intervals=quick)
+    run_until_empty(runtime, options)
+
+
+def _queue_options(queues: tuple[str, ...], threads: int) -> dict[str, Any]:
+    from nereid_async.worker.options import queue_options
+
+    numbered = any(":" in queue for queue in queues)
+    return queue_options(queues, None if numbered else threads)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from .rows import ALL_QUEUES, RunningTask, TaskRows
+from .queue_selection import ALL_QUEUES
+from .rows import RunningTask, TaskRows
 
 #: Workers notice a pause within this time; until then they may claim a task.
 NOTICED_WITHIN_S = 2.0
@@ -15,12 +16,6 @@ _LOOK_PAUSE_S = 0.25
 def described(queue: str) -> str:
     """The name of a queue, or of all queues, in the output of a command."""
     return "all queues" if queue == ALL_QUEUES else f"queue {queue}"
-
-
-def unknown_queues(rows: TaskRows, queues: Sequence[str]) -> list[str]:
-    """The queues without any task, whose names may be mistaken."""
-    named = [queue for queue in queues if queue != ALL_QUEUES]
-    return [queue for queue in named if not rows.knows_queue(queue)]
 
 
 def wait_until_idle(

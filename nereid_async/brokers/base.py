@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -113,11 +113,20 @@ class Consumer(Protocol):
     #: Whether each receive costs money, also an empty one.
     polls_are_billed: bool
 
+    #: Whether receivers come and go, as :meth:`find_receivers` finds them.
+    finds_receivers: bool
+
     @property
     def receivers(self) -> Sequence[Receiver]:
         """The receivers, which are to be polled at the same time.
 
         One per queue, if a receive is for one queue only.
+        """
+
+    def find_receivers(self) -> None:
+        """Bring :attr:`receivers` up to date with the queues that exist now.
+
+        :raises TransportError: they cannot be told; the receivers stay.
         """
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
@@ -181,8 +190,25 @@ class Broker(Protocol):
         :raises TransportError: the service is unreachable, or refuses.
         """
 
-    def consumer(self, queues: Sequence[str]) -> Consumer:
-        """Make a consumer of the queues with these short names."""
+    def consumer(
+        self, queues: Sequence[str], excluded: Collection[str] = ()
+    ) -> Consumer:
+        """Make a consumer of queues.
+
+        A consumer settles the deliveries of its broker, whichever consumer received
+        them.
+
+        :param queues: short names; ``*`` among them for all queues, those included that
+            appear later.
+        :param excluded: short names of queues that ``*`` leaves out.
+        """
+
+    def existing(self, queues: Sequence[str], excluded: Collection[str]) -> list[str]:
+        """Short names of the queues that a consumer would receive from now.
+
+        :raises ConfigurationError: ``*`` is among them, and cannot be told.
+        :raises TransportError: the service could not be asked.
+        """
 
     def prepare(self, queues: Sequence[str]) -> None:
         """Load, before a fork, what the consumers of these queues can share.

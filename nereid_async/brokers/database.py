@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from trytond import backend
@@ -12,6 +12,7 @@ from trytond import backend
 from ..database import connection_pool
 from ..database.errors import translated
 from ..errors import DatabaseUnavailable
+from ..queue_selection import ALL_QUEUES, selected
 from ..rows import CHANNEL, Claim, TaskRows
 from ..throttled_log import ThrottledLog
 from ..wakeup import Wakeup
@@ -56,11 +57,17 @@ class DatabaseBroker:
         """Return 0: there are no messages besides rows."""
         return 0
 
-    def consumer(self, queues: Sequence[str]) -> DatabaseConsumer:
+    def consumer(
+        self, queues: Sequence[str], excluded: Collection[str] = ()
+    ) -> DatabaseConsumer:
         """Make a consumer; see :class:`.base.Broker`."""
         return DatabaseConsumer(
-            DatabaseReceiver(self._rows, queues, self._lease_s, self._web)
+            DatabaseReceiver(self._rows, queues, self._lease_s, self._web, excluded)
         )
+
+    def existing(self, queues: Sequence[str], excluded: Collection[str]) -> list[str]:
+        """Those with pending rows; see :class:`.base.Broker`."""
+        return existing_queues(self._rows, queues, excluded)
 
     def prepare(self, queues: Sequence[str]) -> None:
         """Do nothing; see :class:`.base.Broker`."""
@@ -70,15 +77,35 @@ class DatabaseBroker:
         return []
 
 
+def existing_queues(
+    rows: TaskRows, queues: Sequence[str], excluded: Collection[str]
+) -> list[str]:
+    """Short names of queues; where ``*`` is one of them, those with pending rows."""
+    if ALL_QUEUES not in queues:
+        return list(queues)
+    found = rows.pending_queues()
+    return selected(queues, [it for it in found if it not in excluded])
+
+
 class DatabaseReceiver:
-    """Claims due rows of all its queues at once."""
+    """Claims due rows of all its queues at once.
+
+    :param queues: short names, or ``*`` for all but the excluded ones.
+    :param web: whether to claim tasks that need the web app, too.
+    """
 
     def __init__(
-        self, rows: TaskRows, queues: Sequence[str], lease_s: float, web: bool
+        self,
+        rows: TaskRows,
+        queues: Sequence[str],
+        lease_s: float,
+        web: bool,
+        excluded: Collection[str] = (),
     ) -> None:
         self.name = ", ".join(queues)
         self._rows = rows
         self._queues = list(queues)
+        self._excluded = excluded
         self._lease_s = lease_s
         self._web = web
         self._paused = PausedQueues(rows)
@@ -96,7 +123,8 @@ class DatabaseReceiver:
 
     def _receive(self, limit: int, deadline_s: float) -> list[Delivery]:
         while True:
-            queues = self._paused.without(self._queues)
+            existing = existing_queues(self._rows, self._queues, self._excluded)
+            queues = self._paused.without(existing)
             claims = self._claim(queues, limit)
             left_s = deadline_s - time.monotonic()
             if claims or left_s <= 0:
@@ -106,22 +134,15 @@ class DatabaseReceiver:
                 ]
             # Not past the next look for leases that are over.
             left_s = min(left_s, max(0.0, self._expired_at_s - time.monotonic()))
-            left_s = min(left_s, self._next_look_s(queues))
+            if len(queues) < len(existing):
+                # The end of a pause must be noticed.
+                left_s = min(left_s, LOOK_PAUSE_S)
+            due_s = self._rows.next_due_s(queues, self._web) if queues else None
+            if due_s is not None:
+                left_s = min(left_s, max(due_s, _SHORTEST_PAUSE_S))
             with translated(self._rows.database):
                 if self._alarm.wait(left_s):
                     return []
-
-    def _next_look_s(self, queues: Sequence[str]) -> float:
-        """In how many seconds something may be claimed, though nothing notifies.
-
-        :param queues: those that are not paused.
-        """
-        # The end of a pause is to be noticed.
-        look_s = LOOK_PAUSE_S if len(queues) < len(self._queues) else float("inf")
-        due_s = self._rows.next_due_s(queues, self._web) if queues else None
-        if due_s is None:
-            return look_s
-        return min(look_s, max(due_s, _SHORTEST_PAUSE_S))
 
     def _claim(self, queues: Sequence[str], limit: int) -> list[Claim]:
         now_s = time.monotonic()
@@ -160,10 +181,14 @@ class DatabaseConsumer:
     """Has little to do: the run of a task writes its row."""
 
     polls_are_billed = False
+    finds_receivers = False
 
     def __init__(self, receiver: DatabaseReceiver) -> None:
         self._receiver = receiver
         self.receivers = [receiver]
+
+    def find_receivers(self) -> None:
+        """Nothing to do: the receiver looks for queues by itself."""
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Do nothing: the outcome is in the row."""

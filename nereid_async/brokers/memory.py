@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from ..queue_selection import selected
 from ..settings import Settings
 from .base import Delivery, OutgoingMessage, SendReport
 
@@ -59,9 +60,17 @@ class MemoryBroker:
         with self._changed:
             return [held.outgoing for held in self._queues.get(queue, [])]
 
-    def consumer(self, queues: Sequence[str]) -> MemoryConsumer:
+    def consumer(
+        self, queues: Sequence[str], excluded: Collection[str] = ()
+    ) -> MemoryConsumer:
         """Make a consumer; see :class:`.base.Broker`."""
-        return MemoryConsumer(self, queues)
+        return MemoryConsumer(self, queues, excluded)
+
+    def existing(self, queues: Sequence[str], excluded: Collection[str]) -> list[str]:
+        """Those that a message was sent to; see :class:`.base.Broker`."""
+        with self._changed:
+            found = sorted(self._queues.keys() - {*excluded})
+        return selected(queues, found)
 
     def prepare(self, queues: Sequence[str]) -> None:
         """Do nothing; see :class:`.base.Broker`."""
@@ -87,10 +96,13 @@ class MemoryBroker:
 class MemoryReceiver:
     """Receives from the queues of a :class:`MemoryBroker`."""
 
-    def __init__(self, broker: MemoryBroker, queues: Sequence[str]) -> None:
+    def __init__(
+        self, broker: MemoryBroker, queues: Sequence[str], excluded: Collection[str]
+    ) -> None:
         self.name = ", ".join(queues)
         self._broker = broker
         self._queues = list(queues)
+        self._excluded = excluded
 
     def receive(self, limit: int, wait_s: float) -> list[Delivery]:
         """Receive visible messages; see :class:`.base.Receiver`."""
@@ -98,7 +110,8 @@ class MemoryReceiver:
         deadline_s = time.monotonic() + wait_s
         with broker._changed:
             while True:
-                deliveries = broker._take(self._queues, limit)
+                queues = broker.existing(self._queues, self._excluded)
+                deliveries = broker._take(queues, limit)
                 left_s = deadline_s - time.monotonic()
                 if deliveries or left_s <= 0:
                     return deliveries
@@ -112,10 +125,16 @@ class MemoryConsumer:
     """Settles messages of a :class:`MemoryBroker`."""
 
     polls_are_billed = False
+    finds_receivers = False
 
-    def __init__(self, broker: MemoryBroker, queues: Sequence[str]) -> None:
+    def __init__(
+        self, broker: MemoryBroker, queues: Sequence[str], excluded: Collection[str]
+    ) -> None:
         self._broker = broker
-        self.receivers = [MemoryReceiver(broker, queues)]
+        self.receivers = [MemoryReceiver(broker, queues, excluded)]
+
+    def find_receivers(self) -> None:
+        """Nothing to do: one receiver takes from all queues."""
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Remove messages."""

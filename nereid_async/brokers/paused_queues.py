@@ -6,7 +6,8 @@ import threading
 import time
 from collections.abc import Iterable
 
-from ..rows import ALL_QUEUES, TaskRows
+from ..queue_selection import ALL_QUEUES
+from ..rows import TaskRows
 
 #: How long the paused queues are cached: workers must notice a change within 2 s.
 LOOK_PAUSE_S = 1.0

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from ..errors import AccessDenied, ConfigurationError, CredentialsRefused, QueueMissing
 from ..limits import SQS_DELAY_MAX_S
+from ..queue_selection import ALL_QUEUES, selected
 from ..rows import TaskRows
 from ..rows.database_identity import DatabaseIdentity
 from ..settings import Settings
@@ -60,11 +61,27 @@ class SqsBroker:
         """Number of visible messages; see :class:`.base.Broker`."""
         return self._queues.backlog(queue)
 
-    def consumer(self, queues: Sequence[str]) -> SqsConsumer:
+    def consumer(
+        self, queues: Sequence[str], excluded: Collection[str] = ()
+    ) -> SqsConsumer:
         """Make a consumer, which creates missing queues; see :class:`.base.Broker`."""
         task_queues = self._task_queues(self._receiving)
         paused = PausedQueues(self._rows)
-        return SqsConsumer(task_queues, self._settings, queues, paused)
+        return SqsConsumer(task_queues, self._settings, queues, excluded, paused)
+
+    def existing(self, queues: Sequence[str], excluded: Collection[str]) -> list[str]:
+        """Ask SQS, if ``*`` is one of them; see :class:`.base.Broker`."""
+        if ALL_QUEUES not in queues:
+            return list(queues)
+        # With a client of its own, as in :meth:`warnings`.
+        sqs = Sqs(self._settings, self._settings.send_timeout, attempts=1)
+        try:
+            found = self._task_queues(sqs).found()
+        except CredentialsRefused:
+            raise
+        except AccessDenied as error:
+            raise ConfigurationError(str(error)) from error
+        return selected(queues, [it for it in found if it not in excluded])
 
     def prepare(self, queues: Sequence[str]) -> None:
         """Find the queues with the client that consumers share after the fork."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from ..batcher import Batcher
 from ..errors import LeaseLost, TransportError
@@ -15,6 +15,7 @@ from ..limits import (
 )
 from ..messages.attributes import size_bytes as attributes_bytes
 from ..messages.attributes import text_attribute
+from ..queue_selection import ALL_QUEUES
 from ..settings import Settings
 from ..sqs.client import whole_seconds
 from ..sqs.task_queues import TaskQueues
@@ -78,13 +79,17 @@ class SqsConsumer:
         task_queues: TaskQueues,
         settings: Settings,
         queues: Sequence[str],
+        excluded: Collection[str],
         paused: PausedQueues,
     ) -> None:
         self._queues = task_queues
         self._log = ThrottledLog(logger)
-        self.receivers = [
-            SqsReceiver(self._queues, it, settings, paused) for it in queues
-        ]
+        self._settings = settings
+        self._paused = paused
+        self._excluded = excluded
+        self.finds_receivers = ALL_QUEUES in queues
+        self._named = [self._receiver(it) for it in queues if it != ALL_QUEUES]
+        self.receivers = list(self._named)
         self._acknowledged = Batcher(
             "acknowledgements",
             self._delete,
@@ -92,6 +97,27 @@ class SqsConsumer:
             # Without rows at once: a message that comes again would run again.
             SQS_BATCH_MAX_ENTRIES if settings.outbox else 1,
         )
+
+    def _receiver(self, queue: str, *, found: bool = False) -> SqsReceiver:
+        return SqsReceiver(
+            self._queues, queue, self._settings, self._paused, found=found
+        )
+
+    def find_receivers(self) -> None:
+        """List the queues, and receive from those that are not excluded."""
+        if not self.finds_receivers:
+            return
+        known = {receiver.name: receiver for receiver in self.receivers}
+        queues = self._queues.found()
+        named = {receiver.name for receiver in self._named}
+        self.receivers = [
+            *self._named,
+            *(
+                known.get(queue) or self._receiver(queue, found=True)
+                for queue in queues
+                if queue not in named and queue not in self._excluded
+            ),
+        ]
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Delete messages soon, up to ten per call."""

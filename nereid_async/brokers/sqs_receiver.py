@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import TransportError
+from ..errors import QueueMissing, TransportError
 from ..limits import SQS_BATCH_MAX_ENTRIES, SQS_LONG_POLL_MAX_S
 from ..settings import Settings
 from ..sqs.task_queues import TaskQueues
@@ -20,8 +20,8 @@ logger = logging.getLogger(__name__)
 RECEIVE_TIMEOUT_S = SQS_LONG_POLL_MAX_S + 10.0
 #: Message attribute of our dead letters, by which a redriven one is recognised.
 DEAD_LETTER = "nereid_async.dead_letter"
-#: How often it is checked whether a queue is still paused.
-_PAUSED_WAIT_S = 0.5
+#: How long a poll of a paused or deleted queue takes.
+_IDLE_WAIT_S = 0.5
 
 
 class SqsReceiver:
@@ -31,6 +31,8 @@ class SqsReceiver:
 
     :param queue: short name of the queue.
     :param paused: tells which queues are paused.
+    :param found: whether the queue was listed; one that is deleted then is not created
+        again.
     """
 
     def __init__(
@@ -39,8 +41,11 @@ class SqsReceiver:
         queue: str,
         settings: Settings,
         paused: PausedQueues,
+        *,
+        found: bool = False,
     ) -> None:
         self.name = queue
+        self._found = found
         self._queues = queues
         self._paused = paused
         self._visibility_s = settings.visibility_timeout
@@ -49,13 +54,24 @@ class SqsReceiver:
     def receive(self, limit: int, wait_s: float) -> list[Delivery]:
         """Receive up to ten messages; see :class:`.base.Receiver`."""
         if self._is_paused:
-            time.sleep(min(wait_s, _PAUSED_WAIT_S))
+            time.sleep(min(wait_s, _IDLE_WAIT_S))
             return []
+        try:
+            return self._receive(limit, wait_s)
+        except QueueMissing:
+            if not self._found:
+                raise
+            # Deleted since it was found; the next look will not find it.
+            time.sleep(min(wait_s, _IDLE_WAIT_S))
+            return []
+
+    def _receive(self, limit: int, wait_s: float) -> list[Delivery]:
         wait_s = _whole(min(wait_s, self._wait_s))
         asked_at_s = time.monotonic()
         answer = self._queues.call(
             "receive_message",
             self.name,
+            create=not self._found,
             MaxNumberOfMessages=min(limit, SQS_BATCH_MAX_ENTRIES),
             WaitTimeSeconds=wait_s,
             VisibilityTimeout=self._visibility_s,

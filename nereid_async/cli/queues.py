@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..queue_selection import ALL_QUEUES
 from .groups import commands
 from .loading import rows_of
 
@@ -29,7 +30,6 @@ def _rows_of_queues(
     runtime: Runtime, queues: tuple[str, ...], all_queues: bool
 ) -> tuple[TaskRows, tuple[str, ...]]:
     """The rows of the database, and the names of the queues to pause or resume."""
-    from ..rows import ALL_QUEUES
     from ..sqs.queue_names import checked_queue
 
     if all_queues == bool(queues):
@@ -63,12 +63,12 @@ def pause(
 
     Workers notice within two seconds. What runs finishes; --wait waits for it.
     """
-    from ..pausing import described, unknown_queues, wait_until_idle
+    from ..pausing import described, wait_until_idle
 
     if timeout_s is not None and not wait:
         raise click.UsageError("--timeout goes with --wait")
     rows, queues = _rows_of_queues(runtime, queues, all_queues)
-    for queue in unknown_queues(rows, queues):
+    for queue in rows.unknown_queues(queues):
         click.echo(f"queue {queue}: no task was ever deferred to it", err=True)
     for queue in queues:
         already = "" if rows.pause(queue) else ", and was before"

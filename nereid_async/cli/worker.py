@@ -18,7 +18,7 @@ from ..worker.options import (
     THREADS_MAX,
     THREADS_ON_SQLITE,
     WorkerOptions,
-    default_threads,
+    queue_options,
 )
 from .groups import commands
 
@@ -35,8 +35,9 @@ _LOG_FORMAT = "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
     "--queue",
     "queues",
     multiple=True,
-    metavar="NAME",
-    help="Short name of a queue to work on; repeatable. "
+    metavar="NAME[:THREADS]",
+    help="Short name of a queue to work on, or '*' for all queues; repeatable. With "
+    ":THREADS, the queue has threads of its own, and '*' means all queues not named. "
     "Default: the setting sqs_queue.",
 )
 @click.option(
@@ -114,7 +115,11 @@ _LOG_FORMAT = "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
 )
 @click.option("-v", "--verbose", is_flag=True, help="Log every task.")
 def worker(
-    runtime: Runtime, verbose: bool, threads: int | None, **options: Any
+    runtime: Runtime,
+    verbose: bool,
+    queues: tuple[str, ...],
+    threads: int | None,
+    **options: Any,
 ) -> None:
     """Run tasks until Ctrl-C or SIGTERM."""
     from .. import versions
@@ -125,6 +130,7 @@ def worker(
             "--cron goes on for ever, and --burst ends; `trytond-cron --once` runs "
             "what is due now"
         )
+    options |= queue_options(queues, threads)
     _log_to_stderr(verbose)
     versions.check()
     _import(runtime.settings.imports)
@@ -135,8 +141,7 @@ def worker(
             "no web app: tasks deferred by web requests are left for a worker that "
             "has it (--app, or `flask async worker`)"
         )
-    threads = default_threads() if threads is None else threads
-    sys.exit(work(runtime, WorkerOptions(threads=threads, **options)))
+    sys.exit(work(runtime, WorkerOptions(**options)))
 
 
 def _import(modules: Sequence[str]) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
-from typing import Any
 
 from ..errors import (
     BadMessage,
@@ -16,7 +14,6 @@ from ..errors import (
 )
 from ..limits import (
     SQS_BATCH_MAX_ENTRIES,
-    SQS_LIST_MAX_QUEUES,
     SQS_MESSAGE_MAX_BYTES,
     SQS_RETENTION_MAX_S,
     SQS_RETENTION_MIN_S,
@@ -155,7 +152,7 @@ class SqsResults:
         Only queues whose names match the whole pattern of reply queues are touched.
         """
         reaped = 0
-        for url in self._reply_queues():
+        for url in self._sqs.queue_urls(self._names.reply_prefix):
             name = url.rpartition("/")[2]
             if self._names.task_id_of_reply(name) is None:
                 continue
@@ -172,19 +169,6 @@ class SqsResults:
                 kind = "reap", type(error)
                 _throttled.warning(kind, "reply queue %s stays: %s", name, error)
         return reaped
-
-    def _reply_queues(self) -> Iterator[str]:
-        parameters: dict[str, Any] = {
-            "QueueNamePrefix": self._names.reply_prefix,
-            # SQS returns pages, with a NextToken, only if this is set.
-            "MaxResults": SQS_LIST_MAX_QUEUES,
-        }
-        while True:
-            page = self._sqs.call("list_queues", **parameters)
-            yield from page.get("QueueUrls", [])
-            if not page.get("NextToken"):
-                return
-            parameters["NextToken"] = page["NextToken"]
 
     def _is_old(self, url: str) -> bool:
         answer = self._sqs.call(

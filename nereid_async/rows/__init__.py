@@ -14,7 +14,7 @@ from .cancel import CancelRows
 from .claims import ClaimRows
 from .maintenance import MaintenanceRows
 from .outbox import OutboxRows
-from .queues import ALL_QUEUES, Pause, QueueRows, RunningTask
+from .queues import Pause, QueueRows, RunningTask
 from .records import CancelRequest, Claim, FailedAttempt, Row, Starts, UnsentRow
 from .requeue import RequeueRows
 from .resends import ResendRows
@@ -23,7 +23,6 @@ from .statements import CHANNEL
 from .status import StatusRows
 
 __all__ = [
-    "ALL_QUEUES",
     "CHANNEL",
     "CancelRequest",
     "Claim",

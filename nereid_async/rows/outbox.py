@@ -11,8 +11,8 @@ from ..database import connections
 from ..limits import DELAY_MAX_S, SQS_DELAY_MAX_S
 from ..messages.outcome import Failure
 from ..messages.serialization import dumps
+from ..queue_selection import ALL_QUEUES
 from ..texts import storable
-from .queues import ALL_QUEUES
 from .records import Row, UnsentRow
 from .statements import CHANNEL, SHORT_TEXT, Statements, params
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..database import connections
+from ..queue_selection import ALL_QUEUES
 from .statements import Statements, params
-
-#: In place of a queue's name: all queues, those included that appear later.
-ALL_QUEUES = "*"
 
 
 @dataclass(frozen=True)
@@ -130,10 +128,36 @@ class QueueRows(Statements):
             )
             return [RunningTask(*row) for row in cursor.fetchall()]
 
-    def knows_queue(self, queue: str) -> bool:
-        """Whether there is a task in the queue of that short name, finished or not."""
+    def pending_queues(self) -> list[str]:
+        """Short names of the queues of pending rows, in order.
+
+        One search of an index for each queue, however many rows they have.
+        """
+        following = "SELECT min(queue) AS queue FROM async_task WHERE state = 'pending'"
         with connections.autocommit(self.database) as cursor:
             self.execute(
-                cursor, "SELECT 1 FROM async_task WHERE queue = {p} LIMIT 1", [queue]
+                cursor,
+                f"WITH RECURSIVE found AS ({following} UNION ALL "
+                f"SELECT ({following} AND queue > found.queue) FROM found "
+                "WHERE found.queue IS NOT NULL) "
+                "SELECT queue FROM found WHERE queue IS NOT NULL",
+                [],
             )
-            return cursor.fetchone() is not None
+            return [queue for (queue,) in cursor.fetchall()]
+
+    def unknown_queues(self, queues: Iterable[str]) -> list[str]:
+        """Those of the queues to which no task was deferred, as far as rows tell.
+
+        :param queues: short names; ``*`` is known.
+        """
+        unknown = []
+        with connections.autocommit(self.database) as cursor:
+            for queue in queues:
+                self.execute(
+                    cursor,
+                    "SELECT 1 FROM async_task WHERE queue = {p} LIMIT 1",
+                    [queue],
+                )
+                if queue != ALL_QUEUES and cursor.fetchone() is None:
+                    unknown.append(queue)
+        return unknown

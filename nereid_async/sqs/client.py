@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ from ..errors import (
     TransportError,
     TransportUnavailable,
 )
+from ..limits import SQS_LIST_MAX_QUEUES
 from ..settings import Settings
 from ..settings.urls import without_login
 
@@ -209,6 +210,20 @@ class Sqs:
             # Without tags it worked: they are not allowed.
             self._may_tag = False
             return answer
+
+    def queue_urls(self, prefix: str) -> Iterator[str]:
+        """URLs of the queues of this account whose names begin with a prefix.
+
+        :raises TransportError: as :meth:`call`.
+        """
+        # SQS returns pages only to those who ask for them.
+        parameters = {"QueueNamePrefix": prefix, "MaxResults": SQS_LIST_MAX_QUEUES}
+        while True:
+            page = self.call("list_queues", **parameters)
+            yield from page.get("QueueUrls", [])
+            if not page.get("NextToken"):
+                return
+            parameters["NextToken"] = page["NextToken"]
 
     def forget_url(self, name: str) -> None:
         """Remove a queue's URL from the cache."""

@@ -58,6 +58,22 @@ class QueueNames:
         return f"{self._base}-reply-{task_id}"
 
     @property
+    def prefix(self) -> str:
+        """What the name of every queue of the database begins with."""
+        return f"{self._base}-"
+
+    def short_name(self, name: str) -> str | None:
+        """Short name of a task queue, by its full name; None for any other queue."""
+        if not name.startswith(self.prefix):
+            return None
+        written = name.removeprefix(self.prefix)
+        queue = written if written == DEFAULT_QUEUE else written.replace("--", "-")
+        try:
+            return queue if self.task(queue) == name else None
+        except ConfigurationError:
+            return None
+
+    @property
     def reply_prefix(self) -> str:
         """The beginning of the names of all reply queues."""
         return f"{self._base}-reply-"

@@ -80,14 +80,44 @@ class TaskQueues:
             self._sqs.forget_url(self._names.task(queue))
             return 0
 
-    def call(self, operation: str, queue: str, **parameters: Any) -> dict[str, Any]:
-        """Make a call on the queue with a short name, which is created if missing.
+    def found(self) -> list[str]:
+        """Short names of the task queues that exist, in order.
 
+        :raises ConfigurationError: they are those of another account.
+        :raises AccessDenied: the credentials do not allow to list queues.
+        :raises TransportError: as :meth:`.client.Sqs.call`.
+        """
+        if self._owner:
+            raise ConfigurationError(
+                "--queue '*' does not go with sqs_queue_owner: SQS lists the queues of "
+                "the worker's own account only. Name the queues"
+            )
+        try:
+            names = [
+                self._names.short_name(url.rpartition("/")[2])
+                for url in self._sqs.queue_urls(self._names.prefix)
+            ]
+        except CredentialsRefused:
+            raise
+        except AccessDenied as error:
+            raise AccessDenied(
+                "--queue '*' needs the right sqs:ListQueues "
+                f"(docs/iam/all-queues.json): {error}"
+            ) from error
+        return sorted(name for name in names if name is not None)
+
+    def call(
+        self, operation: str, queue: str, *, create: bool = True, **parameters: Any
+    ) -> dict[str, Any]:
+        """Make a call on the queue with a short name.
+
+        :param create: whether the queue may be created if it is missing.
         :raises QueueMissing: it does not exist, and is not to be created.
         :raises TransportError: as :meth:`.client.Sqs.call`.
         """
         name = self._names.task(queue)
-        return self._call(operation, name, lambda: self._create(queue), parameters)
+        make = (lambda: self._create(queue)) if create else None
+        return self._call(operation, name, make, parameters)
 
     def call_dead(
         self, operation: str, queue: str, **parameters: Any
@@ -154,7 +184,7 @@ class TaskQueues:
         self,
         operation: str,
         name: str,
-        create: Callable[[], str],
+        create: Callable[[], str] | None,
         parameters: dict[str, Any],
     ) -> dict[str, Any]:
         try:
@@ -162,7 +192,7 @@ class TaskQueues:
         except QueueMissing as error:
             # It did not exist, or was deleted since its URL was read.
             self._sqs.forget_url(name)
-            if not self._creates:
+            if create is None or not self._creates:
                 raise self._missing(name) from error
             return self._sqs.call(operation, QueueUrl=create(), **parameters)
 

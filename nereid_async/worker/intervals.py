@@ -32,6 +32,7 @@ class Intervals:
         again; a tiny task takes less.
     :ivar interruption_delay_s: longest delay after the first interruption of a task; it
         doubles with each further one.
+    :ivar find_queues_pause_s: pause between two looks for queues that ``*`` stands for.
     :ivar relay_pause_s: pause between two rounds of the relay.
     :ivar cron_pause_s: interval in which what is due of ``ir.cron`` is run.
     :ivar reaper_pause_s: mean pause between two rounds of the reaper.
@@ -51,6 +52,7 @@ class Intervals:
     interruption_delay_s: float = 1.0
     relay_pause_s: float = 5.0
     cron_pause_s: float = 60.0
+    find_queues_pause_s: float = 30.0
     reaper_pause_s: float = 600.0
 
 

@@ -6,10 +6,13 @@ its database backend at import: nothing here imports it at module level.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ..errors import ConfigurationError
+from ..queue_selection import ALL_QUEUES
 from .intervals import USUAL, Intervals
 
 if TYPE_CHECKING:
@@ -27,12 +30,27 @@ THREADS_ON_SQLITE = 1
 
 
 @dataclass(frozen=True)
+class Pool:
+    """Threads of a process that work on the same queues.
+
+    :ivar queues: short names of the queues; ``*`` among them for all that no other pool
+        of the worker names.
+    :ivar threads: number of the threads.
+    """
+
+    queues: tuple[str, ...]
+    threads: int
+
+
+@dataclass(frozen=True)
 class WorkerOptions:
     """How a worker works.
 
-    :ivar queues: short names of the queues; empty for the setting ``sqs_queue``.
+    :ivar queues: short names of the queues; empty for the setting ``sqs_queue``. ``*``
+        among them for all queues.
+    :ivar pools: threads given to queues, in place of ``queues``; empty for one pool.
     :ivar processes: processes that run tasks.
-    :ivar threads: tasks at a time in each process.
+    :ivar threads: tasks at a time in each process, in all pools together.
     :ivar burst: whether the worker ends when no task is left that is due.
     :ivar cron: whether the worker runs what is due of ``ir.cron``.
     :ivar grace_s: shutdown grace: how long running tasks may take to finish after
@@ -51,6 +69,7 @@ class WorkerOptions:
     """
 
     queues: tuple[str, ...] = ()
+    pools: tuple[Pool, ...] = ()
     processes: int = 1
     threads: int = 1
     burst: bool = False
@@ -64,9 +83,67 @@ class WorkerOptions:
     health_file: Path | None = None
     intervals: Intervals = USUAL
 
-    def queues_or_default(self, settings: Settings) -> tuple[str, ...]:
-        """The short names of the queues to work on, never empty."""
-        return self.queues or (settings.sqs_queue,)
+    def pools_or_default(self, settings: Settings) -> tuple[Pool, ...]:
+        """The pools of a process, never empty."""
+        queues = self.queues or (settings.sqs_queue,)
+        return self.pools or (Pool(queues, self.threads),)
+
+    def elsewhere(self, pool: Pool) -> frozenset[str]:
+        """Short names of the queues that other pools name."""
+        others = [it.queues for it in self.pools if it is not pool]
+        return frozenset(queue for queues in others for queue in queues)
+
+    @property
+    def named_queues(self) -> list[str]:
+        """Short names of the queues that were named for this worker."""
+        pools = [pool.queues for pool in self.pools]
+        named = [queue for queues in (self.queues, *pools) for queue in queues]
+        return [queue for queue in named if queue != ALL_QUEUES]
+
+
+def queue_options(words: Sequence[str], threads: int | None) -> dict[str, Any]:
+    """Options of a worker, from the words of ``--queue`` and the number of threads.
+
+    :param words: short names, each followed by ``:`` and a number, or none of them.
+    :param threads: that of ``--threads``; None if it was not given.
+    :returns: for :class:`WorkerOptions`: ``queues``, ``pools``, ``threads``.
+    :raises ConfigurationError: a number is none, a queue is named twice, or threads are
+        given in two ways.
+    """
+    parted = [word.partition(":") for word in words]
+    for queue, _, _ in parted:
+        if [name for name, _, _ in parted].count(queue) > 1:
+            raise ConfigurationError(f"--queue {queue} is given twice")
+    numbered = [word for word in words if ":" in word]
+    if not numbered:
+        number = default_threads() if threads is None else threads
+        return {"queues": tuple(words), "threads": number}
+    if len(numbered) < len(words):
+        rest = next(word for word in words if ":" not in word)
+        raise ConfigurationError(
+            f"--queue {rest} beside --queue {numbered[0]}: give threads to each queue, "
+            f"as in --queue {rest}:1, or to none"
+        )
+    if threads is not None:
+        raise ConfigurationError(
+            f"--threads {threads} beside --queue {numbered[0]}: threads are given to "
+            "queues, and their number is the sum; leave --threads out"
+        )
+    pools = tuple(Pool((queue,), _threads(queue, text)) for queue, _, text in parted)
+    total = sum(pool.threads for pool in pools)
+    if total > THREADS_MAX:
+        raise ConfigurationError(
+            f"--queue: {total} threads together; at most {THREADS_MAX}"
+        )
+    return {"pools": pools, "threads": total}
+
+
+def _threads(queue: str, text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) > 0:
+        return int(text)
+    raise ConfigurationError(
+        f"--queue {queue}:{text}: expected NAME:THREADS, with 1 thread or more"
+    )
 
 
 def default_threads() -> int:

@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from ..wakeup import Wakeup
-from .dispatch import Dispatcher
+from .dispatch import Dispatcher, TakenJobs
 from .options import WorkerOptions
-
-#: A receive from a queue that is not empty is answered within that time.
-_SOON_S = 0.1
 
 
 class PollState:
     """Tells pollers when to end. Thread-safe.
 
-    :param receivers: number of receivers of the process.
+    :param dispatchers: those of all pools of the process.
+    :param taken: counts their jobs.
     :param may_go_on: called before each poll, until it returns False.
     :ivar burst: whether the process ends when no due task is left.
     :ivar wakeup: set when the process is to stop.
     :ivar wait_s: how long a poll waits for messages, in seconds.
     :ivar ending: whether ``may_go_on`` has returned False.
+    :ivar receivers: names of the receivers of the process.
     """
 
     def __init__(
         self,
-        receivers: int,
-        dispatcher: Dispatcher,
+        dispatchers: Sequence[Dispatcher],
+        taken: TakenJobs,
         options: WorkerOptions,
         may_go_on: Callable[[], bool],
     ) -> None:
@@ -40,16 +38,25 @@ class PollState:
         # An idle process must send heartbeats, too: one after each poll.
         self.wait_s = min(wait_s, options.stuck_after_s / 2)
         self.ending = False
-        self._receivers = receivers
-        self._dispatcher = dispatcher
+        self.receivers: frozenset[str] = frozenset()
+        self._dispatchers = dispatchers
+        self._taken = taken
         self._may_go_on = may_go_on
         self._lock = threading.Lock()
         self._waiting = 0
-        self._answered = threading.Condition()
-        self._expected_until_s = 0.0
         #: The receivers found empty when ``_empty_since`` jobs had been taken.
         self._empty: set[str] = set()
         self._empty_since = 0
+
+    @property
+    def taken(self) -> int:
+        """Number of jobs that the process has taken so far."""
+        return self._taken.number
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs and nothing waits in the process."""
+        return all(dispatcher.idle for dispatcher in self._dispatchers)
 
     def goes_on(self, quiet: bool) -> bool:
         """Whether a poller is to poll once more.
@@ -75,26 +82,6 @@ class PollState:
             with self._lock:
                 self._waiting -= 1
 
-    @contextmanager
-    def expecting(self) -> Iterator[None]:
-        """Wait until no other poller expects messages; expect some in the context.
-
-        A queue that has just brought messages likely has more, and each poll asks for
-        as many as the process has room for: two at a time would bring too many. A poll
-        that is not answered within 0.1 s does not delay the others.
-        """
-        with self._answered:
-            while (left_s := self._expected_until_s - time.monotonic()) > 0:
-                self._answered.wait(left_s)
-            until_s = self._expected_until_s = time.monotonic() + _SOON_S
-        try:
-            yield
-        finally:
-            with self._answered:
-                if self._expected_until_s == until_s:
-                    self._expected_until_s = 0.0
-                    self._answered.notify()
-
     def found_empty(self, receiver: str, taken: int) -> None:
         """Note that a receive was empty while no task ran that could have deferred.
 
@@ -113,6 +100,6 @@ class PollState:
         with self._lock:
             return (
                 self.burst
-                and self._empty_since == self._dispatcher.taken
-                and len(self._empty) == self._receivers
+                and self._empty_since == self.taken
+                and self._empty >= self.receivers
             )

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 class Poller:
     """Polls in the calling thread until told to stop, or in burst until all is done.
 
-    :param dispatcher: takes what is received.
+    :param dispatcher: takes what is received; that of its pool.
     :param state: shared by the pollers of the process.
     :param beat: called after each poll that was answered, and when the process has no
         room or does not hold the token.
@@ -49,10 +49,15 @@ class Poller:
         #: Number of polls that failed since the last answer.
         self._failures = 0
         self.went_on_at_s = time.monotonic()
+        self._dropped = False
+
+    def drop(self) -> None:
+        """End after the poll that is under way: there is nothing more to receive."""
+        self._dropped = True
 
     def run(self) -> None:
         """Poll until the state says that this poller is to end."""
-        while self._state.goes_on(self._quiet):
+        while not self._dropped and self._state.goes_on(self._quiet):
             self.went_on_at_s = time.monotonic()
             try:
                 if self._poll():
@@ -87,7 +92,7 @@ class Poller:
         if self._state.burst:
             # A burst also runs what its tasks have deferred.
             self._dispatcher.flush()
-        taken, idle = self._dispatcher.taken, self._dispatcher.idle
+        taken, idle = self._state.taken, self._state.idle
         deliveries = self._receive()
         if deliveries is None:
             return False
@@ -105,7 +110,7 @@ class Poller:
             return None
         if not self._quiet:
             # More messages likely follow: this process polls without the token.
-            with self._state.expecting():
+            with self._dispatcher.expecting():
                 return self._ask(long=self._token is None and not self._state.ending)
         if self._token is None:
             return self._ask(long=True)

@@ -2,65 +2,71 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
-from ..brokers.base import Receiver
+from ..brokers.base import Consumer, Receiver
+from ..errors import TransportError
+from ..throttled_log import ThrottledLog
 from .dispatch import Dispatcher
 from .options import WorkerOptions
 from .poll_state import PollState
 from .poll_token import PollToken, Ticker
 from .poller import Poller
 
+_log = ThrottledLog(logging.getLogger(__name__))
+
+#: How often it is asked whether to go on.
+_STEP_S = 1.0
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the pollers of one pool of threads receive from, and who takes it."""
+
+    consumer: Consumer
+    dispatcher: Dispatcher
+
 
 class Pollers:
-    """Polls all receivers at the same time.
+    """Polls all receivers at the same time, each in a thread of its own.
 
-    The first one in the thread that calls :meth:`run`, each other one in a thread of
-    its own.
-
+    :param state: tells when to end.
     :param beat: called after each poll that was answered, and while none is due; not
         while one of the pollers hangs.
-    :param may_go_on: called before each poll; False drains the process.
     :param tokens: by names of receivers; empty where each process polls for itself.
     """
 
     def __init__(
         self,
-        receivers: Sequence[Receiver],
-        dispatcher: Dispatcher,
+        sources: Sequence[Source],
+        state: PollState,
         options: WorkerOptions,
         beat: Callable[[], None],
-        may_go_on: Callable[[], bool],
         tokens: Mapping[str, PollToken],
     ) -> None:
-        self._receivers = receivers
-        self._beat = beat
-        self._state = PollState(len(receivers), dispatcher, options, may_go_on)
+        self._sources = sources
+        self._state = state
         self._intervals = options.intervals
-        self._pollers = [
-            Poller(
-                it,
-                dispatcher,
-                self._state,
-                self._beat_for_all,
-                tokens.get(it.name),
-                self._intervals,
-            )
-            for it in receivers
-        ]
+        self._beat = beat
+        self._tokens = tokens
         self._ticker = (
             Ticker(list(tokens.values()), self._intervals.token_tick_s)
             if tokens
             else None
         )
+        #: The poller of each receiver.
+        self._pollers: dict[Receiver, Poller] = {}
+        self._threads: list[threading.Thread] = []
         self._errors: list[BaseException] = []
 
     def stop(self) -> None:
         """Stop receiving. Safe in any thread and in a signal handler."""
         self._state.wakeup.set()
-        for receiver in self._receivers:
+        for receiver in self._pollers:
             receiver.wake()
 
     def run(self) -> None:
@@ -68,28 +74,76 @@ class Pollers:
 
         :raises BaseException: the error that ended a poller before its time.
         """
-        first, *others = self._pollers
-        threads = [
-            threading.Thread(
-                target=self._run, args=[poller], name=f"poller-{i}", daemon=True
-            )
-            for i, poller in enumerate(others, 1)
-        ]
-        for thread in threads:
-            thread.start()
         if self._ticker is not None:
             self._ticker.start()
-        self._run(first)
-        for thread in threads:
+        self._follow()
+        finds = any(source.consumer.finds_receivers for source in self._sources)
+        if finds and not self._state.burst:
+            self._follow_on()
+        for thread in self._threads:
             thread.join()
         if self._ticker is not None:
             self._ticker.stop()
         for error in self._errors:
             raise error
 
+    def _follow_on(self) -> None:
+        """Look for more receivers now and then, until the pollers are to end."""
+        look_at_s = time.monotonic() + self._intervals.find_queues_pause_s
+        while self._state.goes_on(quiet=True):
+            self._state.wakeup.wait(_STEP_S)
+            if not self._pollers:
+                # Nobody else does.
+                self._beat()
+            if time.monotonic() >= look_at_s:
+                self._follow()
+                look_at_s = time.monotonic() + self._intervals.find_queues_pause_s
+
+    def _follow(self) -> None:
+        """Start a poller for each new receiver, and drop those of receivers gone."""
+        dispatchers: dict[Receiver, Dispatcher] = {}
+        for source in self._sources:
+            try:
+                source.consumer.find_receivers()
+            except TransportError as error:
+                _log.warning(type(error).__name__, "looking for queues: %s", error)
+            for receiver in source.consumer.receivers:
+                dispatchers[receiver] = source.dispatcher
+        for receiver in self._pollers.keys() - dispatchers.keys():
+            self._pollers[receiver].drop()
+        new = dispatchers.keys() - self._pollers.keys()
+        self._state.receivers = frozenset(receiver.name for receiver in dispatchers)
+        # Never changed, for other threads look at it.
+        self._pollers = {
+            receiver: self._pollers.get(receiver) or self._poller(receiver, dispatcher)
+            for receiver, dispatcher in dispatchers.items()
+        }
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        for receiver in new:
+            thread = threading.Thread(
+                target=self._run,
+                args=[self._pollers[receiver]],
+                name=f"poller-{receiver.name}",
+                daemon=True,
+            )
+            self._threads.append(thread)
+            thread.start()
+
+    def _poller(self, receiver: Receiver, dispatcher: Dispatcher) -> Poller:
+        return Poller(
+            receiver,
+            dispatcher,
+            self._state,
+            self._beat_for_all,
+            self._tokens.get(receiver.name),
+            self._intervals,
+        )
+
     def _beat_for_all(self) -> None:
-        seen_s = min(poller.went_on_at_s for poller in self._pollers)
-        if time.monotonic() - seen_s < self._intervals.poller_hangs_after_s:
+        now_s = time.monotonic()
+        pollers = self._pollers.values()
+        seen_s = min((poller.went_on_at_s for poller in pollers), default=now_s)
+        if now_s - seen_s < self._intervals.poller_hangs_after_s:
             self._beat()
 
     def _run(self, poller: Poller) -> None:

@@ -26,7 +26,7 @@ class Prefetch:
 
     A job counts from its receive to its end, or until it has been handed back.
 
-    :param threads: number of jobs that run at a time.
+    :ivar threads: number of jobs that run at a time.
     :param clock: returns the time in seconds; for tests.
     :param start_wait_s: see :attr:`.intervals.Intervals.start_wait_s`.
     """
@@ -37,7 +37,7 @@ class Prefetch:
         clock: Callable[[], float] = time.monotonic,
         start_wait_s: float = USUAL.start_wait_s,
     ) -> None:
-        self._threads = threads
+        self.threads = threads
         self.clock = clock
         self._start_wait_s = start_wait_s
         lock = threading.Lock()
@@ -73,13 +73,13 @@ class Prefetch:
 
     def _room(self) -> int:
         ahead = self._ahead()
-        room = self._threads + ahead - self._jobs
+        room = self.threads + ahead - self._jobs
         return room if room >= max(1, ahead // 2) else 0
 
     def _ahead(self) -> int:
         long_ago_s = self.clock() - _AHEAD_S
         long_ones = [s for s in self._begun_s.values() if s <= long_ago_s]
-        threads = self._threads - len(long_ones)
+        threads = self.threads - len(long_ones)
         ahead = int(threads * _AHEAD_S / self._run_time_s) - threads
         return min(max(ahead, 0), _AHEAD_MAX)
 
@@ -87,7 +87,7 @@ class Prefetch:
         """Note that messages were received, and return whether each finds a thread."""
         with self._changed:
             self._jobs += number
-            return self._jobs <= self._threads
+            return self._jobs <= self.threads
 
     def put(self, jobs: Sequence[Job], expected: int) -> None:
         """Add jobs to run.
@@ -155,7 +155,7 @@ class Prefetch:
         """Seconds until waiting jobs are overdue; None if no job waits."""
         if not any(job.may_be_handed_back for job in self._waiting):
             return None
-        if len(self._begun_s) < self._threads:
+        if len(self._begun_s) < self.threads:
             return _AHEAD_S
         return max(self._begun_s.values()) + _AHEAD_S - self.clock()
 

@@ -14,7 +14,7 @@ from ..database import connection_pool
 from ..runtime import Runtime
 from .aborted_runs import AbortedRuns
 from .attempt import Attempt
-from .dispatch import Dispatcher
+from .dispatch import Dispatcher, TakenJobs
 from .heartbeats import Heartbeats, ProcessHeartbeat
 from .intake import Intake
 from .interrupt import Interrupter
@@ -23,8 +23,9 @@ from .maintenance.cron import Cron
 from .maintenance.reaper import Reaper
 from .maintenance.relay import Relay
 from .options import WorkerOptions
+from .poll_state import PollState
 from .poll_token import PollToken
-from .pollers import Pollers
+from .pollers import Pollers, Source
 from .prefetch import Prefetch
 from .runner import Runner
 from .runner_threads import RunnerThreads
@@ -78,15 +79,21 @@ class WorkerProcess:
         self._endings: dict[str, Ending] = {}
         #: When tasks that still run are aborted.
         self._abort_at_s = float("inf")
-        queues = options.queues_or_default(runtime.settings)
         name = f"{socket.gethostname()}:{os.getpid()}"
         heartbeat = heartbeat or Heartbeats(1, options.threads).of(0)
-        prefetch = Prefetch(
-            options.threads, start_wait_s=options.intervals.start_wait_s
-        )
-        self._consumer = runtime.broker.consumer(queues)
-        settlement = Settlement(runtime, self._consumer)
-        self._keeper = LeaseKeeper(runtime, self._consumer)
+        pools = options.pools_or_default(runtime.settings)
+        prefetches = [
+            Prefetch(pool.threads, start_wait_s=options.intervals.start_wait_s)
+            for pool in pools
+        ]
+        self._consumers = [
+            runtime.broker.consumer(pool.queues, options.elsewhere(pool))
+            for pool in pools
+        ]
+        # Each of them settles what any of them has received.
+        consumer = self._consumers[0]
+        settlement = Settlement(runtime, consumer)
+        self._keeper = LeaseKeeper(runtime, consumer)
         self._helpers = _helpers(runtime, options) if runs_maintenance else []
         self._interrupter = Interrupter(runtime.settings.time_limit_grace, self._stuck)
         self._runner_threads = RunnerThreads(
@@ -94,24 +101,21 @@ class WorkerProcess:
             Runner(runtime, settlement, self._interrupter, name, options.intervals),
             settlement,
             self._keeper,
-            prefetch,
+            prefetches,
             heartbeat,
-            options.threads,
         )
-        self._dispatcher = Dispatcher(
-            runtime,
-            Intake(runtime, settlement, name),
-            prefetch,
-            self._keeper,
-            options.max_tasks,
-        )
+        self._taken = TakenJobs(options.max_tasks)
+        intake = Intake(runtime, settlement, name)
+        dispatchers = [
+            Dispatcher(runtime, intake, prefetch, self._keeper, self._taken)
+            for prefetch in prefetches
+        ]
         self._pollers = Pollers(
-            self._consumer.receivers,
-            self._dispatcher,
+            [Source(*it) for it in zip(self._consumers, dispatchers, strict=True)],
+            PollState(dispatchers, self._taken, options, self._may_poll),
             options,
             heartbeat.beat,
-            self._may_poll,
-            (tokens or {}) if self._consumer.polls_are_billed else {},
+            (tokens or {}) if consumer.polls_are_billed else {},
         )
 
     def stop(self) -> None:
@@ -149,7 +153,7 @@ class WorkerProcess:
             *self._helpers,
             *self._interrupter.threads,
             *self._runner_threads.threads,
-            self._runner_threads.returner,
+            *self._runner_threads.returners,
         ]
 
     def _end(self) -> None:
@@ -157,7 +161,8 @@ class WorkerProcess:
         self._runner_threads.finish()
         self._wait_for_tasks()
         self._runner_threads.hand_back_waiting()
-        self._runner_threads.returner.join(_JOIN_TIMEOUT_S)
+        for returner in self._runner_threads.returners:
+            returner.join(_JOIN_TIMEOUT_S)
         self._endings = self._runner_threads.abandon_left()
         self._interrupter.stop()
         helpers = [it for it in (*self._keeper.threads, *self._helpers) if alive(it)]
@@ -167,7 +172,8 @@ class WorkerProcess:
             helper.join(_JOIN_TIMEOUT_S)
         # Worker processes end without Python's exit handlers.
         self._runtime.sender.flush()
-        self._consumer.close()
+        for consumer in self._consumers:
+            consumer.close()
         self.note_aborted_runs()
 
     def _begin_grace(self) -> None:
@@ -248,10 +254,10 @@ class WorkerProcess:
 
     def _must_recycle(self) -> bool:
         """Whether this process has reached its limit of tasks or of memory."""
-        if self._dispatcher.full:
+        if self._taken.full:
             return True
         limit_mb = self._options.max_memory_mb
-        if not limit_mb or not self._dispatcher.taken:
+        if not limit_mb or not self._taken.number:
             # One task runs even if the limit is less than a process starts with.
             return False
         # The peak, in kB on Linux; a process seldom returns memory.

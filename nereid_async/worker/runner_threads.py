@@ -23,17 +23,17 @@ logger = logging.getLogger(__name__)
 
 
 class RunnerThreads:
-    """Runs the jobs of a prefetch, each in one of its threads.
+    """Runs the jobs of each pool, each in one of the threads of the pool.
 
     Jobs that wait for too long while all threads are busy are handed back.
 
     :param runner: runs them.
     :param settlement: hands jobs back.
     :param keeper: extends the leases of the jobs; told when a job has ended.
+    :param prefetches: one per pool, with the number of its threads.
     :param heartbeat: where the task of each thread is noted.
-    :param threads: number of threads that run jobs.
     :ivar threads: the threads that run jobs.
-    :ivar returner: the thread that hands jobs back.
+    :ivar returners: the threads that hand jobs back, one per pool.
     """
 
     def __init__(
@@ -42,31 +42,37 @@ class RunnerThreads:
         runner: Runner,
         settlement: Settlement,
         keeper: LeaseKeeper,
-        prefetch: Prefetch,
+        prefetches: Sequence[Prefetch],
         heartbeat: ProcessHeartbeat,
-        threads: int,
     ) -> None:
         self._runtime = runtime
         self._settlement = settlement
         self._runner = runner
         self._keeper = keeper
-        self._prefetch = prefetch
+        self._prefetches = prefetches
         self._heartbeat = heartbeat
         self._log = ThrottledLog(logger)
         self._closed = False
         self._left: list[Attempt] = []
         self._settled: list[str] = []
+        of_threads = [it for it in prefetches for _ in range(it.threads)]
         #: The job of each thread.
-        self._at: list[Job | None] = [None] * threads
+        self._at: list[Job | None] = [None] * len(of_threads)
         self.threads = [
             threading.Thread(
-                target=self._work, args=(i,), name=f"runner-{i}", daemon=True
+                target=self._work, args=(i, prefetch), name=f"runner-{i}", daemon=True
             )
-            for i in range(threads)
+            for i, prefetch in enumerate(of_threads)
         ]
-        self.returner = threading.Thread(
-            target=self._hand_back_overdue, name="returner", daemon=True
-        )
+        self.returners = [
+            threading.Thread(
+                target=self._hand_back_overdue,
+                args=(prefetch,),
+                name=f"returner-{i}",
+                daemon=True,
+            )
+            for i, prefetch in enumerate(prefetches)
+        ]
 
     def close(self) -> None:
         """Begin no more tasks: those that wait are handed back.
@@ -79,7 +85,8 @@ class RunnerThreads:
         """Let the threads end when no job is left."""
         if self._closed:
             self.hand_back_waiting()
-        self._prefetch.close()
+        for prefetch in self._prefetches:
+            prefetch.close()
 
     @property
     def works(self) -> bool:
@@ -132,27 +139,31 @@ class RunnerThreads:
 
     def hand_back_waiting(self) -> None:
         """Hand back the jobs that have not begun."""
-        self._hand_back_all(self._prefetch.take_back())
+        for prefetch in self._prefetches:
+            self._hand_back_all(prefetch, prefetch.take_back())
 
-    def _hand_back_overdue(self) -> None:
-        while jobs := self._prefetch.overdue():
+    def _hand_back_overdue(self, prefetch: Prefetch) -> None:
+        while jobs := prefetch.overdue():
             logger.info("%d task(s) wait behind long ones: handed back", len(jobs))
-            self._hand_back_all(jobs)
+            self._hand_back_all(prefetch, jobs)
 
-    def _hand_back_all(self, jobs: Sequence[Job]) -> None:
+    def _hand_back_all(self, prefetch: Prefetch, jobs: Sequence[Job]) -> None:
         for job in jobs:
             self._keeper.let_go(job)
             self._hand_back(job)
-        self._prefetch.handed_back(jobs)
+        prefetch.handed_back(jobs)
 
-    def _work(self, number: int) -> None:
+    def _work(self, number: int, prefetch: Prefetch) -> None:
         runtimes.activate(self._runtime)
         while True:
             try:
-                job = self._prefetch.next()
+                job = prefetch.next()
                 if job is None:
                     return
-                self._run(number, job)
+                try:
+                    self._run(number, job)
+                finally:
+                    prefetch.ended(job)
             except BaseException:
                 # The thread must go on, whatever the error is.
                 logger.critical("a runner thread failed, and goes on", exc_info=True)
@@ -170,7 +181,6 @@ class RunnerThreads:
             self._keeper.let_go(job)
             self._heartbeat.ends(number)
             self._at[number] = None
-            self._prefetch.ended(job)
 
     def _hand_back(self, job: Job) -> None:
         try:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from trytond.cache import Cache
 
 from ..database import connections
 from ..errors import TransportError
+from ..queue_selection import selected
 from ..runtime import Runtime
 from ..sqs.queue_names import checked_queue
 from . import database_sessions, start_checks
@@ -29,17 +30,18 @@ def work(runtime: Runtime, options: WorkerOptions) -> int:
         database, or options and trytond.conf do not fit.
     :raises DatabaseUnavailable: the database is unreachable, or a standby.
     """
-    for queue in options.queues:
+    for queue in options.named_queues:
         checked_queue(queue)
     database_sessions.check(runtime.database)
     with _shared_with_children():
         runtime.load_pool()
-        _check_queues(runtime, options)
-    start_checks.check(runtime, options)
+        queues = _existing_queues(runtime, options)
+        _check_queues(runtime, options, queues)
+    start_checks.check(runtime, options, queues)
     # Connections must not be shared by a fork.
     Cache.drop(runtime.database)
     connections.close(runtime.database)
-    return Supervisor(runtime, options).run()
+    return Supervisor(runtime, options, queues).run()
 
 
 @contextmanager
@@ -58,8 +60,27 @@ def _shared_with_children() -> Iterator[None]:
         gc.enable()
 
 
-def _check_queues(runtime: Runtime, options: WorkerOptions) -> None:
-    queues = options.queues_or_default(runtime.settings)
+def _existing_queues(runtime: Runtime, options: WorkerOptions) -> list[str]:
+    """Short names of the queues to work on, as far as they are known now."""
+    queues: list[str] = []
+    for pool in options.pools_or_default(runtime.settings):
+        elsewhere = options.elsewhere(pool)
+        try:
+            queues += runtime.broker.existing(pool.queues, elsewhere)
+        except TransportError as error:
+            logger.warning("the queues cannot be listed: %s", error)
+            queues += selected(pool.queues, [])
+    return queues
+
+
+def _check_queues(
+    runtime: Runtime, options: WorkerOptions, queues: Sequence[str]
+) -> None:
+    if runtime.rows is not None:
+        for queue in runtime.rows.unknown_queues(options.named_queues):
+            logger.warning(
+                "queue %s: no task was ever deferred to it; is that its name?", queue
+            )
     try:
         for text in runtime.broker.warnings(queues):
             logger.warning("%s", text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from trytond import backend
@@ -21,18 +22,22 @@ _MAXCONN = 64
 _STATM = Path("/proc/self/statm")
 
 
-def check(runtime: Runtime, options: WorkerOptions) -> None:
+def check(runtime: Runtime, options: WorkerOptions, queues: Sequence[str]) -> None:
     """Check connections and memory, after the pool is loaded and before the fork.
 
+    :param queues: short names of the queues that the worker works on.
     :raises ConfigurationError: ``maxconn`` is less than a process needs.
     """
     if backend.name == "postgresql":
-        _check_connections(runtime, options)
+        _check_connections(runtime, options, len(queues))
     _warn_of_memory(options.max_memory_mb)
 
 
-def connections_needed(runtime: Runtime, options: WorkerOptions) -> int:
-    """Connections that a process uses at a time, at most."""
+def connections_needed(runtime: Runtime, options: WorkerOptions, queues: int) -> int:
+    """Connections that a process uses at a time, at most.
+
+    :param queues: number of queues that it works on.
+    """
     # The advisory lock, the lock on the table, and what runs; a row read apart.
     cron = 4 if options.cron else 0
     if runtime.rows is None:
@@ -40,22 +45,23 @@ def connections_needed(runtime: Runtime, options: WorkerOptions) -> int:
         return options.threads + 1 + cron
     # Per task its transaction, and one for progress or a failure.
     tasks = 2 * options.threads + cron
-    keeper, returner, reaper = 1, 1, 2
+    pools = len(options.pools_or_default(runtime.settings))
+    keeper, returners, reaper = 1, pools, 2
     if runtime.rows_are_messages:
-        poller, listener = 1, 1
-        return tasks + keeper + returner + reaper + poller + listener
-    pollers = len(options.queues_or_default(runtime.settings))
+        pollers, listeners = pools, pools
+        return tasks + keeper + returners + reaper + pollers + listeners
     relay, sent_marks = 2, 1
-    return tasks + keeper + returner + reaper + pollers + relay + sent_marks
+    return tasks + keeper + returners + reaper + queues + relay + sent_marks
 
 
-def _check_connections(runtime: Runtime, options: WorkerOptions) -> None:
+def _check_connections(runtime: Runtime, options: WorkerOptions, queues: int) -> None:
     maxconn = config.getint("database", "maxconn", default=_MAXCONN)
-    needed, threads = connections_needed(runtime, options), options.threads
+    needed, threads = connections_needed(runtime, options, queues), options.threads
     if maxconn >= needed:
         return
+    given = f"{threads} threads" if options.pools else f"--threads {threads}"
     raise ConfigurationError(
-        f"[database] maxconn = {maxconn}, and a process with --threads {threads} uses "
+        f"[database] maxconn = {maxconn}, and a process with {given} uses "
         f"up to {needed} connections: tasks would wait for one, and fail; set maxconn "
         f"to {needed} or more" + (", or use fewer threads" if threads > 1 else "")
     )

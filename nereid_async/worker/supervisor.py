@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
@@ -50,16 +51,20 @@ class Supervisor:
     """Starts processes, passes signals on, and replaces processes that have died.
 
     Needs a loaded pool, and no open connections.
+
+    :param queues: short names of the queues that are worked on, as known now.
     """
 
-    def __init__(self, runtime: Runtime, options: WorkerOptions) -> None:
+    def __init__(
+        self, runtime: Runtime, options: WorkerOptions, queues: Sequence[str]
+    ) -> None:
         self._runtime = runtime
         self._options = options
         # Noted before the fork: by the time a child asks, its parent may have died.
         self._pid = os.getpid()
         self._heartbeats = Heartbeats(options.processes, options.threads)
         shares = options.processes > 1 and not options.burst
-        self._queues = options.queues_or_default(runtime.settings)
+        self._queues = queues
         self._tokens = (
             {it: PollToken(options.intervals) for it in self._queues} if shares else {}
         )

@@ -59,10 +59,14 @@ class Policy:
 
     def check(self, needs: set[Need]) -> None:
         """Assert that each need is met, and that each right is needed."""
-        unmet = [it for it in needs if not any(self._meets(s, it) for s in self)]
+        self.check_met(needs)
         unneeded = [s for s in self if not any(self._meets(s, it) for it in needs)]
-        assert unmet == []
         assert unneeded == []
+
+    def check_met(self, needs: set[Need]) -> None:
+        """Assert that each need is met."""
+        unmet = [it for it in needs if not any(self._meets(s, it) for s in self)]
+        assert unmet == []
 
     def __iter__(self) -> Any:
         return iter(self._statements)
@@ -152,6 +156,17 @@ def test_reaper(
     later = build(runtime.database, replace(runtime.settings, result_ttl=-1))
     assert reap(later) == 1
     Policy("reaper.json", base=base).check(needs())
+
+
+@ONE_DATABASE
+def test_a_worker_of_all_queues(
+    commands: Commands, queues: None, base: str, needs: Callable[[], set[Need]]
+) -> None:
+    commands.run(commands.worker("--burst", "--queue", "*:1"))
+    needed = needs()
+    listing = {need for need in needed if need.action == "ListQueues"}
+    Policy("all-queues.json", base=base).check(listing)
+    Policy("worker.json", base=base).check_met(needed - listing)
 
 
 @ONE_DATABASE

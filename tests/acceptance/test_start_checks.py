@@ -37,7 +37,7 @@ class TestConnections:
     @pytest.fixture
     def needed(self, script: Script) -> int:
         options = WorkerOptions(threads=4)
-        return connections_needed(of_database(script.database), options)
+        return connections_needed(of_database(script.database), options, 1)
 
     def test_too_few_are_an_error_that_says_how_many(
         self, commands: Commands, needed: int

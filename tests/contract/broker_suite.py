@@ -102,6 +102,22 @@ class BrokerSuite:
         assert texts(received) == texts(sent)
         assert sorted(it.queue for it in received) == ["a", "a", "b"]
 
+    def test_a_consumer_of_all_queues_but_some(self, carrier: Carrier) -> None:
+        sent = [outgoing("a-b"), outgoing("c")]
+        carrier.post([*sent, outgoing("left-out")])
+        assert carrier.broker.existing(("*",), ("left-out",)) == ["a-b", "c"]
+        assert carrier.broker.existing(("a-b",), ()) == ["a-b"]
+        consumer = carrier.broker.consumer(("*",), ("left-out",))
+        try:
+            consumer.find_receivers()
+            assert texts(receive_all(consumer, 2)) == texts(sent)
+            later = outgoing("appears-later")
+            carrier.post([later])
+            consumer.find_receivers()
+            assert texts(receive_all(consumer, 1)) == [later.text]
+        finally:
+            consumer.close()
+
     def test_waiting_ends_when_a_message_comes(self, carrier: Carrier) -> None:
         with consuming(carrier) as consumer:
             # The first look creates what is missing.

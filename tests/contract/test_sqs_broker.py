@@ -62,6 +62,27 @@ class TestSqsBroker(QueueSuite):
             boto_client.get_queue_url(QueueName=f"{prefix}-shop-q")["QueueUrl"] == made
         )
 
+    def test_all_queues_are_those_of_tasks_that_exist(
+        self, carrier: Carrier, boto_client: Any, prefix: str
+    ) -> None:
+        carrier.post([outgoing("trytond-async"), outgoing("a-b"), outgoing("gone")])
+        others = ("shop-reply-" + "0" * 36, "shop-x-y", "shop2-q", "shop-a-b")
+        for name in others:
+            boto_client.create_queue(QueueName=f"{prefix}-{name}")
+        broker = carrier.broker
+        assert broker.existing(("*",), ()) == ["a-b", "gone", "trytond-async"]
+        consumer = broker.consumer(("*",))
+        consumer.find_receivers()
+        before = list(consumer.receivers)
+        url = boto_client.get_queue_url(QueueName=f"{prefix}-shop-gone")["QueueUrl"]
+        boto_client.delete_queue(QueueUrl=url)
+        # It is not made again.
+        (gone,) = [it for it in before if it.name == "gone"]
+        assert gone.receive(1, 0) == []
+        consumer.find_receivers()
+        assert list(consumer.receivers) == [it for it in before if it is not gone]
+        consumer.close()
+
     def test_a_queue_that_is_there_is_taken_as_it_is(
         self, carrier: Carrier, boto_client: Any, prefix: str
     ) -> None:

@@ -15,7 +15,8 @@ from devtools.processes import free_port
 from devtools.workers import worker_thread
 from nereid_async.brokers.database import DatabaseReceiver
 from nereid_async.database import connections
-from nereid_async.rows import ALL_QUEUES, Row, TaskRows
+from nereid_async.queue_selection import ALL_QUEUES
+from nereid_async.rows import Row, TaskRows
 from nereid_async.runtime import of_database
 from nereid_async.worker.maintenance.relay import Relay
 from tests.fixtures.scripts import ConfWriter, Script

@@ -23,6 +23,8 @@ STATEMENTS: dict[str, Callable[[TaskRows], Any]] = {
     "free_expired": lambda rows: rows.free_expired(),
     "end_leases": lambda rows: rows.end_leases(),
     "next_due_s": lambda rows: rows.next_due_s(["q"], True),
+    "pending_queues": lambda rows: rows.pending_queues(),
+    "running_tasks": lambda rows: rows.running_tasks(["q"]),
     "unsent": lambda rows: rows.unsent(100, 10, 900),
     "take_back_sent": lambda rows: rows.take_back_sent(100),
     "set_back": lambda rows: rows.set_back([ID]),
@@ -78,12 +80,11 @@ def test_a_claim_reads_little_more_than_it_takes(
     rows = ExplainedRows(due_database, analyze=True)
     assert len(rows.claim_due(queues, 10, 60, web)) == 10
     assert rows.most_read <= 20
-    print("PAGES", rows.most_pages, rows.most_read)
     assert rows.most_pages <= PAGES
     rows.plans.clear()
+    assert rows.pending_queues() == ["first", "second"]
     assert rows.next_due_s(queues, web) == 0
     assert rows.most_read <= 10 * len(queues)
-    print("PAGES", rows.most_pages, rows.most_read)
     assert rows.most_pages <= PAGES
 
 
@@ -97,5 +98,4 @@ def test_a_claim_across_priorities_reads_what_it_takes(cloned_database: str) -> 
     rows = ExplainedRows(cloned_database, analyze=True)
     assert len(rows.claim_due(["q"], 20, 60, True)) == 20
     assert rows.most_read <= 20
-    print("PAGES", rows.most_pages, rows.most_read)
     assert rows.most_pages <= PAGES

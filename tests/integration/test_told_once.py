@@ -45,9 +45,8 @@ def test_a_database_that_is_away(
         runner_of(runtime, consumer),
         Settlement(runtime, consumer),
         keeper,
-        prefetch,
+        [prefetch],
         Heartbeats(1, TASKS).of(0),
-        TASKS,
     )
     prefetch.put(jobs, 0)
     server.stop()

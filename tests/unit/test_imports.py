@@ -100,7 +100,7 @@ settings.headers settings.keys settings.urls
 signals versions wakeup
 throttled_log batcher
 errors
-forks limits texts
+forks limits queue_selection texts
 __init__
 _version
 """

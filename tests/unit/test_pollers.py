@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from typing import Any, cast
 
-from nereid_async.brokers.base import Delivery
-from nereid_async.worker.dispatch import Dispatcher
+from nereid_async.brokers.base import Consumer, Delivery
+from nereid_async.worker.dispatch import Dispatcher, TakenJobs
 from nereid_async.worker.intervals import Intervals
 from nereid_async.worker.options import WorkerOptions
-from nereid_async.worker.pollers import Pollers
+from nereid_async.worker.poll_state import PollState
+from nereid_async.worker.pollers import Pollers, Source
 from nereid_async.worker.prefetch import Prefetch
 from tests.helpers import wait_until
 
@@ -33,17 +34,31 @@ class Quiet:
         pass
 
 
+class Quietness:
+    """A consumer with receivers that bring nothing."""
+
+    finds_receivers = False
+
+    def __init__(self, receivers: list[Quiet]) -> None:
+        self.receivers = receivers
+
+    def find_receivers(self) -> None:
+        pass
+
+
 def test_one_that_hangs_lets_the_process_be_silent() -> None:
     one, other = Quiet("one"), Quiet("other")
     beats: list[int] = []
     # Nothing comes, so there is nobody to take it.
     nobody = cast(Any, None)
+    taken = TakenJobs()
+    dispatcher = Dispatcher(nobody, nobody, Prefetch(1), nobody, taken)
+    options = WorkerOptions(intervals=Intervals(poller_hangs_after_s=0.2))
     it = Pollers(
-        [one, other],
-        Dispatcher(nobody, nobody, Prefetch(1), nobody),
-        WorkerOptions(intervals=Intervals(poller_hangs_after_s=0.2)),
+        [Source(cast(Consumer, Quietness([one, other])), dispatcher)],
+        PollState([dispatcher], taken, options, lambda: True),
+        options,
         lambda: beats.append(1),
-        lambda: True,
         {},
     )
     thread = threading.Thread(target=it.run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -14,8 +14,34 @@ from tests.chaos.database import Database
 from tests.chaos.numbers import Event, Numbers
 
 
+@dataclass(frozen=True)
+class Cancels:
+    """What was cancelled.
+
+    :ivar asked: ids of tasks that somebody wanted to cancel.
+    :ivar found: what ``cancel()`` said of them, where its answer came.
+    :ivar rows: ids of the tasks that are cancelled in the end.
+    """
+
+    asked: frozenset[str] = frozenset()
+    found: tuple[tuple[str, str], ...] = ()
+    rows: frozenset[str] = frozenset()
+
+    @property
+    def broken(self) -> int:
+        """Tasks of which ``cancel()`` said that they waited, and which ran; or that
+        nobody has cancelled."""
+        waited = {it for it, state in self.found if state in ("pending", "sent")}
+        return len(waited - self.rows) + len(self.rows - self.asked)
+
+
 def weigh(
-    asked: Counter[str], effects: Counter[str], begun: int, copies: int, kills: int
+    asked: Counter[str],
+    effects: Counter[str],
+    begun: int,
+    copies: int,
+    kills: int,
+    cancelled: Counter[str] | None = None,
 ) -> Numbers:
     """Hold what was committed against what came of it.
 
@@ -23,11 +49,13 @@ def weigh(
     :param effects: labels that tasks have written.
     :param begun: how many runs were begun, those that were killed included.
     :param copies: how many messages were put in the queue a second time.
+    :param cancelled: labels of the tasks that are cancelled.
     """
+    cancelled = cancelled or Counter()
     to_fail = Counter(
         {label: n for label, n in asked.items() if label.startswith(FAILS)}
     )
-    to_run = asked - to_fail
+    to_run = asked - to_fail - cancelled
     return Numbers(
         tasks=asked.total(),
         kills=kills,
@@ -35,17 +63,37 @@ def weigh(
         lost=(to_run - effects).total(),
         doubled=sum((effects[label] - n for label, n in (asked & effects).items())),
         unasked=sum(n for label, n in effects.items() if label not in asked),
-        failed=-to_fail.total(),
+        failed=-(to_fail - cancelled).total(),
+        cancelled=cancelled.total(),
+        cancelled_and_done=(cancelled & effects).total(),
     )
 
 
-def read(database: Database, begun: Path, copies: int, kills: int) -> Numbers:
+def read(
+    database: Database, begun: Path, copies: int, kills: int, cancels: Cancels
+) -> Numbers:
     """Read both sides from the database, and the runs from their file."""
-    asked = Counter(database.texts("SELECT name FROM async_test_record"))
+    notes = [
+        it.split(" ", 1) for it in database.texts("SELECT name FROM async_test_record")
+    ]
+    cancelled = set(
+        database.texts("SELECT uuid FROM async_task WHERE state = 'cancelled'")
+    )
     effects = Counter(database.texts("SELECT label FROM async_test_entry"))
-    numbers = weigh(asked, effects, len(begun.read_text().splitlines()), copies, kills)
+    numbers = weigh(
+        Counter(label for _, label in notes),
+        effects,
+        len(begun.read_text().splitlines()),
+        copies,
+        kills,
+        Counter(label for task_id, label in notes if task_id in cancelled),
+    )
     given_up = "SELECT count(*) FROM async_task WHERE state = 'failed'"
-    return replace(numbers, failed=numbers.failed + database.query(given_up)[0][0])
+    return replace(
+        numbers,
+        failed=numbers.failed + database.query(given_up)[0][0],
+        cancels_broken=replace(cancels, rows=frozenset(cancelled)).broken,
+    )
 
 
 def recoveries(database: Database, events: Iterable[Event]) -> Iterator[str]:

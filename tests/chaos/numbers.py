@@ -18,6 +18,9 @@ class Numbers:
     :ivar doubled: effects beyond the first of each deferral.
     :ivar unasked: effects of deferrals, or attempts, that were rolled back.
     :ivar failed: tasks that were given up, beyond those that are to be.
+    :ivar cancelled: tasks that were cancelled.
+    :ivar cancelled_and_done: those that had their effect all the same.
+    :ivar cancels_broken: those that ended otherwise than ``cancel()`` has said.
     :ivar threads_lost: threads of the workers that run nothing any more.
     """
 
@@ -30,6 +33,9 @@ class Numbers:
     outages: int = 0
     failed: int = 0
     threads_lost: int = 0
+    cancelled: int = 0
+    cancelled_and_done: int = 0
+    cancels_broken: int = 0
 
     def lines(self) -> Iterator[str]:
         """One line a number, those that must be none last."""
@@ -40,6 +46,9 @@ class Numbers:
         yield f"ran after a rollback: {self.unasked}"
         yield f"failed: {self.failed}"
         yield f"threads lost: {self.threads_lost}"
+        yield f"cancelled: {self.cancelled}"
+        yield f"cancelled otherwise than told: {self.cancels_broken}"
+        yield f"cancelled and done: {self.cancelled_and_done}"
         yield f"lost: {self.lost}"
         yield f"doubled: {self.doubled}"
 

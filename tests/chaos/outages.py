@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from devtools.proxy import Call, Proxy, Refusal, Watch
 from devtools.servers import StoppableMinistack
+from tests.acceptance.conftest import Commands
 from tests.chaos.cast import WorkerRole, is_alive
 from tests.chaos.database import Database
 from tests.chaos.numbers import Event
@@ -161,6 +162,18 @@ def of_workers(
                 os.kill(pid, signal.SIGCONT)
 
     return [Outage("SIGSTOP beyond the lease", (1.5 * lease_s, 4 * lease_s), frozen)]
+
+
+def of_queues(commands: Commands) -> list[Outage]:
+    """What an administrator does with queues."""
+
+    @contextmanager
+    def paused() -> Iterator[None]:
+        commands.run(commands.flask("pause", "--all"))
+        yield
+        commands.run(commands.flask("resume", "--all"))
+
+    return [Outage("queues paused", (1, 4), paused)]
 
 
 def of_sqs(

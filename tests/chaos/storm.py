@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -126,7 +126,7 @@ class Storm:
         self._settle()
         settled_s = time.monotonic()
         numbers = replace(
-            ledger.read(self._database, self._begun, self._copies, len(self._kills)),
+            self._read(visitors),
             outages=len(self._outages.events),
             threads_lost=self._threads_lost(visitors[0]),
         )
@@ -138,6 +138,17 @@ class Storm:
         ]
         return numbers, story
 
+    def _read(self, visitors: Sequence[Visitor]) -> Numbers:
+        asked = frozenset[str]().union(*(it.cancels_asked for it in visitors))
+        found = tuple(pair for it in visitors for pair in it.cancels_found)
+        return ledger.read(
+            self._database,
+            self._begun,
+            self._copies,
+            len(self._kills),
+            ledger.Cancels(asked, found),
+        )
+
     def _moments(self, number: int) -> list[int]:
         # Each is due when so many tasks have had their effect.
         return sorted(self._chance.randrange(self._plan.tasks) for _ in range(number))
@@ -146,6 +157,7 @@ class Storm:
         kinds = [
             *outages.of_database(self._database),
             *outages.of_workers(self._workers, self._chance, self._plan.lease_s),
+            *outages.of_queues(self._commands),
         ]
         if self._sqs is not None:
             sqs = self._sqs
@@ -196,7 +208,7 @@ class Storm:
             self._effects, self._moved_at_s = effects, now_s
         if now_s - self._moved_at_s > STANDSTILL_S:
             pytest.fail(f"no task has run for {STANDSTILL_S} s, after {effects}")
-        waiting = "async_task WHERE state NOT IN ('done', 'failed')"
+        waiting = "async_task WHERE state NOT IN ('done', 'failed', 'cancelled')"
         if self._database.count(waiting) < BACKLOG_TASKS:
             self._room.set()
         else:
@@ -236,7 +248,7 @@ class Storm:
     def _left(self) -> str:
         tasks = self._database.query(
             "SELECT state, count(*) FROM async_task "
-            "WHERE state NOT IN ('done', 'failed') GROUP BY state"
+            "WHERE state NOT IN ('done', 'failed', 'cancelled') GROUP BY state"
         )
         if tasks:
             return f"tasks: {dict(tasks)}"

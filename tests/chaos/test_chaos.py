@@ -20,7 +20,12 @@ from tests.chaos.storm import Plan, Sqs, Storm
 from tests.fixtures.services import TaskQueue, sqs_settings
 
 #: Short, so that what a killed worker held is soon taken over.
-SHORT = {"visibility_timeout": "2", "send_timeout": "1", "resend_after": "60"}
+SHORT = {
+    "visibility_timeout": "2",
+    "send_timeout": "1",
+    "resend_after": "60",
+    "time_limit_grace": "2",
+}
 
 
 @pytest.fixture
@@ -76,6 +81,7 @@ def test_chaos(
     plugin.note(request, story, numbers)
     assert (numbers.lost, numbers.doubled, numbers.unasked) == (0, 0, 0)
     assert (numbers.failed, numbers.threads_lost) == (0, 0)
+    assert (numbers.cancelled_and_done, numbers.cancels_broken) == (0, 0)
     assert numbers.tasks >= plan.tasks
     assert numbers.kills >= plan.kills
     assert numbers.outages >= plan.outages

@@ -6,7 +6,7 @@ from collections import Counter
 
 from trytond.modules.async_test.chaos import FAILS
 
-from tests.chaos.ledger import weigh
+from tests.chaos.ledger import Cancels, weigh
 
 
 def weighed(asked: str, effects: str, begun: int = 0) -> tuple[int, int, int]:
@@ -49,3 +49,19 @@ def test_what_is_to_fail_is_neither_lost_nor_an_effect() -> None:
     assert numbers.duplicates_delivered == 0
     # One failed row makes up for it.
     assert numbers.failed == -1
+
+
+def test_what_is_cancelled_is_not_lost_and_has_no_effect() -> None:
+    counts = Counter("abc"), Counter("ab")
+    numbers = weigh(*counts, begun=2, copies=0, kills=0, cancelled=Counter("bc"))
+    assert (numbers.lost, numbers.cancelled) == (0, 2)
+    assert numbers.cancelled_and_done == 1
+
+
+def test_what_cancel_said_is_held_against_what_became_of_it() -> None:
+    found = (("1", "pending"), ("2", "running"), ("3", "done"))
+    asked = frozenset("1234")
+    assert Cancels(asked, found, frozenset("12")).broken == 0
+    # One was said to wait, and ran; nobody has cancelled another one.
+    assert Cancels(asked, found, frozenset("2")).broken == 1
+    assert Cancels(asked, found, frozenset("125")).broken == 1

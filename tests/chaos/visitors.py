@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import threading
+from collections import deque
 from pathlib import Path
 
 import requests
@@ -28,6 +29,12 @@ WORK_S = (0, 0.005, 0.05, 0.2)
 #: How many of the requests ask for a task that raises something.
 ODD_SHARE = 0.15
 KINDS = (*odd.PASSING, *odd.FINAL)
+#: How many ask for one that takes too long at first.
+OVERLONG_SHARE = 0.03
+#: How many cancel something that was asked for before.
+CANCEL_SHARE = 0.1
+#: Mostly what an exception reaches: each of the others costs a process.
+OVERLONG = ("busy", "busy", "query", "query", "asleep")
 
 
 class Visitor(threading.Thread):
@@ -55,6 +62,9 @@ class Visitor(threading.Thread):
         self._stop_asking = stop
         self._session = requests.Session()
         self._token = ""
+        self._lately: deque[str] = deque(maxlen=20)
+        self.cancels_asked: set[str] = set()
+        self.cancels_found: list[tuple[str, str]] = []
 
     def run(self) -> None:
         """Ask until told to stop; an answer that does not come says nothing."""
@@ -82,8 +92,22 @@ class Visitor(threading.Thread):
         if self._random.random() < ODD_SHARE:
             self._post("/chaos/odd", kind=self._random.choice(KINDS), **order)
             return
+        if self._random.random() < OVERLONG_SHARE:
+            self._post("/chaos/odd", kind=self._random.choice(OVERLONG), **order)
+            return
+        if self._lately and self._random.random() < CANCEL_SHARE:
+            self._cancel(self._random.choice(self._lately))
         way, work_s = self._random.choice(WAYS), self._random.choice(WORK_S)
-        self._post("/chaos", way=way, work_s=str(work_s), **order)
+        answer = self._post("/chaos", way=way, work_s=str(work_s), **order)
+        if answer.ok:
+            self._lately.extend(answer.text.split())
+
+    def _cancel(self, task_id: str) -> None:
+        self.cancels_asked.add(task_id)
+        interrupt = self._random.choice(["yes", "no"])
+        answer = self._post("/chaos/cancel", id=task_id, interrupt=interrupt)
+        if answer.ok:
+            self.cancels_found.append((task_id, answer.text))
 
     def _post(self, path: str, **order: str) -> requests.Response:
         url = f"{self._random.choice(self._urls)}/en"

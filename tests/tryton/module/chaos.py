@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from flask import request
@@ -15,13 +16,15 @@ from trytond.model import Model
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
-from nereid_async import async_task, current_task
+from nereid_async import AsyncResult, async_task, current_task
 
 from . import odd
 from .record import append_line
 
 #: What stands before the label of a task that is to fail for good.
 FAILS = "fails: "
+#: For tasks that take for ever in their first attempt.
+TIME_LIMIT_S = 0.5
 
 _MEETING_S = 30
 
@@ -44,8 +47,8 @@ class Chaos(Model):
         time.sleep(work_s / 2)
         Pool().get("async_test.entry").log(label)
         if chained:
-            _note(f"{label} chained")
-            cls.effect.defer(f"{label} chained", begun, work_s)
+            chain = f"{label} chained"
+            _note(chain, cls.effect.defer(chain, begun, work_s))
         time.sleep(work_s / 2)
 
     @async_task(max_attempts=1_000, ignore_result=False)
@@ -61,6 +64,15 @@ class Chaos(Model):
             Entry.log(f"{label}, rolled back")
             raise error()
         Entry.log(label)
+
+    @async_task(max_attempts=1_000, time_limit=TIME_LIMIT_S)
+    @classmethod
+    def overlong(cls, label: str, begun: str, kind: str) -> None:
+        """Have an effect, and take too long besides in the first attempt."""
+        append_line(begun, label)
+        Pool().get("async_test.entry").log(label)
+        if current_task.attempt == 1:
+            OVERLONG[kind]()
 
     @async_task(max_attempts=1_000)
     @classmethod
@@ -83,10 +95,13 @@ class Chaos(Model):
         order = request.form
         label, way = order["label"], order["way"]
 
+        results = []
+
         def ask(label: str) -> None:
-            _note(label)
-            work_s = float(order["work_s"])
-            cls.effect.defer(label, order["begun"], work_s, chained=way == "chain")
+            work_s, chained = float(order["work_s"]), way == "chain"
+            result = cls.effect.defer(label, order["begun"], work_s, chained=chained)
+            _note(label, result)
+            results.append(result.id)
 
         ask(label)
         if way == "several":
@@ -102,7 +117,7 @@ class Chaos(Model):
                     inner.rollback()
         if way in ("nested", "twice, then raise", "raise"):
             raise RuntimeError("what is not committed by now is not asked for")
-        return "asked"
+        return " ".join(results)
 
     @classmethod
     @route("/chaos/odd", methods=["POST"])
@@ -110,9 +125,19 @@ class Chaos(Model):
         """Ask for a task that raises something."""
         order = request.form
         label, kind = order["label"], order["kind"]
-        _note(f"{FAILS}{label}" if kind in odd.FINAL else label)
-        cls.raise_odd.defer(label, order["begun"], kind)
+        task = cls.overlong if kind in OVERLONG else cls.raise_odd
+        result = task.defer(label, order["begun"], kind)
+        _note(f"{FAILS}{label}" if kind in odd.FINAL else label, result)
         return "asked"
+
+    @classmethod
+    @route("/chaos/cancel", methods=["POST"])
+    def cancel(cls) -> str:
+        """Cancel a task; the state in which it was found."""
+        order = request.form
+        interrupt = order["interrupt"] == "yes"
+        found = AsyncResult(order["id"]).cancel(interrupt=interrupt)
+        return found.value
 
     @classmethod
     @route("/chaos/meet", methods=["POST"])
@@ -124,5 +149,24 @@ class Chaos(Model):
         return "asked"
 
 
-def _note(label: str) -> None:
-    Pool().get("async_test.record").create([{"name": label}])
+def _note(label: str, result: AsyncResult) -> None:
+    """Note, with the transaction, what was asked for."""
+    Pool().get("async_test.record").create([{"name": f"{result.id} {label}"}])
+
+
+def _work_for_ever() -> None:
+    while True:
+        pass
+
+
+def _query_for_ever() -> None:
+    Transaction().connection.cursor().execute("SELECT pg_sleep(3600)")
+
+
+#: How to take too long: what an exception ends, what the end of the statement ends,
+#: and what nothing ends but the end of the process.
+OVERLONG: dict[str, Callable[[], None]] = {
+    "busy": _work_for_ever,
+    "query": _query_for_ever,
+    "asleep": lambda: time.sleep(3_600),
+}

@@ -62,7 +62,7 @@ class Visitor(threading.Thread):
         self._stop_asking = stop
         self._session = requests.Session()
         self._token = ""
-        self._lately: deque[str] = deque(maxlen=20)
+        self._lately: deque[str] = deque(maxlen=4)
         self.cancels_asked: set[str] = set()
         self.cancels_found: list[tuple[str, str]] = []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import update_wrapper
@@ -51,6 +52,7 @@ def app_runtime(command: Callable[..., None]) -> Callable[..., None]:
         from flask.cli import ScriptInfo
 
         info = click.get_current_context().ensure_object(ScriptInfo)
+        _ignore_warning_of_passlib()
         with reporting():
             command(_of_app(info), **options)
 
@@ -109,6 +111,7 @@ def _load(
 
     if config_files:
         config.update_etc(list(config_files))
+    _ignore_warning_of_passlib()
     from .. import runtime as runtimes
 
     if app_name is not None:
@@ -123,6 +126,16 @@ def _load(
     if database is None:
         raise click.UsageError("name the database with -d, or the app with --app")
     return runtimes.of_database(database)
+
+
+def _ignore_warning_of_passlib() -> None:
+    # trytond resets all filters when it loads its reports, also those by which Python
+    # shows the deprecations of libraries to their developers only.
+    import trytond.report  # noqa: F401
+
+    warnings.filterwarnings(
+        "ignore", "'crypt' is deprecated", DeprecationWarning, r"passlib\."
+    )
 
 
 def rows_of(runtime: Runtime) -> TaskRows:

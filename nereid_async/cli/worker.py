@@ -21,13 +21,12 @@ from ..worker.options import (
     queue_options,
 )
 from .groups import commands
+from .logs import JSON, TEXT, log_to_stderr
 
 if TYPE_CHECKING:
     from ..runtime import Runtime
 
 logger = logging.getLogger(__name__)
-
-_LOG_FORMAT = "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
 
 
 @commands.command("worker")
@@ -113,9 +112,17 @@ _LOG_FORMAT = "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write `ok`, or what is wrong, to this file every few seconds.",
 )
+@click.option(
+    "--log-format",
+    default=TEXT,
+    show_default=True,
+    type=click.Choice([TEXT, JSON]),
+    help="Lines for people, or one JSON object a line.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Log every task.")
 def worker(
     runtime: Runtime,
+    log_format: str,
     verbose: bool,
     queues: tuple[str, ...],
     threads: int | None,
@@ -131,7 +138,7 @@ def worker(
             "what is due now"
         )
     options |= queue_options(queues, threads)
-    _log_to_stderr(verbose)
+    log_to_stderr(log_format, verbose)
     versions.check()
     _import(runtime.settings.imports)
     for name, value in runtime.settings.described().items():
@@ -152,10 +159,3 @@ def _import(modules: Sequence[str]) -> None:
             raise ConfigurationError(
                 f"setting imports: {module} cannot be imported: {error}"
             ) from error
-
-
-def _log_to_stderr(verbose: bool) -> None:
-    logging.basicConfig(level=logging.WARNING, format=_LOG_FORMAT)
-    logging.getLogger("nereid_async").setLevel(
-        logging.INFO if verbose else logging.WARNING
-    )

@@ -53,6 +53,7 @@ class Attempt:
 
     :ivar job: what it runs.
     :ivar options: as the task declares them; the defaults until it is found.
+    :ivar started_s: when it began, by the monotonic clock.
     :ivar cause: class of the exception that interrupts it; None if nothing does.
     :ivar stuck_at_s: when it is stuck if it has not ended, by the monotonic clock.
     :ivar given_up: whether it was told that it is stuck.
@@ -61,11 +62,12 @@ class Attempt:
     def __init__(self, job: Job) -> None:
         self.job = job
         self.options = TaskOptions()
+        self.started_s = time.monotonic()
         self.cause: type[BaseException] | None = None
         self.stuck_at_s = math.inf
         self.given_up = False
         limit_s = job.message.time_limit_s
-        self._due_at_s = math.inf if limit_s is None else time.monotonic() + limit_s
+        self._due_at_s = math.inf if limit_s is None else self.started_s + limit_s
         self._put_off = 0
         self._thread_id = threading.get_ident()
         self._lock = threading.Lock()

@@ -7,11 +7,29 @@ import mmap
 import struct
 import time
 from dataclasses import dataclass
+from typing import NamedTuple
 
 #: Time of the last heartbeat.
 _BEAT = struct.Struct("d")
 #: When a thread began its task, 0 if it has none, the task's time limit and its name.
 _THREAD = struct.Struct("dd64s")
+
+
+#: The counts of a thread, in the order of :class:`Counts`.
+_COUNTS = struct.Struct("4Q")
+_COUNT = struct.Struct("Q")
+
+
+class Counts(NamedTuple):
+    """How many runs ended how."""
+
+    done: int = 0
+    failed: int = 0
+    retried: int = 0
+    cancelled: int = 0
+
+    def __str__(self) -> str:
+        return ", ".join(f"{n} {it}" for it, n in self._asdict().items())
 
 
 @dataclass(frozen=True)
@@ -67,6 +85,24 @@ class ProcessHeartbeat:
         """Note that a thread has ended its task."""
         _BEAT.pack_into(self._memory, _at(thread), 0.0)
 
+    def count(self, thread: int, outcome: str) -> None:
+        """Count a run that a thread has ended.
+
+        :param outcome: the name of one of the :class:`Counts`.
+        """
+        at = _at(thread) + _THREAD.size + Counts._fields.index(outcome) * _COUNT.size
+        (before,) = _COUNT.unpack_from(self._memory, at)
+        _COUNT.pack_into(self._memory, at, before + 1)
+
+    @property
+    def counts(self) -> Counts:
+        """The runs of this process, and of those before it in its slot."""
+        of_threads = [
+            _COUNTS.unpack_from(self._memory, _at(i) + _THREAD.size)
+            for i in range(self._threads)
+        ]
+        return Counts(*map(sum, zip(*of_threads, strict=True)))
+
     @property
     def silent_for_s(self) -> float:
         """Seconds since the last heartbeat."""
@@ -107,6 +143,12 @@ class Heartbeats:
         """The heartbeat of the process in a slot."""
         return self._heartbeats[slot]
 
+    @property
+    def counts(self) -> Counts:
+        """The runs of all processes, those included that have ended."""
+        counts = [it.counts for it in self._heartbeats]
+        return Counts(*map(sum, zip(*counts, strict=True)))
+
 
 def _at(thread: int) -> int:
-    return _BEAT.size + thread * _THREAD.size
+    return _BEAT.size + thread * (_THREAD.size + _COUNTS.size)

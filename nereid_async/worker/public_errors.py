@@ -36,6 +36,11 @@ def is_public(
     return not full.union(short).isdisjoint(names)
 
 
+def is_for_users(error: BaseException) -> bool:
+    """Whether an exception tells a user what to mend, and no developer."""
+    return isinstance(error, _OF_TRYTON)
+
+
 def with_sentence(
     failure: Failure, message: Message | None, runtime: Runtime
 ) -> Failure:

@@ -11,7 +11,6 @@ from trytond import backend
 from .. import signals
 from ..database.errors import is_passing
 from ..database.session_limits import likely_limit
-from ..deferral import TaskOptions
 from ..errors import (
     DatabaseUnavailable,
     LeaseLost,
@@ -32,7 +31,8 @@ from .interrupt import Interrupter
 from .intervals import USUAL, Intervals
 from .job import Job
 from .lease import check_held
-from .public_errors import is_public
+from .public_errors import is_for_users, is_public
+from .run_log import CANCELLED, DONE, FAILED, RETRIED, facts
 from .settlement import Ending, Settlement
 from .tracebacks import let_go_of_cursors, without_ours
 
@@ -62,10 +62,14 @@ class Runner:
         self._intervals = intervals
         self._log = ThrottledLog(logger)
 
-    def run(self, job: Job) -> None:
-        """Run a job and settle it. Never raises."""
+    def run(self, job: Job) -> str | None:
+        """Run a job and settle it. Never raises.
+
+        :returns: what became of it: done, failed, retried or cancelled; None if
+            another worker has it, or it could not be settled, or it did not run.
+        """
         try:
-            self._run(job)
+            return self._run(job)
         except (LeaseLost, TransportError, backend.DatabaseOperationalError) as error:
             # The outcome is durable, or the run was rolled back; the message comes
             # again for the rest. After a lost lease, the worker that has the task now
@@ -76,48 +80,63 @@ class Runner:
         except BaseException:
             # The thread must go on, whatever the error is.
             logger.exception("%s: the worker failed", job)
+        return None
 
-    def _run(self, job: Job) -> None:
+    def _run(self, job: Job) -> str | None:
         message = job.message
         # The job may have waited here for longer than its lease: in a stopped process.
         check_held(job)
         if job.is_to_stop:
-            self._settlement.cancel(job)
-            return
+            return self._cancelled(job)
         if job.attempt > message.max_attempts:
-            # All its runs ended without an outcome: their workers were killed.
-            died = Failure(
-                "WorkerDied",
-                f"no outcome after {message.max_attempts} attempt(s): the workers "
-                "were killed, or sent no heartbeat in time",
-            )
-            logger.error("%s failed for good, error %s: %s", job, died.id, died.text)
-            self._settlement.fail(job, died, None)
-            return
+            return self._died(job)
         signals.emit(
             signals.task_started,
             self._runtime.database,
             message=message,
             attempt=job.attempt,
         )
-        started_s = time.monotonic()
         attempt = Attempt(job)
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("%s starts", job, extra=facts(job))
         try:
             with self._interrupter.watched(attempt):
                 outcome = Execution(attempt, self._runtime, self._name).run()
         except LeaseLost:
             raise
         except NotTaken as refusal:
-            self._settlement.unknown(job, refusal.error)
+            return FAILED if self._settlement.unknown(job, refusal.error) else None
         except BaseException as error:
             # sys.exit() in a task, or a cancelled coroutine, must not end the worker.
             without_ours(error)
             let_go_of_cursors(error)
-            explained = self._explained(error, started_s)
-            self._failed(job, explained, attempt.options)
-        else:
-            logger.info("%s: done in %.0f ms", job, _ms_since(started_s))
-            self._settlement.succeed(job, outcome)
+            return self._failed(attempt, self._explained(error, attempt.started_s))
+        if logger.isEnabledFor(logging.INFO):
+            told = facts(job, DONE, attempt.started_s)
+            logger.info("%s: done in %.0f ms", job, told["duration_ms"], extra=told)
+        self._settlement.succeed(job, outcome)
+        return DONE
+
+    def _died(self, job: Job) -> str:
+        """Fail a task whose runs all ended without an outcome."""
+        died = Failure(
+            "WorkerDied",
+            f"no outcome after {job.message.max_attempts} attempt(s): the workers "
+            "were killed, or sent no heartbeat in time",
+        )
+        logger.error(
+            "%s failed for good, error %s: %s",
+            job,
+            died.id,
+            died.text,
+            extra=facts(job, FAILED, error_id=died.id),
+        )
+        self._settlement.fail(job, died, None)
+        return FAILED
+
+    def _cancelled(self, job: Job) -> str:
+        self._settlement.cancel(job)
+        return CANCELLED
 
     def _explained(self, error: BaseException, started_s: float) -> BaseException:
         """Turn the database's error that interrupted a run into a readable one."""
@@ -130,19 +149,20 @@ class Runner:
         explained.__cause__ = error
         return explained
 
-    def _failed(self, job: Job, error: BaseException, options: TaskOptions) -> None:
+    def _failed(self, attempt: Attempt, error: BaseException) -> str:
+        job = attempt.job
         # A ResultCancelled is of another task, whose result this one has read.
         if isinstance(error, TaskCancelled) and not isinstance(error, ResultError):
-            self._settlement.cancel(job)
-            return
+            return self._cancelled(job)
         if retry.is_interruption(error) and self._interrupted(job, error):
-            return
+            return RETRIED
         self._warn_of_snoozes(job, error)
-        decision = self._decision(job, error, options)
+        decision = self._decision(attempt, error)
         if isinstance(decision, Failure):
             self._settlement.fail(job, decision, error)
-            return
+            return FAILED
         self._settlement.retry(job, decision.delay_s, error, counts=decision.counts)
+        return RETRIED
 
     def abandon(self, attempt: Attempt) -> Ending | None:
         """Let a stuck attempt have failed, as this process is about to end with it.
@@ -152,11 +172,11 @@ class Runner:
         """
         job, error = attempt.job, attempt.error()
         if job.claim is None:
-            self._failed(job, error, attempt.options)
+            self._failed(attempt, error)
             return None
         if isinstance(error, TaskCancelled):
             return self._settlement.announce(job, Ending(), error)
-        decision = self._decision(job, error, attempt.options)
+        decision = self._decision(attempt, error)
         if isinstance(decision, Failure):
             ending = Ending(replace(decision, traceback=attempt.stack))
         else:
@@ -174,31 +194,32 @@ class Runner:
             )
 
     def _decision(
-        self, job: Job, error: BaseException, options: TaskOptions
+        self, attempt: Attempt, error: BaseException
     ) -> retry.Again | Failure:
         """Decide what follows from an error, and log it."""
+        job, options = attempt.job, attempt.options
         decision = retry.decide(error, job.attempt, job.message, options.retry_on)
-        if isinstance(decision, retry.GiveUp):
-            names = self._runtime.settings.public_errors
-            told = retry.reason_of(error) or error
-            failure = Failure.of(
-                told, public=is_public(told, options.public_errors, names)
-            )
-            logger.error(
-                "%s failed for good (%s), error %s",
-                job,
-                decision.reason,
-                failure.id,
-                exc_info=error,
-            )
-            return failure
-        self._tell_again(job, decision, error)
-        return decision
+        if isinstance(decision, retry.Again):
+            self._tell_again(attempt, decision, error)
+            return decision
+        names = self._runtime.settings.public_errors
+        told = retry.reason_of(error) or error
+        failure = Failure.of(told, public=is_public(told, options.public_errors, names))
+        extra = facts(job, FAILED, attempt.started_s, failure.id)
+        text = "%s failed for good (%s), error %s"
+        args = job, decision.reason, failure.id
+        if is_for_users(told):
+            why = " ".join(failure.text.split())
+            logger.warning(text + ": %s", *args, why, extra=extra)
+        else:
+            logger.error(text, *args, exc_info=error, extra=extra)
+        return failure
 
     def _tell_again(
-        self, job: Job, decision: retry.Again, error: BaseException
+        self, attempt: Attempt, decision: retry.Again, error: BaseException
     ) -> None:
         """Log another attempt; with a traceback only if the task itself has failed."""
+        job = attempt.job
         again = f"attempt {job.attempt}; again in {decision.delay_s:.1f} s"
         if retry.is_interruption(error):
             self._log.warning(
@@ -208,16 +229,22 @@ class Runner:
                 again,
                 error,
             )
-        elif isinstance(error, Retry):
-            reason = retry.reason_of(error)
-            level = logging.INFO if reason is None else logging.WARNING
+            return
+        reason = retry.reason_of(error) if isinstance(error, Retry) else error
+        level = logging.INFO if reason is None else logging.WARNING
+        if not logger.isEnabledFor(level):
+            return
+        told = facts(job, RETRIED, attempt.started_s)
+        if isinstance(error, Retry):
             counted = "" if decision.counts else ", which is no attempt"
-            told = "" if reason is None else f": {type(reason).__name__}: {reason}"
-            logger.log(
-                level, "%s asked for another run in %s%s%s", job, again, counted, told
-            )
+            why = "" if reason is None else f": {type(reason).__name__}: {reason}"
+            text = "%s asked for another run in %s%s%s"
+            logger.log(level, text, job, again, counted, why, extra=told)
+        elif is_for_users(error):
+            why = " ".join(Failure.of(error).text.split())
+            logger.warning("%s failed, %s: %s", job, again, why, extra=told)
         else:
-            logger.warning("%s failed, %s", job, again, exc_info=error)
+            logger.warning("%s failed, %s", job, again, exc_info=error, extra=told)
 
     def _interrupted(self, job: Job, error: BaseException) -> bool:
         """Let an interrupted task run again without counting the attempt.
@@ -237,7 +264,3 @@ class Runner:
         )
         self._settlement.retry(job, delay_s, error, counts=False)
         return True
-
-
-def _ms_since(started_s: float) -> float:
-    return (time.monotonic() - started_s) * 1_000

@@ -176,7 +176,8 @@ class RunnerThreads:
             if self._closed:
                 self._hand_back(job)
             else:
-                self._runner.run(job)
+                if outcome := self._runner.run(job):
+                    self._heartbeat.count(number, outcome)
         finally:
             self._keeper.let_go(job)
             self._heartbeat.ends(number)

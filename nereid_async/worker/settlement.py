@@ -23,6 +23,7 @@ from ..throttled_log import ThrottledLog
 from . import outage, retry
 from .job import Held, Job, Pointed, Unread
 from .public_errors import with_sentence
+from .run_log import CANCELLED, facts
 
 logger = logging.getLogger(__name__)
 
@@ -256,7 +257,9 @@ class Settlement:
 
     def _cancelled(self, held: Held) -> None:
         """Acknowledge the message of a task whose row says that it is cancelled."""
-        logger.info("%s was cancelled", held)
+        if logger.isEnabledFor(logging.INFO):
+            told = facts(held, CANCELLED) if isinstance(held, Job) else None
+            logger.info("%s was cancelled", held, extra=told)
         if self._runtime.rows is None:
             # Without rows, only the reply tells the owner.
             self._reply(held, Outcome(cancelled=True))

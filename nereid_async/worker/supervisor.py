@@ -13,6 +13,7 @@ from types import FrameType
 
 from ..runtime import Runtime
 from ..wakeup import Handler, on_signals
+from . import announce
 from .aborted_runs import AbortedRuns, settle
 from .child import FINISH, HELD, NOW, run_child
 from .health_monitor import HealthMonitor
@@ -89,6 +90,9 @@ class Supervisor:
         # With a handler, the end of a child ends the wait.
         handlers[signal.SIGCHLD] = lambda signum, frame: None
         with on_signals(handlers) as it:
+            begun_s = time.monotonic()
+            self._start_due()
+            announce.ready(self._runtime, self._options)
             while True:
                 self._start_due()
                 if not self._children and not self._due_at_s:
@@ -97,6 +101,8 @@ class Supervisor:
                 it.wait(_LOOK_S)
                 self._reap_children()
         self._watch.end()
+        counts, ran_s = self._heartbeats.counts, time.monotonic() - begun_s
+        announce.ended(counts, ran_s, self._code)
         return self._code
 
     def _start_due(self) -> None:

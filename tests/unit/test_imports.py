@@ -18,7 +18,7 @@ LAYERS = """
 extension
 cli
 cli.maintenance cli.queues cli.status cli.tasks cli.worker
-cli.groups
+cli.groups cli.logs
 cli.loading
 pausing
 module
@@ -47,7 +47,9 @@ worker.aborted_runs worker.runner worker.unclaimed
 worker.maintenance.relay worker.message_checks worker.settlement
 worker.execution worker.interrupt worker.maintenance.reaper worker.maintenance.resending
 worker.maintenance.cron
-worker.lease worker.message_origin worker.public_errors worker.start_checks
+worker.announce
+worker.lease worker.message_origin worker.public_errors worker.run_log
+worker.start_checks
 worker.attempt worker.call worker.extender worker.outage worker.prefetch
 worker.database_sessions worker.health_monitor worker.job
 worker.delivery_row

@@ -20,6 +20,8 @@ def defer(script: Script, conf: ConfWriter, label: str = "x") -> str:
     conf(signing_key=f"{NEW}, {OLD}")
     with script.transaction():
         id: str = script.record.write_entry.configure(max_attempts=1).defer(label).id
+    # It is marked as sent now, not half a second later.
+    of_database(script.database).sender.flush()
     return id
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from nereid_async.runtime import of_database
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, sqs_settings
 from tests.helpers import labels, query, states, wait_until
@@ -141,6 +142,8 @@ def test_one_that_was_put_aside_for_its_signature(
     tryton_conf(signing_key=new)
     with script.transaction():
         script.record.write_entry.defer("x")
+    # It is marked as sent now, not half a second later.
+    of_database(database).sender.flush()
     tryton_conf(signing_key=old, unknown_grace=0)
     script.burst()
     # Another message is to be sent for its row, which tells more of it.

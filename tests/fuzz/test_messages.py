@@ -89,8 +89,16 @@ def test_what_we_have_signed_is_a_message_or_an_error_of_the_family(
     content: Any,
 ) -> None:
     text = Signer([KEY], "message").sign(dumps(content))
-    with pytest.raises(MessageError):
-        CODEC.decode(text)
+    for decode in (CODEC.decode, CODEC.decode_sent):
+        with pytest.raises(MessageError):
+            decode(text)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(vars(MESSAGE.pointer))), JSON))
+def test_a_signed_pointer_is_whole_or_an_error_of_the_family(content: Any) -> None:
+    text = Signer([KEY], "message").sign(dumps({"format": 3, **content}))
+    with pytest.raises(BadMessage):
+        CODEC.decode_sent(text)
 
 
 @given(st.text(alphabet='[]{}",:\\01', max_size=400))

@@ -56,6 +56,50 @@ def test_round_trip() -> None:
     assert CODEC.decode(text) == MESSAGE
 
 
+def test_a_pointer() -> None:
+    text = CODEC.encode_pointer(MESSAGE.pointer)
+    assert text.isascii() and text.isprintable()
+    assert CODEC.decode_sent(text) == MESSAGE.pointer
+    with pytest.raises(BadMessage, match="pointer"):
+        CODEC.decode(text)
+
+
+def test_a_whole_call_is_a_pointer_if_it_has_a_row() -> None:
+    assert CODEC.decode_sent(CODEC.encode(MESSAGE)) == MESSAGE.pointer
+    bare = replace(MESSAGE, outbox=False)
+    assert CODEC.decode_sent(CODEC.encode(bare)) == bare
+
+
+def test_a_pointer_is_not_read_by_an_earlier_release() -> None:
+    """It reads formats 1 and 2, signed for the same purpose."""
+    payload = loads(SIGNER.unsign(CODEC.encode_pointer(MESSAGE.pointer)))
+    assert payload["format"] == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": None},
+        {"id": "x"},
+        {"database": 1},
+        {"identity": []},
+        {"queue": None},
+        {"name": {}},
+        {"max_attempts": "5"},
+        {"keep_result": None},
+    ],
+)
+def test_a_signed_pointer_with_a_field_of_another_type(
+    change: dict[str, object],
+) -> None:
+    payload = loads(SIGNER.unsign(CODEC.encode_pointer(MESSAGE.pointer)))
+    with pytest.raises(BadMessage):
+        CODEC.decode_sent(SIGNER.sign(dumps({**payload, **change})))
+    del payload["queue"]
+    with pytest.raises(BadMessage, match="queue"):
+        CODEC.decode_sent(SIGNER.sign(dumps(payload)))
+
+
 def test_round_trip_of_the_least() -> None:
     least = Message(
         id=MESSAGE.id,

@@ -90,7 +90,7 @@ def test_a_pointer_is_not_read_by_an_earlier_release() -> None:
     ],
 )
 def test_a_signed_pointer_with_a_field_of_another_type(
-    change: dict[str, object],
+    change: dict[str, Json],
 ) -> None:
     payload = loads(SIGNER.unsign(CODEC.encode_pointer(MESSAGE.pointer)))
     with pytest.raises(BadMessage):

@@ -198,7 +198,8 @@ def _message(error: BaseException) -> str:
         # The str() of Tryton's errors has more than their message.
         text = getattr(error, "message", None)
         return text if isinstance(text, str) and text else str(error)
-    except Exception as untold:
+    except BaseException as untold:
+        # Whatever a text raises: it is not to cost the outcome.
         return f"(str() of the exception raised {type(untold).__name__})"
 
 

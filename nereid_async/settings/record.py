@@ -146,7 +146,8 @@ class Settings:
         unset="no limit",
     )
     time_limit_grace: float = _option(
-        parsers.number(0, TIME_LIMIT_MAX_S),
+        # Less would be too short for those that can be interrupted.
+        parsers.number(0.1, TIME_LIMIT_MAX_S),
         30.0,
         "How long a task may take to end after it was told to, at its time limit or "
         "by an interrupting cancel. One that has not ended then, since it waits "

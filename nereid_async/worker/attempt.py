@@ -47,6 +47,8 @@ _FRAGILE = (
     "trytond.transaction",
 )
 
+_DEFAULTS = TaskOptions()
+
 
 class Attempt:
     """The attempt of one thread. Made by the thread itself.
@@ -61,7 +63,7 @@ class Attempt:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.options = TaskOptions()
+        self.options = _DEFAULTS
         self.started_s = time.monotonic()
         self.cause: type[BaseException] | None = None
         self.stuck_at_s = math.inf

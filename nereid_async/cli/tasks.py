@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import TransportError
 from .groups import commands
 from .loading import rows_of
 
 if TYPE_CHECKING:
     from ..runtime import Runtime
-
-logger = logging.getLogger(__name__)
 
 _ids = click.argument("ids", nargs=-1, required=True, metavar="ID...")
 
@@ -46,8 +42,10 @@ def cancel(runtime: Runtime, ids: tuple[str, ...], interrupt: bool) -> None:
 @_ids
 def retry(runtime: Runtime, ids: tuple[str, ...]) -> None:
     """Let failed and cancelled tasks run again."""
+    from .. import retrying
+
     rows = rows_of(runtime)
-    again = rows.retry_failed(ids)
+    again = retrying.retry(runtime, ids)
     for task_id in ids:
         if task_id in again:
             click.echo(f"{task_id}: again")
@@ -55,8 +53,3 @@ def retry(runtime: Runtime, ids: tuple[str, ...]) -> None:
             click.echo(f"{task_id}: there is no such task")
         else:
             click.echo(f"{task_id}: has neither failed nor been cancelled")
-    for task_id in again:
-        try:
-            runtime.results.withdraw(task_id)
-        except TransportError as error:
-            logger.warning("task %s: its old reply is still there: %s", task_id, error)

@@ -13,7 +13,7 @@ __all__ = ["AsyncResult", "ResultOptions", "async_task", "register"]
 
 def register() -> None:
     """Register the models; called by trytond when it starts its pool."""
-    from . import async_, identity, queue, task
+    from . import actions, async_, identity, queue, task
 
     Pool.register(
         task.Task,
@@ -22,6 +22,14 @@ def register() -> None:
         task.Attempt,
         identity.Identity,
         async_.Async,
+        actions.Action,
         module="async_sqs",
         type_="model",
+    )
+    Pool.register(
+        actions.Retry,
+        actions.Cancel,
+        actions.RunNow,
+        module="async_sqs",
+        type_="wizard",
     )

@@ -6,7 +6,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from trytond.pool import Pool
+from trytond.transaction import check_access, inactive_records
+
 from nereid_async.errors import NereidAsyncError
+from nereid_async.messages.message import Message
+from nereid_async.messages.outcome import Failure
 from nereid_async.messages.serialization import loads
 from nereid_async.runtime import current
 
@@ -42,3 +47,67 @@ def shown(read: Callable[[Any], Any], task: Any) -> str:
     except NereidAsyncError as error:
         return f"({error})"
     return "" if value is None else json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _message(task: Any) -> Message | None:
+    try:
+        return current().codec.decode(task.message)
+    except NereidAsyncError:
+        return None
+
+
+def target_record(task: Any) -> tuple[str, int] | None:
+    """Model and id of the record whose method a task calls; None for any other."""
+    message = _message(task)
+    if message is None or message.target.kind != "model":
+        return None
+    instance = message.target.instance
+    return None if instance is None else (message.target.owner, instance)
+
+
+def website_user(task: Any) -> str | None:
+    """The name of the website user who was logged in when a task was deferred."""
+    message = _message(task)
+    if message is None or message.web is None or message.web.user is None:
+        return None
+    pool = Pool()
+    if "nereid.user" not in dict(pool.iterobject()):
+        return None
+    found = pool.get("nereid.user").search([("id", "=", message.web.user)])
+    return found[0].rec_name if found else None
+
+
+def readable(
+    targets: dict[int, tuple[str, int] | None],
+) -> dict[int, str | None]:
+    """Records as references, without those that are gone or not for this user.
+
+    :param targets: model and id by task.
+    """
+    pool = Pool()
+    wanted: dict[str, set[int]] = {}
+    for model, record_id in filter(None, targets.values()):
+        wanted.setdefault(model, set()).add(record_id)
+    models = dict(pool.iterobject())
+    access = pool.get("ir.model.access")
+    found: set[tuple[str, int]] = set()
+    for model, ids in wanted.items():
+        with check_access(), inactive_records():
+            if model in models and access.check(model, raise_exception=False):
+                records = pool.get(model).search([("id", "in", list(ids))])
+                found.update((model, record.id) for record in records)
+    return {
+        task: f"{target[0]},{target[1]}" if target in found and target else None
+        for task, target in targets.items()
+    }
+
+
+def failure(error: str | None) -> str:
+    """The kind and the text of an error, as it is kept in a row."""
+    if error is None:
+        return ""
+    try:
+        failed = Failure.from_json(loads(error), "")
+    except NereidAsyncError:
+        return error
+    return f"{failed.type}: {failed.message}"

@@ -12,16 +12,19 @@ show them to administrators.
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from trytond import backend
 from trytond.model import ModelSQL, ModelView, fields
+from trytond.pool import Pool
+from trytond.pyson import Eval, If
 from trytond.transaction import Transaction, without_check_access
 
 from nereid_async.limits import PRIORITY_DEFAULT
 from nereid_async.messages.outcome import State
 
-from . import data
+from . import data, shown_status
 from .indexes import create_indexes
 
 
@@ -75,6 +78,38 @@ class Task(ModelSQL, ModelView):
     )
     acknowledged = fields.Boolean("Result acknowledged", readonly=True)
 
+    status = fields.Function(
+        fields.Selection(shown_status.CHOICES, "Status", sort=False),
+        "get_status",
+        searcher="search_status",
+    )
+    icon = fields.Function(fields.Char("Icon"), "get_icon")
+    caller = fields.Function(
+        fields.Many2One("res.user", "Caller", help="The user as whom the task runs."),
+        "get_caller",
+        searcher="search_caller",
+    )
+    website_user = fields.Function(
+        fields.Char("Website User", help="Who was logged in when it was deferred."),
+        "get_website_user",
+    )
+    record = fields.Function(
+        fields.Reference("Record", selection="get_models"), "get_record"
+    )
+    failure = fields.Function(
+        fields.Text("Error"), "get_failure", searcher="search_failure"
+    )
+    attempts = fields.Function(
+        fields.One2Many("async.attempt", None, "Failed Attempts"), "get_attempts"
+    )
+    waited = fields.Function(
+        fields.TimeDelta("Waited", help="From its due time to its latest start."),
+        "get_durations",
+    )
+    ran = fields.Function(
+        fields.TimeDelta("Run Time", help="Of its latest attempt."), "get_durations"
+    )
+
     arguments = fields.Function(
         fields.Text("Arguments", help="As they travel, decrypted."), "get_data"
     )
@@ -86,11 +121,54 @@ class Task(ModelSQL, ModelView):
     worker = fields.Function(fields.Char("Worker"), "get_run")
     started_at = fields.Function(fields.Timestamp("Started at"), "get_run")
     lease_until = fields.Function(fields.Timestamp("Lease until"), "get_run")
+    progress_message = fields.Function(fields.Char("Step"), "get_run")
+    progress = fields.Function(fields.Float("Progress", digits=(1, 4)), "get_progress")
 
     @classmethod
     def __setup__(cls) -> None:
         super().__setup__()
         cls._order.insert(0, ("id", "DESC"))
+        status = Eval("status")
+        may = {
+            "retry": status.in_(["failed", "cancelled"]),
+            "cancel": status.in_(["waiting", "scheduled", "running"]),
+            "run_now": status == "scheduled",
+        }
+        cls._buttons.update(
+            {
+                name: {"invisible": ~condition, "depends": ["status"]}
+                for name, condition in may.items()
+            }
+        )
+
+    @classmethod
+    @ModelView.button_action("async_sqs.wizard_retry")  # type: ignore[untyped-decorator]
+    def retry(cls, tasks: list[Task]) -> None:
+        """Let failed and cancelled tasks run again."""
+
+    @classmethod
+    @ModelView.button_action("async_sqs.wizard_cancel")  # type: ignore[untyped-decorator]
+    def cancel(cls, tasks: list[Task]) -> None:
+        """Cancel waiting tasks, and ask running ones to stop."""
+
+    @classmethod
+    @ModelView.button_action("async_sqs.wizard_run_now")  # type: ignore[untyped-decorator]
+    def run_now(cls, tasks: list[Task]) -> None:
+        """Let tasks run that are due later."""
+
+    @classmethod
+    def view_attributes(cls) -> list[tuple[Any, ...]]:
+        status = Eval("status")
+        colour = If(
+            status == "failed",
+            "danger",
+            If(
+                status == "running",
+                "success",
+                If(status == "cancelled", "muted", ""),
+            ),
+        )
+        return [*super().view_attributes(), ("/tree", "visual", colour, ["status"])]
 
     @classmethod
     def __register__(cls, module_name: str) -> None:
@@ -138,6 +216,86 @@ class Task(ModelSQL, ModelView):
     def get_rec_name(self, name: str) -> str:
         return f"{self.name} {self.uuid}"
 
+    def get_status(self, name: str) -> str:
+        return shown_status.of(self.state, self.due_at, shown_status.utc_now())
+
+    @classmethod
+    def search_status(cls, name: str, clause: tuple[Any, ...]) -> list[Any]:
+        return shown_status.domain(clause[1], clause[2], shown_status.utc_now())
+
+    def get_icon(self, name: str) -> str:
+        return shown_status.ICONS[self.status]
+
+    def get_caller(self, name: str) -> int | None:
+        return self.user or None
+
+    @classmethod
+    def search_caller(cls, name: str, clause: tuple[Any, ...]) -> list[Any]:
+        field, operator, value = clause[:3]
+        if value is None:
+            return ["OR", ("user", operator, None), ("user", operator, 0)]
+        nested = field.partition(".")[2]
+        if not nested:
+            nested = "rec_name" if isinstance(value, str) else "id"
+        with without_check_access():
+            users = Pool().get("res.user").search([(nested, operator, value)])
+        return [("user", "in", [user.id for user in users])]
+
+    @classmethod
+    def get_website_user(cls, tasks: list[Task], name: str) -> dict[int, str | None]:
+        with without_check_access():
+            rows = cls.browse([task.id for task in tasks])
+            return {row.id: data.website_user(row) for row in rows}
+
+    @staticmethod
+    def get_models() -> list[tuple[str | None, str]]:
+        return [(None, ""), *Pool().get("ir.model").get_name_items()]
+
+    @classmethod
+    def get_record(cls, tasks: list[Task], name: str) -> dict[int, str | None]:
+        """The record whose method a task calls, as far as the user may read it."""
+        with without_check_access():
+            rows = cls.browse([task.id for task in tasks])
+            targets = {row.id: data.target_record(row) for row in rows}
+        return data.readable(targets)
+
+    def get_failure(self, name: str) -> str:
+        return data.failure(self.error)
+
+    @classmethod
+    def search_failure(cls, name: str, clause: tuple[Any, ...]) -> list[Any]:
+        return [("error", *clause[1:])]
+
+    @classmethod
+    def get_attempts(cls, tasks: list[Task], name: str) -> dict[int, list[int]]:
+        id_of = {task.uuid: task.id for task in tasks}
+        found: dict[int, list[int]] = {task.id: [] for task in tasks}
+        for attempt in Attempt.failures_of(list(id_of)):
+            found[id_of[attempt.uuid]].append(attempt.id)
+        return found
+
+    @classmethod
+    def get_durations(
+        cls, tasks: list[Task], names: list[str]
+    ) -> dict[str, dict[int, dt.timedelta | None]]:
+        now = shown_status.utc_now()
+        read = {"waited": shown_status.waited, "ran": shown_status.ran}
+        return {
+            name: {task.id: read[name](task, now) for task in tasks} for name in names
+        }
+
+    @classmethod
+    def get_progress(cls, tasks: list[Task], name: str) -> dict[int, float | None]:
+        """The part that is done, from 0 to 1; None if that is not known."""
+        values = cls._run_columns(tasks, ["progress_done", "progress_total"])
+        shares: dict[int, float | None] = {}
+        for task in tasks:
+            done = values["progress_done"][task.id]
+            total = values["progress_total"][task.id]
+            known = done is not None and total
+            shares[task.id] = max(0.0, min(1.0, done / total)) if known else None
+        return shares
+
     @classmethod
     def get_data(cls, tasks: list[Task], names: list[str]) -> dict[str, dict[int, str]]:
         """What a task was given, and what it gave back, as JSON."""
@@ -151,6 +309,12 @@ class Task(ModelSQL, ModelView):
 
     @classmethod
     def get_run(cls, tasks: list[Task], names: list[str]) -> dict[str, dict[int, Any]]:
+        return cls._run_columns(tasks, names)
+
+    @classmethod
+    def _run_columns(
+        cls, tasks: list[Task], names: list[str]
+    ) -> dict[str, dict[int, Any]]:
         cursor = Transaction().connection.cursor()
         run = Run.__table__()
         values: dict[str, dict[int, Any]] = {
@@ -206,7 +370,7 @@ class Run(ModelSQL):
         )
 
 
-class Attempt(ModelSQL):
+class Attempt(ModelSQL, ModelView):
     "Failed Attempt of an Asynchronous Task"
 
     __name__ = "async.attempt"
@@ -234,6 +398,15 @@ class Attempt(ModelSQL):
     def __setup__(cls) -> None:
         super().__setup__()
         cls._order = [("uuid", "ASC"), ("number", "DESC")]
+
+    def get_rec_name(self, name: str) -> str:
+        return f"{self.attempt}: {self.error_type}"
+
+    @classmethod
+    def failures_of(cls, uuids: list[str]) -> list[Attempt]:
+        """The kept failed attempts of tasks, the latest of each first."""
+        found: list[Attempt] = Pool().get(cls.__name__).search([("uuid", "in", uuids)])
+        return found
 
     @classmethod
     def __register__(cls, module_name: str) -> None:

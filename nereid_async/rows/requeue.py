@@ -1,4 +1,4 @@
-"""Statements of administrators: failed and cancelled tasks run again, as if new."""
+"""Statements of administrators: tasks run again, as if new, or before their time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .statements import Statements, params
 
 
 class RequeueRows(Statements):
-    """Requeues failed and cancelled tasks.
+    """Requeues failed and cancelled tasks, and makes others due.
 
     A failed row keeps the token of the run that failed, and its dead letter has it as
     well. So one dead letter requeues a task once, however often it is delivered.
@@ -30,6 +30,25 @@ class RequeueRows(Statements):
         """
         condition = "uuid = {p} AND token = {p} AND state = 'failed'"
         return bool(self._again(State.SENT, condition, [task_id, token]))
+
+    def make_due(self, ids: Sequence[str]) -> list[str]:
+        """Let tasks that are due later run now; return the ids of those.
+
+        One that was sent is sent once more: its message is hidden until the old time,
+        and finds nothing to claim then.
+        """
+        with connections.transaction(self.database) as cursor:
+            self.execute(
+                cursor,
+                "UPDATE async_task SET state = 'pending', due_at = {now}, "
+                f"send_at = NULL WHERE uuid IN ({params(ids)}) "
+                "AND state IN ('pending', 'sent') AND due_at > {now} RETURNING uuid",
+                ids,
+            )
+            due = [uuid for (uuid,) in cursor.fetchall()]
+            if due:
+                self._wake_workers(cursor)
+        return due
 
     def token_of_failed(self, task_id: str) -> str | None:
         """The token in the dead letter of a failed task; None if it has not failed.

@@ -7,9 +7,9 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from nereid_async.messages.outcome import State
+from nereid_async.messages.outcome import Progress
 from nereid_async.rows import TaskRows
-from tests.fixtures.chromium import picture
+from tests.client_tryton.views import open_menu, picture, rows_of, tab
 from tests.fixtures.scripts import Script
 
 pytestmark = [
@@ -17,34 +17,59 @@ pytestmark = [
     pytest.mark.parametrize("broker_settings", ["database"], indirect=True),
 ]
 
-STATES = (State.PENDING, State.RUNNING, State.FAILED, State.DONE)
-
 
 @pytest.fixture
 def tasks(script: Script, database: str) -> None:
     """Tasks in several states, the last one deferred first in the list."""
     with script.transaction():
-        script.record.echo.defer("x")
+        record = script.record(name="Lamp")
+        record.save()
+        record.rename.defer("Desk lamp")
         script.record.fail.defer("the reason")
+        cancelled = script.record.echo.configure(delay=60).defer("x")
     script.burst()
+    cancelled.cancel()
     with script.transaction():
         running = script.record.echo.defer("x").id
         script.record.echo.configure(delay=3600).defer("x")
     rows = TaskRows(database)
-    rows.start(rows.claim_ids([running], 600)[running], "worker 7")
+    claim = rows.claim_ids([running], 600)[running]
+    rows.start(claim, "worker 7")
+    rows.report(claim, Progress(3, 4, "three of four pages"))
+    with script.transaction():
+        script.record.echo.defer("x")
 
 
 def test_the_list_and_a_form(tasks: None, tryton_page: Page) -> None:
-    menu = tryton_page.locator("#menu")
-    row = menu.get_by_role("row").filter(has_text="Administration")
-    row.locator(".expander").click()
-    menu.get_by_text("Asynchronous Tasks", exact=True).click()
-    rows = tryton_page.locator("#tabcontent tbody tr")
-    expect(rows).to_contain_text([state.value.capitalize() for state in STATES])
+    open_menu(tryton_page, "Tasks")
+    tab(tryton_page, "All").click()
+    rows = rows_of(tryton_page)
+    expect(rows).to_contain_text(
+        ["Waiting", "Scheduled", "Running", "Cancelled", "Failed", "Done"]
+    )
+    expect(rows.filter(has_text="Done")).to_contain_text("Desk lamp")
+    expect(rows.filter(has_text="Done")).to_contain_text("Administrator")
     picture(tryton_page, "tryton-task-list")
-    rows.filter(has_text="Failed").get_by_text("async_test.record.fail").dblclick()
+    tab(tryton_page, "Failed").click()
+    expect(rows).to_have_count(1)
+    rows.get_by_text("async_test.record.fail").dblclick()
     form = tryton_page.locator("#tabcontent .tab-form")
+    form.get_by_role("tab", name="Errors").click()
+    failure = form.locator("textarea").filter(visible=True).first
+    expect(failure).to_have_value("ValueError: the reason")
+    expect(form.get_by_role("row").filter(has_text="the reason")).to_be_visible()
+    picture(tryton_page, "tryton-task-errors")
+    form.get_by_role("tab", name="Times").click()
     expect(form.get_by_label("Finished at")).to_have_value(re.compile(r"\d:\d\d:\d\d"))
-    expect(form.get_by_label("Worker")).not_to_have_value("")
-    traceback = form.locator("textarea").last
-    expect(traceback).to_have_value(re.compile("ValueError: the reason"))
+
+
+def test_the_progress_of_a_running_task(tasks: None, tryton_page: Page) -> None:
+    open_menu(tryton_page, "Tasks")
+    expect(tab(tryton_page, "Running")).to_contain_text("1")
+    rows_of(tryton_page).get_by_text("async_test.record.echo").dblclick()
+    form = tryton_page.locator("#tabcontent .tab-form")
+    expect(form.get_by_label("Step")).to_have_value("three of four pages")
+    expect(form.locator(".progress-bar")).to_have_attribute(
+        "style", re.compile("width: 75%")
+    )
+    picture(tryton_page, "tryton-task-running")

@@ -67,7 +67,7 @@ def test_an_administrator_sees_it_in_the_client(database: str) -> None:
         Task = Pool().get("async.task")
         for kind in ("tree", "form"):
             view = Task.fields_view_get(view_type=kind)
-            assert "state" in view["arch"]
+            assert "status" in view["arch"]
 
 
 DATA = ["message", "result", "arguments", "returned"]

@@ -22,10 +22,10 @@ cli.groups cli.logs
 cli.loading
 pausing
 module
-module.async_
+module.actions module.async_
 module.task
 module.queue
-module.data module.identity module.indexes
+module.data module.identity module.indexes module.shown_status
 web.templates
 web.routes
 web.fast_poll
@@ -60,7 +60,7 @@ mail
 task
 deferral
 result
-cancelling
+cancelling retrying
 pending
 runtime
 sending

@@ -1,0 +1,31 @@
+"""Lets failed and cancelled tasks run again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from .errors import ConfigurationError, TransportError
+from .runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+
+def retry(runtime: Runtime, ids: Sequence[str]) -> list[str]:
+    """Requeue failed and cancelled tasks, and withdraw their old replies.
+
+    :returns: the ids of those that run again.
+    :raises ConfigurationError: without an outbox, tasks have no row.
+    :raises DatabaseUnavailable: the database is unreachable.
+    """
+    if runtime.rows is None:
+        raise ConfigurationError(
+            "without an outbox there are no rows to retry. Set outbox = yes"
+        )
+    again = runtime.rows.retry_failed(ids)
+    for task_id in again:
+        try:
+            runtime.results.withdraw(task_id)
+        except TransportError as error:
+            logger.warning("task %s: its old reply is still there: %s", task_id, error)
+    return again

@@ -1,4 +1,4 @@
-"""Lets failed and cancelled tasks run again."""
+"""Lets failed and cancelled tasks run again, or deletes them."""
 
 from __future__ import annotations
 
@@ -23,9 +23,29 @@ def retry(runtime: Runtime, ids: Sequence[str]) -> list[str]:
             "without an outbox there are no rows to retry. Set outbox = yes"
         )
     again = runtime.rows.retry_failed(ids)
-    for task_id in again:
+    _withdraw(runtime, again)
+    return again
+
+
+def discard(runtime: Runtime, ids: Sequence[str]) -> list[str]:
+    """Delete failed and cancelled tasks, with their errors and old replies.
+
+    :returns: the ids of those that are gone.
+    :raises ConfigurationError: without an outbox, tasks have no row.
+    :raises DatabaseUnavailable: the database is unreachable.
+    """
+    if runtime.rows is None:
+        raise ConfigurationError(
+            "without an outbox there are no rows to discard. Set outbox = yes"
+        )
+    gone = runtime.rows.discard(ids)
+    _withdraw(runtime, gone)
+    return gone
+
+
+def _withdraw(runtime: Runtime, ids: Sequence[str]) -> None:
+    for task_id in ids:
         try:
             runtime.results.withdraw(task_id)
         except TransportError as error:
             logger.warning("task %s: its old reply is still there: %s", task_id, error)
-    return again

@@ -129,6 +129,7 @@ def runner_of(runtime: Any, consumer: Any) -> Any:
 def command(database: str, name: str, *args: str, exit_code: int = 0) -> str:
     """Run a command of ``nereid-async`` in this process, with its settings.
 
+    :param name: of the command, or of its group and the command.
     :param exit_code: the expected one.
     :return: what it prints.
     """
@@ -137,7 +138,7 @@ def command(database: str, name: str, *args: str, exit_code: int = 0) -> str:
     from nereid_async.cli import main
 
     done = CliRunner().invoke(
-        main, [name, "-d", database, *args], catch_exceptions=False
+        main, [*name.split(), "-d", database, *args], catch_exceptions=False
     )
     assert done.exit_code == exit_code, done.output
     return done.output

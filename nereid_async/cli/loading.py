@@ -145,7 +145,8 @@ def rows_of(runtime: Runtime) -> TaskRows:
     """
     if runtime.rows is None:
         raise click.ClickException(
-            f"the tasks of database {runtime.database!r} have no rows: set outbox = yes"
+            f"without an outbox the tasks of database {runtime.database!r} have no "
+            "rows; set outbox = yes"
         )
     runtime.load_pool()
     return runtime.rows

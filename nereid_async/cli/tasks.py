@@ -1,55 +1,148 @@
-"""``cancel`` and ``retry``."""
+"""``tasks list``, ``tasks show`` and ``failed``: look for tasks."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .groups import commands
 from .loading import rows_of
+from .output import echo_json, json_option, table
+from .selecting import filter_options, selection_of, state_option
 
 if TYPE_CHECKING:
+    from ..rows import ListedTask, Selection, TaskRows
     from ..runtime import Runtime
 
-_ids = click.argument("ids", nargs=-1, required=True, metavar="ID...")
+task_commands = commands.group("tasks", "Look at tasks, and act on them.")
 
+_HEADINGS = ("ID", "TASK", "QUEUE", "STATE", "ATTEMPT", "DUE (UTC)", "ERROR")
+_COLOURS = {"failed": "red", "running": "green", "cancelled": "yellow"}
+_LIMIT = 50
+_ERROR_MAX_CHARS = 60
 
-@commands.command("cancel")
-@_ids
-@click.option(
-    "--interrupt", is_flag=True, help="Interrupt a run that does not stop by itself."
+_limit = click.option(
+    "--limit",
+    default=_LIMIT,
+    show_default=True,
+    type=click.IntRange(1),
+    help="How many at most, those deferred last first.",
 )
-def cancel(runtime: Runtime, ids: tuple[str, ...], interrupt: bool) -> None:
-    """Cancel tasks: what waits never runs, what runs is asked to stop."""
-    from .. import cancelling
-    from ..messages.outcome import State
-
-    rows_of(runtime)
-    for task_id in ids:
-        found = cancelling.cancel(runtime, task_id, interrupt=interrupt)
-        if found is None:
-            click.echo(f"{task_id}: there is no such task")
-        elif found.waiting:
-            click.echo(f"{task_id}: cancelled, it was {found.value}")
-        elif found is State.RUNNING:
-            click.echo(f"{task_id}: runs, and is to stop")
-        else:
-            click.echo(f"{task_id}: is {found.value} already")
 
 
-@commands.command("retry")
-@_ids
-def retry(runtime: Runtime, ids: tuple[str, ...]) -> None:
-    """Let failed and cancelled tasks run again."""
-    from .. import retrying
+@task_commands.command("list")
+@filter_options
+@state_option
+@_limit
+@json_option
+def list_tasks(
+    runtime: Runtime,
+    states: tuple[str, ...],
+    limit: int,
+    as_json: bool,
+    **filters: Any,
+) -> None:
+    """List tasks, those deferred last first."""
+    _list(rows_of(runtime), selection_of(states=states, **filters), limit, as_json)
 
+
+@commands.command("failed")
+@filter_options
+@_limit
+@json_option
+def failed(runtime: Runtime, limit: int, as_json: bool, **filters: Any) -> None:
+    """List failed tasks: `tasks list --state failed`."""
+    selection = selection_of(states=("failed",), **filters)
+    _list(rows_of(runtime), selection, limit, as_json)
+
+
+def _list(rows: TaskRows, selection: Selection, limit: int, as_json: bool) -> None:
+    found = rows.listed(selection, limit)
+    if as_json:
+        echo_json([_json(it) for it in found])
+        return
+    click.echo(table(_HEADINGS, [_line(it) for it in found]))
+    if len(found) == limit:
+        click.echo(f"these are the last {limit}; more with --limit", err=True)
+
+
+def _json(task: ListedTask) -> dict[str, Any]:
+    return {**task._asdict(), "error": _error(task)}
+
+
+def _error(task: ListedTask) -> dict[str, Any] | None:
+    return None if task.error is None else json.loads(task.error)
+
+
+def _line(task: ListedTask) -> list[Any]:
+    error = _error(task)
+    text = "" if error is None else f"{error.get('type')}: {error.get('message')}"
+    text = " ".join(text.split())
+    if len(text) > _ERROR_MAX_CHARS:
+        text = text[: _ERROR_MAX_CHARS - 1] + "…"
+    due = str(task.due_at).partition(".")[0]
+    return [task.id, task.task, task.queue, task.state, task.attempt, due, text]
+
+
+@task_commands.command("show")
+@click.argument("task_id", metavar="ID")
+@json_option
+def show(runtime: Runtime, task_id: str, as_json: bool) -> None:
+    """Show a task: its call, its times, and what became of its attempts."""
     rows = rows_of(runtime)
-    again = retrying.retry(runtime, ids)
-    for task_id in ids:
-        if task_id in again:
-            click.echo(f"{task_id}: again")
-        elif rows.status(task_id) is None:
-            click.echo(f"{task_id}: there is no such task")
-        else:
-            click.echo(f"{task_id}: has neither failed nor been cancelled")
+    found = rows.listed(selection_of(ids=(task_id,)), 1)
+    if not found:
+        raise click.ClickException(f"{task_id}: there is no such task")
+    (task,) = found
+    told = {**_json(task), "call": _call(runtime, rows, task)}
+    attempts = [
+        {
+            "attempt": it.attempt,
+            "counted": it.counted,
+            "failed_at": it.failed_at,
+            "worker": it.worker,
+            "error": it.failure.as_json(),
+            "traceback": it.failure.traceback,
+        }
+        for it in rows.attempts(task_id)
+    ]
+    if as_json:
+        echo_json({**told, "attempts": attempts})
+    else:
+        _show(told, attempts)
+
+
+def _call(runtime: Runtime, rows: TaskRows, task: ListedTask) -> str:
+    from ..errors import NereidAsyncError
+    from ..messages.readable import call_text
+
+    try:
+        message = runtime.codec.decode(rows.text_of(task.id) or "")
+    except NereidAsyncError as error:
+        return f"{task.task}(…): cannot be read here: {error}"
+    instance = message.target.instance
+    name = task.task if instance is None else f"{task.task}[{instance}]"
+    return call_text(name, message.args, message.kwargs)
+
+
+def _show(told: dict[str, Any], attempts: list[dict[str, Any]]) -> None:
+    error = told.pop("error")
+    for name, value in told.items():
+        if value is not None:
+            text = (
+                click.style(value, fg=_COLOURS.get(value)) if name == "state" else value
+            )
+            click.echo(f"{name + ':':<13}{text}")
+    if error is not None and not attempts:
+        click.echo(f"error:       {error.get('type')}: {error.get('message')}")
+    for it in attempts:
+        counted = "" if it["counted"] else ", not counted"
+        click.secho(
+            f"\nattempt {it['attempt']}{counted}, failed {it['failed_at']} UTC "
+            f"on {it['worker'] or 'no worker'}, error {it['error']['id']}",
+            bold=True,
+        )
+        text = it["traceback"] or f"{it['error']['type']}: {it['error']['message']}"
+        click.echo(text.rstrip())

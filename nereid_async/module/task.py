@@ -190,6 +190,8 @@ class Task(ModelSQL, ModelView):
             "ON async_task (due_at) WHERE state = 'sent'",
             "CREATE INDEX IF NOT EXISTS async_task_result "
             "ON async_task (expires_at) WHERE result IS NOT NULL",
+            "CREATE INDEX IF NOT EXISTS async_task_failed "
+            "ON async_task (queue, id) WHERE state = 'failed'",
             "CREATE INDEX IF NOT EXISTS async_task_finished "
             "ON async_task (finished_at) WHERE finished_at IS NOT NULL",
         )

@@ -12,8 +12,10 @@ from __future__ import annotations
 from .attempts import AttemptRows
 from .cancel import CancelRows
 from .claims import ClaimRows
+from .listing import ListedTask, ListingRows, Selection
 from .maintenance import MaintenanceRows
 from .outbox import OutboxRows
+from .overview import OverviewRows, QueueOverview
 from .queues import Pause, QueueRows, RunningTask
 from .records import CancelRequest, Claim, FailedAttempt, Row, Starts, UnsentRow
 from .requeue import RequeueRows
@@ -27,9 +29,12 @@ __all__ = [
     "CancelRequest",
     "Claim",
     "FailedAttempt",
+    "ListedTask",
     "Pause",
+    "QueueOverview",
     "Row",
     "RunningTask",
+    "Selection",
     "Starts",
     "TaskRows",
     "UnsentRow",
@@ -47,6 +52,8 @@ class TaskRows(
     RequeueRows,
     CancelRows,
     QueueRows,
+    OverviewRows,
+    ListingRows,
 ):
     """The rows of one database. Thread-safe; survives a fork.
 

@@ -95,22 +95,3 @@ class StatusRows(Statements):
                 "WHERE uuid = {p} AND state IN ('done', 'failed', 'cancelled')",
                 [task_id],
             )
-
-    def count_by_state(self) -> dict[str, int]:
-        """Number of rows in each state, by the state's name."""
-        with connections.autocommit(self.database) as cursor:
-            cursor.execute("SELECT state, count(*) FROM async_task GROUP BY state")
-            counts = dict(cursor.fetchall())
-        return {state.value: int(counts.get(state.value, 0)) for state in State}
-
-    def count_due_by_queue(self) -> dict[str, int]:
-        """Number of due rows that wait for a worker, by the queue's short name."""
-        with connections.autocommit(self.database) as cursor:
-            self.execute(
-                cursor,
-                "SELECT queue, count(*) FROM async_task "
-                "WHERE state IN ('pending', 'sent') AND due_at <= {now} "
-                "GROUP BY queue ORDER BY queue",
-                [],
-            )
-            return {queue: int(count) for queue, count in cursor.fetchall()}

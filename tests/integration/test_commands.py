@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.fixtures.scripts import Script
-from tests.helpers import command
+from tests.helpers import command, query, states
+from tests.marks import ONE_BROKER
 
 
 def test_status_tells_a_queue_that_nobody_works_on(
@@ -15,17 +18,109 @@ def test_status_tells_a_queue_that_nobody_works_on(
         for queue in ("mial", "mial", "mail"):
             script.record.write_entry.configure(queue=queue).defer("x")
         script.record.write_entry.configure(queue="later", delay=600).defer("x")
-    lines = command(database, "status").splitlines()
-    assert lines[-2:] == ["due in queue mail: 1", "due in queue mial: 2"]
-
-
-@pytest.mark.parametrize("broker_settings", ["database"], indirect=True)
-def test_retry_tells_a_wrong_id_from_a_task_that_has_not_failed(
-    script: Script, database: str
-) -> None:
+        script.record.fail_as.configure(queue="mail").defer("UserWarning", "no")
+    script.burst("mail")
     with script.transaction():
-        waits = script.record.write_entry.defer("x")
-    assert command(database, "retry", "41cbf95c", waits.id).splitlines() == [
-        "41cbf95c: there is no such task",
-        f"{waits.id}: has neither failed nor been cancelled",
-    ]
+        script.record.write_entry.configure(queue="mail").defer("x")
+    command(database, "pause", "mail")
+    lines = [it.split() for it in command(database, "status").splitlines()]
+    assert lines[0][:5] == ["QUEUE", "DUE", "SCHEDULED", "RUNNING", "FAILED"]
+    shown = {queue: (*numbers, paused) for queue, *numbers, paused in lines[1:4]}
+    assert shown["later"] == ("0", "1", "0", "0", "-", "0", "no")
+    assert shown["mail"][:4] == ("1", "0", "0", "1")
+    assert shown["mail"][-1] == "yes"
+    assert shown["mial"][:4] == ("2", "0", "0", "0")
+    told = json.loads(command(database, "status", "--json"))
+    queues = {it.pop("queue"): it for it in told["queues"]}
+    assert queues["mail"].pop("oldest_due_s") >= 0
+    assert queues["mail"] == {
+        "due": 1,
+        "scheduled": 0,
+        "running": 0,
+        "failed": 1,
+        "workers": 0,
+        "paused": True,
+    }
+    assert [it["queue"] for it in told["pauses"]] == ["mail"]
+
+
+@ONE_BROKER
+class TestTasks:
+    """A task that waits, one that is done, and one that has failed."""
+
+    @pytest.fixture
+    def ids(self, script: Script) -> dict[str, str]:
+        with script.transaction():
+            record = script.record
+            tasks = {
+                "done": record.write_entry.defer("x"),
+                "failed": record.fail_as.configure(queue="mail").defer(
+                    "UserWarning", "not like this"
+                ),
+                "waits": record.write_entry.configure(delay=600).defer("x"),
+            }
+        script.burst("trytond-async", "mail")
+        return {name: task.id for name, task in tasks.items()}
+
+    def test_retry_tells_a_wrong_id_from_a_task_that_has_not_failed(
+        self, ids: dict[str, str], database: str
+    ) -> None:
+        words = ("41cbf95c", ids["waits"], ids["failed"])
+        assert command(database, "retry", *words, exit_code=1).splitlines() == [
+            "41cbf95c: there is no such task",
+            f"{ids['waits']}: has neither failed nor been cancelled",
+            f"{ids['failed']}: again",
+        ]
+
+    def test_failed_tasks_are_listed(self, ids: dict[str, str], database: str) -> None:
+        heading, line = command(database, "failed").splitlines()
+        assert heading.startswith("ID")
+        assert line.startswith(ids["failed"])
+        assert line.endswith("UserWarning: not like this")
+        (told,) = json.loads(command(database, "failed", "--json"))
+        assert told["id"] == ids["failed"]
+        assert told["error"]["type"] == "UserWarning"
+        listed = "tasks list"
+        assert ids["done"] in command(database, listed, "--state", "done")
+        assert ids["failed"] not in command(database, listed, "--queue", "other")
+        assert ids["failed"] in command(database, listed, "--since", "1h")
+        assert ids["failed"] not in command(database, listed, "--since", "2100-01-01")
+        assert "neither an age" in command(
+            database, listed, "--since", "soon", exit_code=2
+        )
+
+    def test_a_task_is_shown(self, ids: dict[str, str], database: str) -> None:
+        output = command(database, "tasks show", ids["failed"])
+        assert "async_test.record.fail_as('UserWarning', 'not like this')" in output
+        assert "attempt 1, failed 20" in output
+        assert "Traceback" in output
+        told = json.loads(command(database, "tasks show", "--json", ids["failed"]))
+        assert told["attempts"][0]["error"]["message"] == "not like this"
+        assert "no such task" in command(database, "tasks show", "x", exit_code=1)
+
+    def test_many_are_acted_on_after_a_question(
+        self, script: Script, ids: dict[str, str], database: str
+    ) -> None:
+        with script.transaction():
+            script.record.fail_as.configure(queue="mail").defer("UserWarning", "no")
+        script.burst("mail")
+        # Nobody answers.
+        output = command(database, "tasks retry", "--queue", "mail", exit_code=1)
+        assert "Retry 2 tasks?" in output
+        assert states(database).count("failed") == 2
+        words = ("--queue", "mail", "--yes", "--limit", "1", "--json")
+        (told,) = json.loads(command(database, "tasks retry", *words))
+        assert (told["done"], told["text"]) == (True, "again")
+        assert states(database).count("failed") == 1
+        command(database, "tasks cancel", "--all", "--yes")
+        assert sorted(states(database)) == ["cancelled", "cancelled", "done", "failed"]
+        command(database, "tasks discard", ids["done"], exit_code=1)
+        command(database, "tasks discard", "--all", "--yes")
+        assert states(database) == ["done"]
+        assert query(database, "SELECT count(*) FROM async_attempt") == [(0,)]
+
+    def test_what_is_meant_has_to_be_said(
+        self, ids: dict[str, str], database: str
+    ) -> None:
+        for words in ((), ("--all", ids["failed"]), ("--state", "done")):
+            command(database, "retry", *words, exit_code=2)

@@ -114,7 +114,7 @@ class TestCommands:
     def test_status_tells_what_is_paused(
         self, script: Script, database: str, rows: TaskRows
     ) -> None:
-        assert "paused" not in command(database, "status")
+        assert "is paused" not in command(database, "status")
         rows.pause("mail", user=1)
         rows.pause(ALL_QUEUES)
         output = command(database, "status").splitlines()

@@ -36,6 +36,7 @@ STATEMENTS: dict[str, Callable[[TaskRows], Any]] = {
     "mark_resent": lambda rows: rows.mark_resent([ID], 60),
     "mark_sent": lambda rows: rows.mark_sent([ID]),
     "status": lambda rows: rows.status(ID),
+    "overview": lambda rows: rows.overview(),
 }
 
 

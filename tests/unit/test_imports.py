@@ -17,8 +17,9 @@ PACKAGE = Path(__file__).parents[2] / "nereid_async"
 LAYERS = """
 extension
 cli
-cli.maintenance cli.queues cli.status cli.tasks cli.worker
-cli.groups cli.logs
+cli.actions cli.maintenance cli.queues cli.status cli.worker
+cli.tasks
+cli.groups cli.logs cli.output cli.selecting
 cli.loading
 pausing
 module
@@ -78,7 +79,7 @@ rows.database_identity
 rows
 rows.cancel rows.claims rows.maintenance rows.outbox rows.requeue rows.resends rows.runs
 rows.attempts
-rows.identity rows.queues rows.status
+rows.identity rows.listing rows.overview rows.queues rows.status
 rows.statements
 rows.due rows.records
 current targets
@@ -88,7 +89,8 @@ database.connection_pool
 database.errors
 database
 messages.message_codec messages.outcome_codec
-messages.browser_json messages.message messages.outcome messages.unverified
+messages.browser_json messages.message messages.outcome messages.readable
+messages.unverified
 messages.pointer messages.serialization
 messages.attributes messages.encryption messages.signing messages.values
 messages.wire_fields

@@ -1,0 +1,166 @@
+"""``retry``, ``cancel`` and ``discard``: act on tasks that are named or chosen."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+import click
+
+from .groups import commands
+from .loading import rows_of
+from .output import echo_json, json_option
+from .selecting import filter_options, selection_of, state_option
+from .tasks import task_commands
+
+if TYPE_CHECKING:
+    from ..rows import TaskRows
+    from ..runtime import Runtime
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+#: Acts on tasks; tells of each whether that was done, and what became of it.
+_Act: TypeAlias = "Callable[[Sequence[str]], Iterator[tuple[str, bool, str]]]"
+
+#: Tasks on which it acts at a time.
+_BATCH = 500
+_UNKNOWN = "there is no such task"
+_WAITING_OR_RUNNING = ("pending", "sent", "running")
+_OVER = ("failed", "cancelled")
+
+
+def _chosen(command: _Command) -> _Command:
+    """The arguments and options of a command that acts on tasks."""
+    for option in (
+        json_option,
+        click.option("--yes", is_flag=True, help="Do not ask."),
+        click.option("--limit", type=click.IntRange(1), help="So many at most."),
+        click.option("--all", "all_tasks", is_flag=True, help="All that may be."),
+        state_option,
+        filter_options,
+        click.argument("ids", nargs=-1, metavar="[ID]..."),
+    ):
+        command = option(command)
+    return command
+
+
+@commands.command("retry")
+@task_commands.command("retry")
+@_chosen
+def retry(runtime: Runtime, **options: Any) -> None:
+    """Let failed and cancelled tasks run again."""
+    from .. import retrying
+
+    rows = rows_of(runtime)
+
+    def act(ids: Sequence[str]) -> Iterator[tuple[str, bool, str]]:
+        return _told(rows, ids, retrying.retry(runtime, ids), "again")
+
+    _run("Retry", rows, act, _OVER, **options)
+
+
+@commands.command("cancel")
+@task_commands.command("cancel")
+@_chosen
+@click.option(
+    "--interrupt", is_flag=True, help="Interrupt a run that does not stop by itself."
+)
+def cancel(runtime: Runtime, interrupt: bool, **options: Any) -> None:
+    """Cancel tasks: what waits never runs, what runs is asked to stop."""
+    from .. import cancelling
+
+    def act(ids: Sequence[str]) -> Iterator[tuple[str, bool, str]]:
+        for task_id in ids:
+            found = cancelling.cancel(runtime, task_id, interrupt=interrupt)
+            if found is None:
+                yield task_id, False, _UNKNOWN
+            elif found.waiting:
+                yield task_id, True, f"cancelled, it was {found.value}"
+            elif found.finished:
+                yield task_id, False, f"is {found.value} already"
+            else:
+                yield task_id, True, "runs, and is to stop"
+
+    _run("Cancel", rows_of(runtime), act, _WAITING_OR_RUNNING, **options)
+
+
+@task_commands.command("discard")
+@_chosen
+def discard(runtime: Runtime, **options: Any) -> None:
+    """Delete failed and cancelled tasks for good, with their errors."""
+    from .. import retrying
+
+    rows = rows_of(runtime)
+
+    def act(ids: Sequence[str]) -> Iterator[tuple[str, bool, str]]:
+        return _told(rows, ids, retrying.discard(runtime, ids), "discarded")
+
+    _run("Discard", rows, act, _OVER, **options)
+
+
+def _told(
+    rows: TaskRows, ids: Sequence[str], done: Sequence[str], text: str
+) -> Iterator[tuple[str, bool, str]]:
+    """What became of each task: ``text`` for those that are done."""
+    for task_id in ids:
+        if task_id in done:
+            yield task_id, True, text
+        elif rows.status(task_id) is None:
+            yield task_id, False, _UNKNOWN
+        else:
+            yield task_id, False, "has neither failed nor been cancelled"
+
+
+def _run(
+    verb: str,
+    rows: TaskRows,
+    act: _Act,
+    suitable: tuple[str, ...],
+    *,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Act on the chosen tasks, and end with exit code 1 if one was left as it was."""
+    ids = _ids(verb, rows, suitable, **options)
+    results = []
+    for start in range(0, len(ids), _BATCH):
+        for task_id, done, text in act(ids[start : start + _BATCH]):
+            results.append({"id": task_id, "done": done, "text": text})
+            if not as_json:
+                click.secho(f"{task_id}: {text}", fg=None if done else "yellow")
+    if as_json:
+        echo_json(results)
+    if not all(it["done"] for it in results):
+        sys.exit(1)
+
+
+def _ids(
+    verb: str,
+    rows: TaskRows,
+    suitable: tuple[str, ...],
+    *,
+    ids: tuple[str, ...],
+    all_tasks: bool,
+    yes: bool,
+    limit: int | None,
+    states: tuple[str, ...],
+    **filters: Any,
+) -> Sequence[str]:
+    """The ids of the chosen tasks; asks if they were not named."""
+    filtered = bool(states) or any(it is not None for it in filters.values())
+    if ids:
+        if filtered or all_tasks:
+            raise click.UsageError("name tasks by their ids, or choose them by options")
+        return list(dict.fromkeys(ids))
+    if not filtered and not all_tasks:
+        raise click.UsageError(
+            "name tasks by their ids, or choose them with --task, --queue, --state, "
+            "--since or --all"
+        )
+    states = tuple(it for it in states or suitable if it in suitable)
+    if not states:
+        raise click.UsageError(f"--state: it is for {', '.join(suitable)}")
+    found = rows.listed(selection_of(states=states, **filters), limit)
+    if len(found) > 1 and not yes:
+        click.confirm(f"{verb} {len(found)} tasks?", abort=True, err=True)
+    return [it.id for it in found]

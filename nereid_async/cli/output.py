@@ -1,0 +1,40 @@
+"""What commands print: tables for people, JSON for scripts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def json_option(command: _Command) -> _Command:
+    """The option ``--json``, as the parameter ``as_json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def echo_json(value: Any) -> None:
+    """Print a value as JSON; what JSON does not have, as text."""
+    click.echo(json.dumps(value, indent=2, default=str, ensure_ascii=False))
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Rows of values in columns below headings; numbers are aligned to the right."""
+    texts = [["-" if it is None else str(it) for it in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(headings, *texts, strict=True)]
+    numbers = [
+        bool(rows) and all(isinstance(row[i], (int, float, type(None))) for row in rows)
+        for i in range(len(headings))
+    ]
+
+    def line(cells: Sequence[str]) -> str:
+        aligned = (
+            cell.rjust(width) if number else cell.ljust(width)
+            for cell, width, number in zip(cells, widths, numbers, strict=True)
+        )
+        return "  ".join(aligned).rstrip()
+
+    return "\n".join([click.style(line(headings), bold=True), *map(line, texts)])

@@ -1,0 +1,97 @@
+"""Tasks that an operator looks for: chosen by id, task, queue, state and time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ..database import connections
+from ..messages.outcome import State
+from .statements import Statements, params
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which tasks; what is None or empty does not narrow them.
+
+    :ivar task: full name of the method or function.
+    :ivar since_s: seconds since they finished, or else were deferred, at most.
+    """
+
+    ids: tuple[str, ...] = ()
+    task: str | None = None
+    queue: str | None = None
+    states: tuple[State, ...] = ()
+    since_s: float | None = None
+
+
+class ListedTask(NamedTuple):
+    """A task in a list; times are in UTC.
+
+    :ivar attempt: number of attempts that count.
+    :ivar error: JSON of the failure; None if it has not failed.
+    """
+
+    id: str
+    task: str
+    queue: str
+    state: str
+    attempt: int | None
+    deferred_at: Any
+    due_at: Any
+    started_at: Any
+    finished_at: Any
+    worker: str | None
+    error: str | None
+
+
+class ListingRows(Statements):
+    """Lists tasks, and discards some."""
+
+    def listed(self, selection: Selection, limit: int | None) -> list[ListedTask]:
+        """The chosen tasks, those deferred last first.
+
+        :param limit: how many at most; None for all.
+        """
+        condition, parameters = self._condition(selection)
+        limited = "" if limit is None else " LIMIT {p}"
+        with connections.autocommit(self.database) as cursor:
+            self.execute(
+                cursor,
+                "SELECT t.uuid, t.name, t.queue, t.state, r.attempt, t.deferred_at, "
+                "t.due_at, r.started_at, t.finished_at, r.worker, t.error "
+                "FROM async_task t LEFT JOIN async_run r ON r.uuid = t.uuid "
+                f"WHERE {condition} ORDER BY t.id DESC{limited}",
+                parameters if limit is None else [*parameters, limit],
+            )
+            return [ListedTask(*row) for row in cursor.fetchall()]
+
+    def _condition(self, selection: Selection) -> tuple[str, list[Any]]:
+        states = [state.value for state in selection.states]
+        parts: list[tuple[str, Sequence[Any]]] = [
+            (f"t.uuid IN ({params(selection.ids)})", selection.ids),
+            ("t.name = {p}", [selection.task] if selection.task else []),
+            ("t.queue = {p}", [selection.queue] if selection.queue else []),
+            (f"t.state IN ({params(states)})", states),
+        ]
+        if selection.since_s is not None:
+            since = "COALESCE(t.finished_at, t.deferred_at) >= {later}"
+            parts.append((since, [-selection.since_s]))
+        used = [(text, values) for text, values in parts if values]
+        condition = " AND ".join(text for text, _ in used) or "1 = 1"
+        return condition, [value for _, values in used for value in values]
+
+    def discard(self, ids: Sequence[str]) -> list[str]:
+        """Delete failed and cancelled tasks; return the ids of those."""
+        with connections.transaction(self.database) as cursor:
+            self.execute(
+                cursor,
+                f"DELETE FROM async_task WHERE uuid IN ({params(ids)}) "
+                "AND state IN ('failed', 'cancelled') RETURNING uuid",
+                ids,
+            )
+            gone = [uuid for (uuid,) in cursor.fetchall()]
+            if gone:
+                self._forget_runs(cursor, gone)
+        return gone

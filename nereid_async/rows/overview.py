@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from typing import Any, NamedTuple
+
+from trytond import backend
 
 from ..database import connections
 from .statements import Statements
@@ -45,6 +48,16 @@ class OverviewRows(Statements):
                 for queue, *values in cursor.fetchall():
                     found[queue].update(zip(names, values, strict=True))
         return [_overview(queue, found[queue]) for queue in sorted(found)]
+
+    def clock_s(self) -> float:
+        """The database's clock, in seconds since 1970 (UTC)."""
+        if backend.name != "postgresql":
+            # SQLite has none of its own.
+            return time.time()
+        with connections.autocommit(self.database) as cursor:
+            cursor.execute("SELECT EXTRACT(EPOCH FROM clock_timestamp())")
+            (at_s,) = cursor.fetchone()
+        return float(at_s)
 
     @property
     def _waiting(self) -> str:

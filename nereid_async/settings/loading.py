@@ -41,6 +41,25 @@ def load(app_config: Mapping[str, Any] | None = None) -> Settings:
     return settings
 
 
+def places_of(settings: Settings) -> dict[str, str]:
+    """Where each setting in force comes from, by its name.
+
+    Of two places with the same value, the one that is looked at first is named.
+    """
+    found = _from_tryton()
+    places = {}
+    for name, option in _OPTIONS.items():
+        value = getattr(settings, name)
+        raw, place = found.get(name, (None, ""))
+        if name in found and _parse(option.metadata["parse"], raw, place) == value:
+            places[name] = f"{place} or in the environment"
+        elif value == option.default:
+            places[name] = "default"
+        else:
+            places[name] = "app.config"
+    return places
+
+
 def _from_tryton() -> dict[str, tuple[Any, str]]:
     found: dict[str, tuple[Any, str]] = {}
     # The old module looked for sqs_* in [options].

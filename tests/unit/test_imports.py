@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).parents[2] / "nereid_async"
 LAYERS = """
 extension
 cli
-cli.actions cli.maintenance cli.queues cli.status cli.worker
+cli.actions cli.check cli.maintenance cli.queues cli.status cli.worker
 cli.tasks
 cli.groups cli.logs cli.output cli.selecting
 cli.loading
@@ -71,7 +71,7 @@ brokers.database brokers.memory brokers.sqs_consumer
 brokers.sqs_receiver brokers.sqs_sender
 brokers.base brokers.paused_queues results.base
 brokers results
-sqs.task_queues
+sqs.rights sqs.task_queues
 sqs.client sqs.queue_names
 sqs.circuit_breaker
 sqs

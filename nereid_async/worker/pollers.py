@@ -19,7 +19,7 @@ from .poller import Poller
 
 _log = ThrottledLog(logging.getLogger(__name__))
 
-#: How often it is asked whether to go on.
+#: How often the calling thread looks around, and runs the handlers of signals.
 _STEP_S = 1.0
 
 
@@ -81,7 +81,10 @@ class Pollers:
         if finds and not self._state.burst:
             self._follow_on()
         for thread in self._threads:
-            thread.join()
+            # In steps: a signal that comes right after another one may be delivered to
+            # another thread, and does not end the wait of this one.
+            while thread.is_alive():
+                thread.join(_STEP_S)
         if self._ticker is not None:
             self._ticker.stop()
         for error in self._errors:

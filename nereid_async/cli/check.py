@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
-from ..errors import NereidAsyncError
+from ..errors import DatabaseUnavailable, NereidAsyncError
 from .groups import commands
 from .output import echo_json, json_option, table
 
@@ -73,12 +73,13 @@ def check(runtime: Runtime, queues: tuple[str, ...], as_json: bool) -> None:
 def _findings(
     runtime: Runtime, queues: tuple[str, ...]
 ) -> Iterator[tuple[str, str, str]]:
-    for what, look in (
-        ("database", lambda: _database(runtime)),
-        ("clock", lambda: _clock(runtime)),
-        ("broker", lambda: _broker(runtime, queues)),
-        ("web app", lambda: _web(runtime)),
-    ):
+    looks: dict[str, Callable[[], Iterator[_Finding]]] = {
+        "database": lambda: _database(runtime),
+        "clock": lambda: _clock(runtime),
+        "broker": lambda: _broker(runtime, queues),
+        "web app": lambda: _web(runtime),
+    }
+    for what, look in looks.items():
         yield from ((what, *it) for it in _reported(look))
 
 
@@ -97,7 +98,11 @@ def _database(runtime: Runtime) -> Iterator[_Finding]:
 def _clock(runtime: Runtime) -> Iterator[_Finding]:
     if runtime.rows is None:
         return
-    ahead_s = time.time() - runtime.rows.clock_s()
+    try:
+        ahead_s = time.time() - runtime.rows.clock_s()
+    except DatabaseUnavailable:
+        # Said of the database already.
+        return
     if abs(ahead_s) < _CLOCK_TOLERANCE_S:
         yield OK, "it agrees with the database's"
     else:

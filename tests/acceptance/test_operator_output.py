@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -71,3 +72,26 @@ def test_a_log_for_machines(results: list[Any], commands: Commands) -> None:
     assert done["duration_ms"] > 0 and done["wait_ms"] > 0
     assert (failed["level"], failed["queue"]) == ("WARNING", "mail")
     assert failed["error_id"] in failed["message"]
+
+
+@once
+@pytest.mark.parametrize("name", ["flask", "nereid-async"])
+@pytest.mark.parametrize(
+    ("app", "told"),
+    [
+        ("no_such_module", "Could not import 'no_such_module'"),
+        ("plain_app", "the app 'plain' does not have the extension"),
+    ],
+)
+def test_a_wrong_app_is_told_in_a_line(
+    script: Script, commands: Commands, name: str, app: str, told: str, tmp_path: Path
+) -> None:
+    (tmp_path / "plain_app.py").write_text("import flask\napp = flask.Flask('plain')\n")
+    app_words = ("--app", app)
+    words = (*app_words, "async") if name == "flask" else ()
+    process = commands.start(
+        name, *words, "status", *(() if name == "flask" else app_words)
+    )
+    assert process.wait(30) in (1, 2)
+    assert told in process.output
+    assert "Traceback" not in process.output

@@ -13,12 +13,13 @@ __all__ = ["AsyncResult", "ResultOptions", "async_task", "register"]
 
 def register() -> None:
     """Register the models; called by trytond when it starts its pool."""
-    from . import actions, async_, identity, queue, task
+    from . import actions, async_, identity, queue, queue_status, task
 
     Pool.register(
         task.Task,
         task.Run,
         queue.Queue,
+        queue_status.QueueStatus,
         task.Attempt,
         identity.Identity,
         async_.Async,

@@ -8,27 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from trytond.exceptions import UserError
 from trytond.i18n import gettext
 from trytond.model import ModelView, fields
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from nereid_async.cancelling import cancel
-from nereid_async.errors import ConfigurationError, NereidAsyncError
 from nereid_async.messages.outcome import State
 from nereid_async.retrying import retry
-from nereid_async.runtime import Runtime, current
+from nereid_async.runtime import Runtime
 
-
-def _runtime() -> Runtime:
-    """The runtime of this database, with rows.
-
-    :raises ConfigurationError: the settings are not usable here, or there are no rows.
-    """
-    runtime = current()
-    if runtime.rows is None:
-        raise ConfigurationError("without an outbox, tasks have no rows")
-    return runtime
+from .acting import acting
 
 
 class Action(ModelView):
@@ -68,10 +57,8 @@ class _Action(Wizard):
 
     def transition_act(self) -> str:
         ids = [task.uuid for task in self.records]
-        try:
-            found = self.act_on(_runtime(), ids)
-        except NereidAsyncError as error:
-            raise UserError(str(error)) from error
+        with acting() as runtime:
+            found = self.act_on(runtime, ids)
         self.report.text = "\n".join(
             gettext(f"async_sqs.{found[task.uuid]}", task=task.rec_name)
             for task in self.records

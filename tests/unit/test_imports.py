@@ -23,10 +23,10 @@ cli.groups cli.logs cli.output cli.selecting
 cli.loading
 pausing
 module
-module.actions module.async_
+module.actions module.async_ module.queue_status
 module.task
 module.queue
-module.data module.identity module.indexes module.shown_status
+module.acting module.data module.identity module.indexes module.shown_status
 web.templates
 web.routes
 web.fast_poll

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -41,13 +42,16 @@ _HEADINGS = (
 def status(runtime: Runtime, as_json: bool, watch_s: float | None) -> None:
     """Show what waits, runs and has failed in each queue."""
     rows = rows_of(runtime)
-    while True:
-        if watch_s is not None and sys.stdout.isatty():
-            click.clear()
+    if watch_s is None:
         _show(runtime, rows, as_json)
-        if watch_s is None:
-            return
-        time.sleep(watch_s)
+        return
+    with suppress(KeyboardInterrupt):
+        while True:
+            if sys.stdout.isatty():
+                click.clear()
+            _show(runtime, rows, as_json)
+            sys.stdout.flush()
+            time.sleep(watch_s)
 
 
 def _show(runtime: Runtime, rows: TaskRows, as_json: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -95,3 +96,15 @@ def test_a_wrong_app_is_told_in_a_line(
     assert process.wait(30) in (1, 2)
     assert told in process.output
     assert "Traceback" not in process.output
+
+
+@once
+def test_the_status_is_watched(script: Script, commands: Commands) -> None:
+    words = ("-c", commands.conf, "-d", commands.database, "--watch", "0.1")
+    watch = commands.start("nereid-async", "status", *words)
+    watch.wait_until(lambda: watch.output.count("QUEUE") >= 2, "shown again")
+    watch.send_signal(signal.SIGINT)
+    assert watch.wait(20) == 0, watch.output
+    # Not a terminal: plain text.
+    assert "\x1b" not in watch.output
+    assert "Traceback" not in watch.output

@@ -63,6 +63,18 @@ def test_the_list_and_a_form(tasks: None, tryton_page: Page) -> None:
     expect(form.get_by_label("Finished at")).to_have_value(re.compile(r"\d:\d\d:\d\d"))
 
 
+def test_a_narrow_window(tasks: None, tryton_page: Page) -> None:
+    open_menu(tryton_page, "Tasks")
+    tab(tryton_page, "All").click()
+    rows = rows_of(tryton_page)
+    expect(rows).to_have_count(6)
+    tryton_page.set_viewport_size({"width": 480, "height": 800})
+    tryton_page.locator("a[data-toggle=offcanvas]").click()
+    expect(tryton_page.locator("#menu")).not_to_be_in_viewport()
+    expect(rows.first).to_contain_text("Waiting")
+    picture(tryton_page, "tryton-task-list-narrow")
+
+
 def test_the_progress_of_a_running_task(tasks: None, tryton_page: Page) -> None:
     open_menu(tryton_page, "Tasks")
     expect(tab(tryton_page, "Running")).to_contain_text("1")

@@ -24,6 +24,7 @@ from nereid_async.messages.outcome import Outcome
 from nereid_async.messages.outcome_codec import OutcomeCodec
 from nereid_async.messages.serialization import Json, dumps, loads
 from nereid_async.messages.signing import Signer
+from nereid_async.messages.unverified import Unverified, unverified
 from nereid_async.runtime import build
 from nereid_async.settings import Settings
 
@@ -230,6 +231,13 @@ def test_encrypted_but_no_arguments(secret: str) -> None:
         codec.decode(SIGNER.sign(dumps(payload)))
 
 
+def test_encrypted_outcomes_cannot_be_swapped() -> None:
+    codec = OutcomeCodec(Cipher([ENCRYPTION_KEY]))
+    kept = codec.to_json("one task", Outcome(5))
+    with pytest.raises(BadMessage, match="another task"):
+        codec.from_json("another", kept)
+
+
 @pytest.mark.parametrize("size", [0, 1, 15, 16, 17, 1_000])
 def test_the_size_of_a_token_is_known_before(size: int) -> None:
     token = Cipher([ENCRYPTION_KEY]).encrypt("x" * size)
@@ -282,6 +290,9 @@ def test_too_large_names_the_largest_argument() -> None:
         codec.encode(big)
     with pytest.raises(MessageTooLarge, match="'body'"):
         codec.encode(replace(MESSAGE, kwargs={"body": "x" * 3_000}))
+    with pytest.raises(MessageTooLarge, match="its context"):
+        bare = replace(MESSAGE, args=[], kwargs={})
+        codec.encode(replace(bare, context={"notes": "x" * 3_000}))
 
 
 #: Without attributes, which count besides.
@@ -372,3 +383,35 @@ def test_fields_of_a_later_release_are_left_alone() -> None:
     for content in (payload, payload["target"], payload["web"]):
         content["added_later"] = 1
     assert CODEC.decode(SIGNER.sign(dumps(payload))) == MESSAGE
+
+
+POINTER = MESSAGE.pointer
+
+
+def test_a_pointer_is_no_call() -> None:
+    text = CODEC.encode_pointer(POINTER)
+    assert CODEC.decode_sent(text) == POINTER
+    with pytest.raises(BadMessage, match="a pointer"):
+        CODEC.decode(text)
+
+
+@pytest.mark.parametrize("change", [{"id": "5"}, {"database": 1}, {"queue": None}])
+def test_a_pointer_of_other_types_is_refused(change: dict[str, Json]) -> None:
+    payload = loads(SIGNER.unsign(CODEC.encode_pointer(POINTER)))
+    with pytest.raises(BadMessage):
+        CODEC.decode_sent(SIGNER.sign(dumps({**payload, **change})))
+    del payload[next(iter(change))]
+    with pytest.raises(BadMessage, match="incomplete"):
+        CODEC.decode_sent(SIGNER.sign(dumps(payload)))
+
+
+@pytest.mark.parametrize("text", ["no message", "[1].signature", '{"id": 5}.x'])
+def test_nothing_is_read_unverified_where_nothing_is(text: str) -> None:
+    assert unverified(text) == Unverified()
+
+
+def test_a_signature_is_spelled_as_it_was_made() -> None:
+    text = CODEC.encode(MESSAGE)
+    for spelled in (text + "=", text[:-1] + "." + text[-1]):
+        with pytest.raises(BadMessage):
+            CODEC.decode(spelled)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
+from typing import Any
 
 import pytest
 
+from nereid_async.errors import BadMessage, ConfigurationError
 from nereid_async.messages.attributes import check, text_attribute
 from nereid_async.messages.outcome import Failure, Outcome, State
 from nereid_async.messages.serialization import dumps
@@ -47,6 +49,15 @@ def test_one_that_cannot_be_told_keeps_its_type() -> None:
     assert "Mute" in failure.traceback
 
 
+def test_one_whose_traceback_fails_keeps_its_message() -> None:
+    # As a parser leaves it that gives its own kind of place.
+    error = SyntaxError("no such tag")
+    error.lineno, error.offset, error.text = 1, "first", "{% x %}"  # type: ignore[assignment]
+    failure = Failure.of(error)
+    assert "no such tag" in failure.message
+    assert "TypeError" in failure.traceback
+
+
 @pytest.mark.parametrize(
     ("text", "fit"),
     [
@@ -61,6 +72,14 @@ def test_any_text_makes_an_attribute(text: str, fit: str) -> None:
     attribute = text_attribute(text, 1_000)
     check({"reason": attribute})
     assert attribute["StringValue"] == fit
+
+
+def test_attributes_that_are_too_large_together_are_refused() -> None:
+    attributes = {
+        f"a{i}": {"DataType": "String", "StringValue": "x" * 120_000} for i in range(10)
+    }
+    with pytest.raises(ConfigurationError, match="Make them arguments"):
+        check(attributes)
 
 
 def test_the_sentence_is_the_same_where_it_cannot_be_translated() -> None:
@@ -84,3 +103,11 @@ def test_what_is_stored_is_read() -> None:
     ):
         assert Failure.from_json(failure.as_json(), "trace") == failure
     assert Failure("A", "b").id != Failure("A", "b").id
+
+
+@pytest.mark.parametrize("stored", [None, [], {}, {"type": "A"}, {"state": "done"}])
+def test_what_no_release_has_written_is_refused(stored: Any) -> None:
+    with pytest.raises(BadMessage, match="no failure"):
+        Failure.from_json(stored)
+    with pytest.raises(BadMessage, match="no outcome"):
+        Outcome.from_json(stored)

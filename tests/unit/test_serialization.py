@@ -13,6 +13,7 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Any
 
+import dateutil.tz
 import pytest
 from werkzeug.datastructures import (
     CombinedMultiDict,
@@ -307,6 +308,17 @@ def test_a_bad_key_is_refused() -> None:
         encode({object(): 1}, "order")
 
 
+def test_a_time_whose_zone_has_no_offset_is_refused() -> None:
+    noon = dt.time(12, tzinfo=dateutil.tz.gettz("Europe/Berlin"))
+    with pytest.raises(SerializationError, match="has no offset"):
+        encode(noon)
+
+
+def test_what_json_cannot_hold_is_refused() -> None:
+    with pytest.raises(SerializationError, match="cannot be written as JSON"):
+        dumps(math.inf)
+
+
 def test_deep_nesting_is_refused_on_both_sides() -> None:
     deep: Any = 1
     for _ in range(MAX_DEPTH + 1):
@@ -359,7 +371,9 @@ def test_a_cycle_is_refused() -> None:
         {"$": "dict", "v": [[[], 1]]},
         {"$": "email", "v": {}},
         {"$": "email", "v": {"modern": True, "b": "☃"}},
+        {"$": "dict", "v": {"a": 1}},
         {"$": "record", "v": 1},
+        {"$": "record", "m": "res.user", "v": 1},
     ],
     ids=repr,
 )

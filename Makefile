@@ -4,6 +4,7 @@
 # make test-python3.12  on that Python what depends on it (two minutes); another
 #              Python likewise, and all of them with test-pythons
 # make test-lowest  the same with the lowest versions of all dependencies
+# make coverage  how many lines the tests of unit, contract and integration reach
 # make fuzz    hostile and odd input for as long as it takes (some minutes)
 # make chaos   5,000 tasks, 100 kills of processes, 60 outages of the database and of
 #              SQS, and what came of it (ten minutes)
@@ -34,8 +35,8 @@ SHORT = tests/unit tests/contract tests/integration/test_deferral.py \
 	tests/acceptance/test_worker_command.py::test_processes_are_recycled \
 	tests/acceptance/test_worker_command.py::TestCutOff
 
-.PHONY: demo test test-fast test-pythons test-lowest test-short fuzz chaos \
-	bench bench-quick docs-settings lint install clean
+.PHONY: demo test test-fast test-pythons test-lowest test-short coverage measure \
+	fuzz chaos bench bench-quick docs-settings lint install clean
 
 demo: $(INSTALLED)-demo
 	@exec $(BIN)/python -m example_app.demo --port $(PORT)
@@ -52,15 +53,34 @@ test-python%: $(INSTALLED)-test
 	@python=$$(devtools/find_python $*) && $(MAKE) --no-print-directory test-short \
 		VENV=.venv-python$* PYTHON="$$python"
 
+# Tracing threads fails before Python 3.12, so it is the newest one that measures.
+coverage: $(INSTALLED)-test
+	@python=$$(devtools/find_python $(lastword $(PYTHONS))) && \
+		$(MAKE) --no-print-directory measure \
+		VENV=.venv-coverage PYTHON="$$python"
+
 test-lowest: $(INSTALLED)-test
 	@python=$$(devtools/find_python $(firstword $(PYTHONS))) && \
 		$(MAKE) --no-print-directory test-short \
 		VENV=.venv-lowest PYTHON="$$python" CONSTRAINTS=constraints-lowest.txt
 
 # ministack is that of .venv.
+test-short measure: export PATH := $(PATH):$(CURDIR)/.venv/bin
+PYTEST = pytest -q -o cache_dir=$(VENV)/cache
 test-short: $(INSTALLED)-test-short
-	PATH="$$PATH:$(CURDIR)/.venv/bin" $(BIN)/python -m pytest -q \
-		-o cache_dir=$(VENV)/cache $(SHORT) $(ARGS)
+	$(BIN)/python -m $(PYTEST) $(SHORT) $(ARGS)
+
+# All on one database, in one process, and what is written for each on the other, too.
+MEASURE = $(BIN)/coverage run --data-file=$(VENV)/coverage --append \
+	-m $(PYTEST) -o empty_parameter_set_mark=xfail
+measure: $(INSTALLED)-test-short
+	rm -f $(VENV)/coverage
+	$(MEASURE) --database=sqlite tests/unit tests/contract tests/integration
+	$(MEASURE) --database=postgresql tests/contract tests/integration/test_rows.py \
+		tests/integration/test_connections.py tests/integration/test_identity.py
+	$(BIN)/coverage report --data-file=$(VENV)/coverage
+	$(BIN)/coverage json --data-file=$(VENV)/coverage -q -o $(VENV)/coverage.json
+	$(BIN)/python -m devtools.coverage_floors $(VENV)/coverage.json
 
 fuzz: $(INSTALLED)-test
 	$(BIN)/python -m pytest tests/fuzz --hypothesis-profile=long $(ARGS)

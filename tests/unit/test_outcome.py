@@ -85,7 +85,8 @@ def test_attributes_that_are_too_large_together_are_refused() -> None:
 def test_the_sentence_is_the_same_where_it_cannot_be_translated() -> None:
     failure = Failure("ValueError", "no")
     xml = files("trytond.modules.async_sqs").joinpath("message.xml").read_text()
-    (text,) = re.findall('<field name="text">(.*)</field>', xml)
+    record = xml.partition('id="msg_task_failed"')[2]
+    text = re.findall('<field name="text">(.*)</field>', record)[0]
     assert failure.for_browser()["message"] == text % {"error": failure.id}
 
 

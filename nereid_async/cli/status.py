@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-import time
-from contextlib import suppress
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
 from ..queue_selection import ALL_QUEUES
+from ..wakeup import on_signals
 from .groups import commands
 from .loading import rows_of
 from .output import echo_json, json_option, table
@@ -45,13 +46,22 @@ def status(runtime: Runtime, as_json: bool, watch_s: float | None) -> None:
     if watch_s is None:
         _show(runtime, rows, as_json)
         return
-    with suppress(KeyboardInterrupt):
-        while True:
+    interrupts = 0
+
+    def on_interrupt(signum: int, frame: FrameType | None) -> None:
+        # Not in the middle of a statement, unless that takes too long for the user.
+        nonlocal interrupts
+        interrupts += 1
+        if interrupts > 1:
+            raise KeyboardInterrupt
+
+    with on_signals({signal.SIGINT: on_interrupt}) as interrupted:
+        while not interrupts:
             if sys.stdout.isatty():
                 click.clear()
             _show(runtime, rows, as_json)
             sys.stdout.flush()
-            time.sleep(watch_s)
+            interrupted.wait(watch_s)
 
 
 def _show(runtime: Runtime, rows: TaskRows, as_json: bool) -> None:

@@ -8,11 +8,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from trytond.transaction import Transaction
 
-from devtools.messages import signer_of
+from devtools.messages import message, signer_of
 from devtools.proxy import Call, Proxy, Refusal
 from nereid_async import runtime as runtimes
+from nereid_async.messages.message_codec import MessageCodec
+from nereid_async.rows import Row, TaskRows
 from nereid_async.rows.database_identity import IDENTITY_TAG, DatabaseIdentity
+from nereid_async.rows.identity import Renewal
 from nereid_async.runtime import Runtime, of_database
 from nereid_async.worker.maintenance.relay import Relay
 from tests.fixtures.scripts import ConfWriter, Script
@@ -55,6 +59,51 @@ def test_it_is_made_again_if_it_is_missing(database: str) -> None:
     identity = DatabaseIdentity(database).value
     assert identity == str(uuid.UUID(identity))
     assert DatabaseIdentity(database).value == identity
+
+
+def test_a_database_that_was_not_updated_has_none(database: str) -> None:
+    query(database, "ALTER TABLE async_identity RENAME TO elsewhere")
+    try:
+        assert DatabaseIdentity(database).value is None
+    finally:
+        query(database, "ALTER TABLE elsewhere RENAME TO async_identity")
+
+
+def test_an_error_that_lasts_is_raised(database: str) -> None:
+    query(database, "ALTER TABLE async_identity RENAME uuid TO elsewhere")
+    try:
+        with pytest.raises(Exception, match="uuid"):
+            DatabaseIdentity(database).value  # noqa: B018
+    finally:
+        query(database, "ALTER TABLE async_identity RENAME elsewhere TO uuid")
+
+
+@pytest.mark.backends("sqlite")
+def test_it_is_read_once_the_database_can_be_read(
+    database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The file is locked while there is no identity yet."""
+    query(database, "DELETE FROM async_identity")
+    identity = DatabaseIdentity(database)
+    with Transaction().start(database, 0) as transaction:
+        transaction.connection.cursor().execute("DELETE FROM async_queue")
+        assert identity.value is None
+    assert "the database's identity is not read" in caplog.text
+    assert identity.value
+
+
+def test_messages_of_other_keys_stay_as_they_are(database: str) -> None:
+    codec = MessageCodec([b"the key"], 1_048_576)
+    made = message()
+    text = MessageCodec([b"another key"], 1_048_576).encode(made)
+    TaskRows(database).insert_apart([Row(made, text)], notify=False)
+    identity = DatabaseIdentity(database)
+    before = identity.value
+    assert identity.renew(codec, drop_waiting=False) == Renewal(unreadable=1)
+    assert identity.value != before
+    assert query(database, "SELECT message FROM async_task") == [(text,)]
+    assert identity.renew(codec, drop_waiting=True) == Renewal(dropped=1)
+    assert identity.renew(codec, drop_waiting=True) == Renewal()
 
 
 def test_tasks_that_wait_run_after_a_renewal(script: Script, database: str) -> None:

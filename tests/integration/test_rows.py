@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from trytond.transaction import Transaction
 
 from devtools.databases import Databases
 from devtools.messages import message
-from nereid_async.errors import LeaseLost
+from nereid_async.errors import DatabaseUnavailable, LeaseLost
 from nereid_async.messages.outcome import Failure, Outcome, Progress, State
 from nereid_async.rows import Claim, FailedAttempt, Row, Starts, TaskRows
 from nereid_async.worker.delivery_row import ClaimedRow
@@ -318,6 +319,53 @@ def test_given_back(rows: TaskRows, task_id: str) -> None:
         rows.release(held, State.PENDING, 0, 1)
     with pytest.raises(LeaseLost):
         rows.finish_apart(held, Outcome(), 60)
+
+
+def test_a_lost_run_neither_starts_nor_ends(rows: TaskRows, task_id: str) -> None:
+    lost = claim(rows, task_id, OVER_S)
+    held = take_over(rows, task_id)
+    with pytest.raises(LeaseLost, match=task_id):
+        rows.start(lost, "worker 1")
+    with pytest.raises(LeaseLost, match=task_id):
+        rows.interrupted(lost)
+    with pytest.raises(LeaseLost, match=task_id):
+        rows.cancelled(lost)
+    assert states(rows.database) == ["running"]
+    assert [rows.interrupted(held), rows.interrupted(held)] == [1, 2]
+    rows.cancelled(held)
+    assert states(rows.database) == ["cancelled"]
+
+
+@pytest.mark.backends("postgresql")
+def test_claims_are_run_though_others_cannot_be_taken_over(rows: TaskRows) -> None:
+    """The disk is full once a lease is to be ended."""
+    free, dead = message(), message()
+    rows.insert_apart([Row(free, "free"), Row(dead, "dead")], notify=True)
+    claim(rows, dead.id, OVER_S)
+    with full_disk(rows.database, "UPDATE ON async_run"):
+        with pytest.raises(DatabaseUnavailable, match="disk full"):
+            wait_until(lambda: rows.claim_ids([dead.id], LONG_S))
+        assert set(rows.claim_ids([free.id, dead.id], LONG_S)) == {free.id}
+    assert rows.claim_ids([dead.id], LONG_S)
+
+
+@contextmanager
+def full_disk(database: str, event: str) -> Iterator[None]:
+    """Let a statement on a table of PostgreSQL fail as on a full disk."""
+    query(
+        database,
+        "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$BEGIN RAISE EXCEPTION 'disk full' USING ERRCODE = 'disk_full'; END$$",
+    )
+    query(
+        database,
+        f"CREATE TRIGGER full_disk BEFORE {event} "
+        "FOR EACH ROW EXECUTE FUNCTION full_disk()",
+    )
+    try:
+        yield
+    finally:
+        query(database, "DROP FUNCTION full_disk CASCADE")
 
 
 def test_what_was_known_meanwhile_is_unknown_anew(rows: TaskRows, task_id: str) -> None:

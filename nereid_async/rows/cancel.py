@@ -49,12 +49,3 @@ class CancelRows(Statements):
             "WHERE uuid = {p}",
             [task_id],
         )
-
-    def text_of(self, task_id: str) -> str | None:
-        """The signed message of a task; None if there is no such task."""
-        with connections.autocommit(self.database) as cursor:
-            self.execute(
-                cursor, "SELECT message FROM async_task WHERE uuid = {p}", [task_id]
-            )
-            row = cursor.fetchone()
-        return None if row is None else row[0]

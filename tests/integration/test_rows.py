@@ -512,7 +512,8 @@ def test_times_are_utc(rows: TaskRows, task_id: str) -> None:
         if backend.name == "sqlite"
         else "SELECT due_at, deferred_at FROM async_task",
     )
-    for moment in (due_at, deferred_at):
+    clock = datetime.fromtimestamp(rows.clock_s(), timezone.utc).replace(tzinfo=None)
+    for moment in (due_at, deferred_at, clock):
         assert abs(moment - now) < timedelta(minutes=1)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from decimal import Decimal
+from email.message import EmailMessage
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ ID = uuid.UUID("00000000-0000-4000-8000-000000000000")
         (b"abc", "<3 bytes>"),
         (ID, str(ID)),
         ({1: "a"}, "dict [[1, 'a']]"),
+        (EmailMessage(), "<an email>"),
     ],
 )
 def test_values(value: Any, text: str) -> None:

@@ -155,12 +155,14 @@ class Remote:
         listed.write_text("\n".join(item.nodeid for item in self._items))
         reading, writing = os.pipe()
         option = self._config.option
+        profile = getattr(option, "hypothesis_profile", None)
         command = [
             sys.executable, "-m", "pytest", "--database=postgresql",
             f"--report-to={writing}", f"--only-listed={listed}",
             f"--rootdir={self._config.rootpath}", f"--tb={option.tbstyle}",
             *(["-c", str(self._config.inipath)] if self._config.inipath else []),
             *(["-l"] if option.showlocals else []),
+            *([f"--hypothesis-profile={profile}"] if profile else []),
             *(word for one in option.override_ini or [] for word in ("-o", one)),
             *(word for one in option.pythonwarnings or [] for word in ("-W", one)),
             *(word for one in option.plugins or [] for word in ("-p", one)),

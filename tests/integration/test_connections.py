@@ -84,6 +84,8 @@ def test_a_connection_that_the_server_has_closed_is_not_used(
     with connections.autocommit(database) as cursor:
         cursor.execute("SELECT 2")
         assert cursor.fetchone() == (2,)
+    # Others are lost as well: they are not for the next test.
+    connections.close(database)
 
 
 @pytest.mark.backends("postgresql")
@@ -105,6 +107,8 @@ def test_connections_that_were_lost_are_not_missed_by_trytonds_pool(
         )
         with connections.autocommit(database):
             assert len(pool._used) == used
+    # What is left of them is not for the next test.
+    connections.close(database)
 
 
 @pytest.mark.backends("postgresql")

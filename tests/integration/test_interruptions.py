@@ -107,6 +107,8 @@ def test_a_failover_costs_no_attempt(
         with script.transaction():
             script.record.outlast.defer(str(tmp_path / "runs"), str(go))
         wait_until((tmp_path / "runs").exists)
+        # A claim need not be durable: a server that is killed may forget it.
+        query(database, "CHECKPOINT")
         server.stop(how)
         # What is not the task's own connection does not wait for a server.
         with (

@@ -162,12 +162,12 @@ def test_an_outage_sets_nothing_back(
     assert states(script.database) == ["sent"] * 12
 
 
-def refuse_bodies(proxy: Proxy, code: str) -> None:
-    """Let the service refuse each batch with a message of a task called bad."""
+def refuse_task(proxy: Proxy, task_id: str, code: str) -> None:
+    """Let the service refuse each batch with the message of a task."""
 
     def check(call: Call) -> Refusal | None:
         entries = call.parameters.get("Entries", [])
-        bad = any('"bad"' in entry.get("MessageBody", "") for entry in entries)
+        bad = any(task_id in entry.get("MessageBody", "") for entry in entries)
         return Refusal(400, code) if bad else None
 
     proxy.watch.before = check
@@ -176,10 +176,10 @@ def refuse_bodies(proxy: Proxy, code: str) -> None:
 def test_a_message_that_is_refused_takes_no_other_along(
     script: Script, relay: Relay, proxy: Proxy
 ) -> None:
-    refuse_bodies(proxy, "InvalidMessageContents")
     with script.transaction():
-        for label in ("good 1", "bad", "good 2"):
-            script.record.write_entry.defer(label)
+        defer = script.record.write_entry.defer
+        _, bad, _ = (defer(label) for label in ("good 1", "bad", "good 2"))
+        refuse_task(proxy, bad.id, "InvalidMessageContents")
     script.burst()
     assert labels(script.database) == ["good 1", "good 2"]
     assert states(script.database) == ["done", "pending", "done"]

@@ -36,9 +36,15 @@ def keep(database_name: str, number: int) -> None:
 
 
 def close(database_name: str) -> None:
-    """Close all connections, as before a fork."""
-    if backend.name == "postgresql":
-        backend.Database(database_name).close()
+    """Close all connections, as before a fork. Also while the server is away."""
+    if backend.name != "postgresql":
+        return
+    try:
+        database = backend.Database(database_name)
+    except backend.DatabaseOperationalError:
+        # A pool connects when it is made: there is none, and nothing to close.
+        return
+    database.close()
 
 
 def holds_tryton(database_name: str) -> bool:

@@ -213,3 +213,16 @@ class TestConnectionsToAStandby:
         server.promote()
         with connection_pool.start_transaction(database, 0):
             pass
+
+
+@pytest.mark.backends("postgresql")
+def test_to_close_what_is_closed_needs_no_server(
+    database: str, server: PostgreSQL
+) -> None:
+    """As the parent of a worker does after each process that it has lost."""
+    connections.close(database)
+    server.stop()
+    connections.close(database)
+    server.start()
+    with connections.autocommit(database) as cursor:
+        cursor.execute("SELECT 1")

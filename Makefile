@@ -77,9 +77,8 @@ test-short: $(INSTALLED)-test-short
 MEASURE = $(BIN)/coverage run --data-file=$(VENV)/coverage --append \
 	-m $(PYTEST) -o empty_parameter_set_mark=xfail
 UNMEASURED = time_limits after_commit cancel_endpoint cancel_races delays encryption \
-	endpoint error_texts held_polls hostile_messages key_rotation keys lease origin \
-	owner owner_cookie priorities redrive relay retry secrets sending sessions \
-	sqs_delivery
+	hostile_messages key_rotation keys lease origin owner owner_cookie priorities \
+	redrive relay retry secrets sending sessions sqs_delivery
 measure: $(INSTALLED)-test-short
 	rm -f $(VENV)/coverage
 	$(MEASURE) --database=sqlite tests/unit tests/contract tests/integration \

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from devtools.messages import message
+from nereid_async.messages.outcome import Outcome, State, Status
 from nereid_async.queue_selection import ALL_QUEUES
 from nereid_async.rows import Row, TaskRows
 from tests.helpers import query, states
@@ -23,6 +24,16 @@ def test_a_text(rows: TaskRows) -> None:
     (task_id,) = insert(rows, "q")
     assert rows.text_of(task_id) == "text of q"
     assert rows.text_of(message().id) is None
+
+
+@pytest.mark.parametrize("column", ["result", "error"])
+def test_an_outcome_that_cannot_be_read_is_gone(rows: TaskRows, column: str) -> None:
+    (task_id,) = insert(rows, "q")
+    held = rows.claim_ids([task_id], LONG_S)[task_id]
+    rows.finish_apart(held, Outcome("x", "x"), LONG_S)
+    query(rows.database, f"UPDATE async_task SET {column} = 'no JSON'")
+    assert rows.status(task_id) == Status(State.DONE, gone=True)
+    assert rows.status(message().id) is None
 
 
 def test_the_columns_of_a_table(rows: TaskRows) -> None:

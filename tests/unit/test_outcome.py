@@ -34,6 +34,13 @@ def test_a_large_one_is_cut_and_fits_into_a_reply(character: str) -> None:
     assert len(dumps(Outcome(failure=failure).as_json())) < 1_048_000
 
 
+def test_a_browser_is_told_what_is_public() -> None:
+    name, text = "OutOfStock", "no teapots"
+    told = Failure(name, text, public=True).for_browser()
+    assert told == {"type": name, "message": text}
+    assert text not in str(Failure(name, text).for_browser())
+
+
 def test_one_that_cannot_be_told_keeps_its_type() -> None:
     class Mute(Exception):
         @property

@@ -31,7 +31,7 @@ from .errors import (
 )
 from .result import AsyncResult
 from .task import async_task
-from .texts import cut, one_line
+from .texts import cut, joined, one_line
 
 logger = logging.getLogger(__name__)
 
@@ -222,7 +222,7 @@ def _replies(replies: Mapping[str, tuple[int, bytes | str]]) -> Replies:
 
 def _text(text: bytes | str) -> str:
     plain = text if isinstance(text, str) else text.decode("utf-8", "replace")
-    return cut(" ".join(plain.split()), _REPLY_MAX_CHARS)
+    return cut(joined(plain), _REPLY_MAX_CHARS)
 
 
 def _told(reply: tuple[int, str]) -> str:

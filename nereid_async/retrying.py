@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from .errors import ConfigurationError, TransportError
+from .errors import TransportError
 from .runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -18,11 +18,7 @@ def retry(runtime: Runtime, ids: Sequence[str]) -> list[str]:
     :raises ConfigurationError: without an outbox, tasks have no row.
     :raises DatabaseUnavailable: the database is unreachable.
     """
-    if runtime.rows is None:
-        raise ConfigurationError(
-            "without an outbox there are no rows to retry. Set outbox = yes"
-        )
-    again = runtime.rows.retry_failed(ids)
+    again = runtime.needed_rows.retry_failed(ids)
     _withdraw(runtime, again)
     return again
 
@@ -34,11 +30,7 @@ def discard(runtime: Runtime, ids: Sequence[str]) -> list[str]:
     :raises ConfigurationError: without an outbox, tasks have no row.
     :raises DatabaseUnavailable: the database is unreachable.
     """
-    if runtime.rows is None:
-        raise ConfigurationError(
-            "without an outbox there are no rows to discard. Set outbox = yes"
-        )
-    gone = runtime.rows.discard(ids)
+    gone = runtime.needed_rows.discard(ids)
     _withdraw(runtime, gone)
     return gone
 

@@ -96,6 +96,18 @@ class Runtime:
         """Whether workers claim the rows directly, so that nothing is sent."""
         return self.broker.rows_are_messages
 
+    @property
+    def needed_rows(self) -> TaskRows:
+        """The row protocol, for what cannot be done without rows.
+
+        :raises ConfigurationError: without an outbox there are none.
+        """
+        if self.rows is None:
+            raise ConfigurationError(
+                "without an outbox, tasks have no rows. Set outbox = yes"
+            )
+        return self.rows
+
     def load_pool(self) -> None:
         """Load the pool of the database, unless it is loaded, and check it.
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 
 def one_line(error: BaseException) -> str:
     """The text of an exception on one line; its class's name if it has no text."""
-    return " ".join(str(error).split()) or type(error).__name__
+    return joined(str(error)) or type(error).__name__
+
+
+def joined(text: str) -> str:
+    """The text in one line, with single blanks."""
+    return " ".join(text.split())
 
 
 def storable(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..texts import cut, joined
 from .groups import commands
 from .loading import rows_of
 from .output import echo_json, json_option, table
@@ -79,11 +80,9 @@ def _error(task: ListedTask) -> dict[str, Any] | None:
 def _line(task: ListedTask) -> list[Any]:
     error = _error(task)
     text = "" if error is None else f"{error.get('type')}: {error.get('message')}"
-    text = " ".join(text.split())
-    if len(text) > _ERROR_MAX_CHARS:
-        text = text[: _ERROR_MAX_CHARS - 1] + "…"
+    error_text = cut(joined(text), _ERROR_MAX_CHARS)
     due = str(task.due_at).partition(".")[0]
-    return [task.id, task.task, task.queue, task.state, task.attempt, due, text]
+    return [task.id, task.task, task.queue, task.state, task.attempt, due, error_text]
 
 
 @task_commands.command("show")

@@ -116,6 +116,5 @@ class RunNow(_Action):
     question = "msg_ask_run_now"
 
     def act_on(self, runtime: Runtime, ids: list[str]) -> dict[str, str]:
-        assert runtime.rows is not None
-        due = runtime.rows.make_due(ids)
+        due = runtime.needed_rows.make_due(ids)
         return {it: "msg_due" if it in due else "msg_not_scheduled" for it in ids}

@@ -146,9 +146,8 @@ class QueueStatus(ModelSQL, ModelView):
         """Let workers take nothing more of queues."""
         names = [queue.name for queue in queues]
         with acting() as runtime:
-            assert runtime.rows is not None
             for name in names:
-                runtime.rows.pause(name, Transaction().user or None)
+                runtime.needed_rows.pause(name, Transaction().user or None)
 
     @classmethod
     @ModelView.button  # type: ignore[untyped-decorator]
@@ -156,6 +155,5 @@ class QueueStatus(ModelSQL, ModelView):
         """Let workers go on with queues."""
         names = [queue.name for queue in queues]
         with acting() as runtime:
-            assert runtime.rows is not None
             for name in names:
-                runtime.rows.resume(name)
+                runtime.needed_rows.resume(name)

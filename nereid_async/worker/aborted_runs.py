@@ -95,6 +95,16 @@ def settle(runs: Sequence[AbortedRun], runtime: Runtime, queues: Sequence[str]) 
 
     :param queues: short names of the queues that the worker serves.
     """
+    try:
+        _settle(runs, runtime, queues)
+    except Exception:
+        # The parent goes on: the runs that are left come again when their leases end.
+        logger.exception("%d aborted run(s) are not settled", len(runs))
+
+
+def _settle(
+    runs: Sequence[AbortedRun], runtime: Runtime, queues: Sequence[str]
+) -> None:
     consumer = runtime.broker.consumer(queues)
     settlement = Settlement(runtime, consumer)
     handed_back = []

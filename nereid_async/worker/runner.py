@@ -21,7 +21,7 @@ from ..errors import (
 )
 from ..messages.outcome import Failure
 from ..runtime import Runtime
-from ..texts import one_line
+from ..texts import joined, one_line
 from ..throttled_log import ThrottledLog
 from . import outage, retry
 from .attempt import Attempt
@@ -209,7 +209,7 @@ class Runner:
         text = "%s failed for good (%s), error %s"
         args = job, decision.reason, failure.id
         if is_for_users(told):
-            why = " ".join(failure.text.split())
+            why = joined(failure.text)
             logger.warning(text + ": %s", *args, why, extra=extra)
         else:
             logger.error(text, *args, exc_info=error, extra=extra)
@@ -241,7 +241,7 @@ class Runner:
             text = "%s asked for another run in %s%s%s"
             logger.log(level, text, job, again, counted, why, extra=told)
         elif is_for_users(error):
-            why = " ".join(Failure.of(error).text.split())
+            why = joined(Failure.of(error).text)
             logger.warning("%s failed, %s: %s", job, again, why, extra=told)
         else:
             logger.warning("%s failed, %s", job, again, exc_info=error, extra=told)

@@ -185,12 +185,8 @@ class Supervisor:
 
     def _ended(self, child: _Child, exit_code: int) -> None:
         self._heartbeats.of(child.slot).clear()
-        try:
-            if aborted_runs := self._aborted_runs[child.slot].take(self._runtime):
-                settle(aborted_runs, self._runtime, self._queues)
-        except Exception:
-            # The other processes go on, and their leases end the runs that are left.
-            logger.exception("aborted runs of process %d are not settled", child.slot)
+        if aborted_runs := self._aborted_runs[child.slot].take(self._runtime):
+            settle(aborted_runs, self._runtime, self._queues)
         who = f"worker process {child.slot} (pid {child.pid})"
         if exit_code == RECYCLED:
             self._due_at_s[child.slot] = 0.0

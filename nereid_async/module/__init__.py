@@ -13,14 +13,14 @@ __all__ = ["AsyncResult", "ResultOptions", "async_task", "register"]
 
 def register() -> None:
     """Register the models; called by trytond when it starts its pool."""
-    from . import actions, async_, identity, queue, queue_status, task
+    from . import actions, async_, attempt, identity, queue, queue_status, run, task
 
     Pool.register(
         task.Task,
-        task.Run,
+        run.Run,
         queue.Queue,
         queue_status.QueueStatus,
-        task.Attempt,
+        attempt.Attempt,
         identity.Identity,
         async_.Async,
         actions.Action,

@@ -6,7 +6,7 @@ REPEATABLE READ: the last statement of a task's own transaction updates its row 
 what changes while a task runs (lease, progress) is in ``async.run``.
 ``async.attempt`` has one row per failed attempt.
 
-:mod:`nereid_async.rows` writes the rows, in SQL; these classes create the tables and
+:mod:`nereid_async.rows` writes the rows, in SQL; the classes here create the tables and
 show them to administrators.
 """
 
@@ -25,7 +25,9 @@ from nereid_async.limits import PRIORITY_DEFAULT
 from nereid_async.messages.outcome import State
 
 from . import data, shown_status
+from .attempt import Attempt
 from .indexes import create_indexes
+from .run import Run
 
 
 class Task(ModelSQL, ModelView):
@@ -329,91 +331,3 @@ class Task(ModelSQL, ModelView):
             for name, value in zip(names, row, strict=True):
                 values[name][id_of[uuid]] = value
         return values
-
-
-class Run(ModelSQL):
-    "Run of an Asynchronous Task"
-
-    __name__ = "async.run"
-
-    uuid = fields.Char("ID", required=True, readonly=True)
-    token = fields.Char("Claim", required=True, readonly=True)
-    worker = fields.Char("Worker", readonly=True)
-    attempt = fields.Integer("Attempt", required=True, readonly=True)
-    lease_until = fields.Timestamp("Lease until", readonly=True)
-    started_at = fields.Timestamp("Started at", readonly=True)
-    unknown_since = fields.Timestamp(
-        "Unknown since", readonly=True, help="No worker has known the task since."
-    )
-    interruptions = fields.Integer(
-        "Interruptions",
-        readonly=True,
-        help="How often the database has cut a run short.",
-    )
-    cancel_requested_at = fields.Timestamp(
-        "Cancel requested at", readonly=True, help="In UTC."
-    )
-    interrupt = fields.Boolean(
-        "Interrupt",
-        readonly=True,
-        help="The run that is to be cancelled is interrupted, if need be.",
-    )
-    progress_done = fields.Float("Done", readonly=True)
-    progress_total = fields.Float("Of", readonly=True)
-    progress_message = fields.Char("Message", readonly=True)
-
-    @classmethod
-    def __register__(cls, module_name: str) -> None:
-        super().__register__(module_name)
-        create_indexes(
-            "CREATE UNIQUE INDEX IF NOT EXISTS async_run_uuid ON async_run (uuid)",
-            "CREATE INDEX IF NOT EXISTS async_run_lease "
-            "ON async_run (lease_until) WHERE lease_until IS NOT NULL",
-        )
-
-
-class Attempt(ModelSQL, ModelView):
-    "Failed Attempt of an Asynchronous Task"
-
-    __name__ = "async.attempt"
-
-    uuid = fields.Char("ID", required=True, readonly=True)
-    number = fields.Integer(
-        "Number", required=True, readonly=True, help="Of all that failed, from 1."
-    )
-    attempt = fields.Integer("Attempt", required=True, readonly=True)
-    counted = fields.Boolean(
-        "Counted",
-        readonly=True,
-        help="Not if the database cut the attempt short, or the task asked for that.",
-    )
-    failed_at = fields.Timestamp("Failed at", required=True, readonly=True)
-    worker = fields.Char("Worker", readonly=True)
-    error_type = fields.Char("Error", required=True, readonly=True)
-    error_message = fields.Text("Message", readonly=True)
-    error_id = fields.Char(
-        "Error Number", readonly=True, help="As in the log and in answers to browsers."
-    )
-    traceback = fields.Text("Traceback", readonly=True)
-
-    @classmethod
-    def __setup__(cls) -> None:
-        super().__setup__()
-        cls._order = [("uuid", "ASC"), ("number", "DESC")]
-
-    def get_rec_name(self, name: str) -> str:
-        return f"{self.attempt}: {self.error_type}"
-
-    @classmethod
-    def failures_of(cls, uuids: list[str]) -> list[Attempt]:
-        """The kept failed attempts of tasks, the latest of each first."""
-        found: list[Attempt] = Pool().get(cls.__name__).search([("uuid", "in", uuids)])
-        return found
-
-    @classmethod
-    def __register__(cls, module_name: str) -> None:
-        super().__register__(module_name)
-        create_indexes(
-            "CREATE UNIQUE INDEX IF NOT EXISTS async_attempt_number "
-            "ON async_attempt (uuid, number)",
-        )

@@ -25,7 +25,7 @@ pausing
 module
 module.actions module.async_ module.queue_status
 module.task
-module.queue
+module.attempt module.queue module.run
 module.acting module.data module.identity module.indexes module.shown_status
 web.templates
 web.routes

@@ -4,6 +4,8 @@
 # make test-python3.12  on that Python what depends on it (two minutes); another
 #              Python likewise, and all of them with test-pythons
 # make test-lowest  the same with the lowest versions of all dependencies
+# make test-versions  what CI runs besides `make test`: a part of the tests on each other
+#              Python, with the lowest versions, and `make coverage`
 # make coverage  how many lines the tests of unit, contract and integration reach, and
 #              whether it is enough (some minutes)
 # make fuzz    hostile and odd input for as long as it takes (some minutes)
@@ -27,6 +29,8 @@ TAKE_TURNS := $(if $(shell command -v flock),flock pyproject.toml)
 # The Pythons that the package is for, by its classifiers, and the one of .venv.
 PYTHONS := $(shell sed -n 's/.*:: Python :: \(3\.[0-9]*\)".*/\1/p' pyproject.toml)
 MAIN_PYTHON = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+# Tracing threads fails before Python 3.12, so the newest one measures coverage.
+MEASURED := $(lastword $(PYTHONS))
 
 # What depends on the Python and on the versions of what is installed: how methods
 # and decorators work, processes, threads and signals, the brokers.
@@ -36,8 +40,8 @@ SHORT = tests/unit tests/contract tests/integration/test_deferral.py \
 	tests/acceptance/test_worker_command.py::test_processes_are_recycled \
 	tests/acceptance/test_worker_command.py::TestCutOff
 
-.PHONY: demo test test-fast test-pythons test-lowest test-short coverage measure \
-	fuzz chaos bench bench-quick docs-settings lint install clean
+.PHONY: demo test test-fast test-pythons test-versions test-lowest test-short \
+	coverage measure fuzz chaos bench bench-quick docs-settings lint install clean
 
 demo: $(INSTALLED)-demo
 	@exec $(BIN)/python -m example_app.demo --port $(PORT)
@@ -54,9 +58,13 @@ test-python%: $(INSTALLED)-test
 	@python=$$(devtools/find_python $*) && $(MAKE) --no-print-directory test-short \
 		VENV=.venv-python$* PYTHON="$$python"
 
-# Tracing threads fails before Python 3.12, so it is the newest one that measures.
+# What CI runs besides `make test`. The longest begins first. It runs what test-short
+# does on its Python, and more.
+test-versions: coverage test-lowest \
+	$(addprefix test-python,$(filter-out $(MAIN_PYTHON) $(MEASURED),$(PYTHONS)))
+
 coverage: $(INSTALLED)-test
-	@python=$$(devtools/find_python $(lastword $(PYTHONS))) && \
+	@python=$$(devtools/find_python $(MEASURED)) && \
 		$(MAKE) --no-print-directory measure \
 		VENV=.venv-coverage PYTHON="$$python"
 
@@ -81,6 +89,7 @@ UNMEASURED = time_limits after_commit cancel_endpoint cancel_races delays encryp
 	redrive relay retry secrets sending sessions sqs_delivery
 measure: $(INSTALLED)-test-short
 	rm -f $(VENV)/coverage
+	$(BIN)/python -m $(PYTEST) $(filter tests/acceptance/%,$(SHORT))
 	$(MEASURE) --database=sqlite tests/unit tests/contract tests/integration \
 		$(UNMEASURED:%=--ignore=tests/integration/test_%.py)
 	$(MEASURE) --database=postgresql tests/integration/test_rows.py \

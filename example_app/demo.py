@@ -115,7 +115,8 @@ def _welcome(port: int) -> str:
     return f"""
   The shop is open:    {address}/
   The mails it sends:  {address}/mailbox
-  Its tasks by state:  {address}/stats
+  Your tasks:          {address}/tasks
+  All tasks by state:  {address}/stats
 
   Ctrl-C stops everything.
 """

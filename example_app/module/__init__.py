@@ -9,12 +9,13 @@ __all__ = ["register"]
 
 def register() -> None:
     """Register the models; called by trytond when it starts its pool."""
-    from . import contact, report, sale, website
+    from . import back_office, contact, report, sale, website
 
     Pool.register(
         contact.Contact,
         sale.Sale,
         report.SalesReport,
+        back_office.BackOffice,
         website.WebSite,
         module="example_shop",
         type_="model",

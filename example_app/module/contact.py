@@ -12,6 +12,7 @@ from trytond.model import ModelSQL, ModelView, fields
 from nereid_async import AsyncResult
 from nereid_async.mail import send_mail
 
+from .back_office import list_task
 from .forms import ContactForm
 from .negotiation import wants_json
 
@@ -47,6 +48,7 @@ class Contact(ModelSQL, ModelView):
             ]
         )
         result = contact.send_mail()
+        list_task(result, f"Mail to {contact.email}")
         thanks = f"Thank you, {contact.name}. A mail to {contact.email} is on its way."
         if wants_json():
             answer = jsonify(id=result.id, url=result.url, message=thanks)

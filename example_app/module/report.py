@@ -14,6 +14,8 @@ from trytond.pool import Pool
 
 from nereid_async import async_task, current_task
 
+from .back_office import list_task
+
 
 class SalesReport(Model):
     "Sales Report"
@@ -42,6 +44,7 @@ class SalesReport(Model):
             answer.status_code = 400
             return answer
         result = cls.build.defer(int(wanted))
+        list_task(result, f"Sales report {wanted}", cancel=True)
         answer = jsonify(id=result.id, url=result.url)
         answer.status_code = 202
         answer.headers["Location"] = result.url

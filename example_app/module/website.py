@@ -15,7 +15,7 @@ from .mailbox import read_mails
 from .negotiation import wants_json
 
 #: The order in which a task passes through its states.
-STATES = ("pending", "sent", "running", "done", "failed")
+STATES = ("pending", "sent", "running", "done", "failed", "cancelled")
 
 
 _url_map_lock = threading.Lock()

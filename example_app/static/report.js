@@ -7,17 +7,16 @@ import {drawReport} from './chart.js';
 /** The address keeps the id, so that a reload shows the report again. */
 const FRAGMENT = '#report=';
 
-Object.assign(texts, {
-  pending: 'Waiting for a worker …',
-  notFound: 'This report belongs to another visitor, or there is none.',
-  gone: 'This report is no longer kept. Build it again.',
-});
-
 let begin = 0;
 
 export function watchReport() {
   const form = document.getElementById('report-form');
   if (!form) return;
+  Object.assign(texts, {
+    pending: 'Waiting for a worker …',
+    notFound: 'This report belongs to another visitor, or there is none.',
+    gone: 'This report is no longer kept. Build it again.',
+  });
   const element = document.querySelector('#report async-result');
   form.addEventListener('submit', async (event) => {
     event.preventDefault();

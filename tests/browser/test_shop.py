@@ -97,6 +97,42 @@ def test_stop_waiting_and_look_again(page: Page) -> None:
     see_report(page)
 
 
+def test_tasks_each_to_its_end(page: Page, new_context: NewContext) -> None:
+    build_report(page)
+    see_report(page)
+    page.get_by_role("link", name="Tasks").click()
+    for title in ("Book a courier", "Charge a card", "Take stock"):
+        page.get_by_role("button", name=title, exact=True).click()
+        expect(page.get_by_role("heading", name=title)).to_be_visible()
+    courier, card, stock = (
+        page.get_by_role("listitem").filter(has_text=title)
+        for title in ("Book a courier", "Charge a card", "Take stock")
+    )
+    bar = stock.get_by_role("progressbar")
+    expect(bar).to_have_attribute("aria-valuenow", re.compile("[1-9]"), timeout=SLOW_MS)
+    expect(stock.locator(".state")).to_have_text("running")
+    picture(page, "tasks-running")
+    # Not the form's own button of that name.
+    stock.get_by_role("button", name="Cancel: Take stock").click()
+    expect(stock.locator(".state")).to_have_text("cancelled", timeout=SLOW_MS)
+    expect(stock.get_by_text("Cancelled.").first).to_be_visible()
+    expect(card.locator(".state")).to_have_text("failed", timeout=SLOW_MS)
+    expect(card.get_by_role("alert")).to_contain_text("The card was declined.")
+    expect(courier.locator(".state")).to_have_text("done", timeout=SLOW_MS)
+    expect(courier).to_contain_text("attempt 3")
+    expect(courier.get_by_role("progressbar")).to_be_hidden()
+    report = page.get_by_role("listitem").filter(has_text="Sales report")
+    expect(report.locator(".state")).to_have_text("done")
+    check_with_axe(page)
+    picture(page, "tasks")
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    picture(page, "tasks-phone")
+    stranger = new_context().new_page()
+    stranger.goto(page.url)
+    expect(stranger.get_by_text("No task yet.")).to_be_visible()
+
+
 def test_failure(page: Page) -> None:
     page.get_by_role("button", name="Fail on purpose").click()
     status = page.locator("#fail-status")
@@ -212,7 +248,7 @@ def test_by_keyboard(page: Page) -> None:
 
 @ONE_SHOP
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["/", "/mailbox", "/stats"])
+@pytest.mark.parametrize("path", ["/", "/mailbox", "/tasks", "/stats"])
 def test_accessible(new_context: NewContext, path: str, scheme: str) -> None:
     page = new_context(color_scheme=scheme, reduced_motion="reduce").new_page()
     page.goto(path)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import TransportError
+from .dead_letters import DeadLetterQueues
 
 if TYPE_CHECKING:
     from ..rows import Claim
@@ -183,6 +184,9 @@ class Broker(Protocol):
 
         Errors of the service are in the report, not raised.
         """
+
+    def dead_letters(self) -> DeadLetterQueues | None:
+        """The dead letters; None where the rows of failed tasks are all there is."""
 
     def backlog(self, queue: str) -> int:
         """Number of messages that wait to be received in the queue with a short name.

@@ -53,6 +53,9 @@ class DatabaseBroker:
         """Do nothing, and confirm all; see :class:`.base.Broker`."""
         return SendReport([message.id for message in messages])
 
+    def dead_letters(self) -> None:
+        """Return None: the failed row is the dead letter."""
+
     def backlog(self, queue: str) -> int:
         """Return 0: there are no messages besides rows."""
         return 0

@@ -22,7 +22,7 @@ class MemoryBroker:
     """Queues in memory, with visibility timeouts and receive counts as in SQS.
 
     :param visibility_timeout_s: visibility timeout of a receive, in seconds.
-    :ivar dead_letters: dead letters, with their reasons.
+    :ivar dead: dead letters, with their reasons.
     """
 
     max_delay_s: float | None = None
@@ -34,7 +34,7 @@ class MemoryBroker:
         self._visibility_timeout_s = visibility_timeout_s
         self._changed = threading.Condition()
         self._queues: dict[str, list[_Held]] = {}
-        self.dead_letters: list[tuple[Delivery, str]] = []
+        self.dead: list[tuple[Delivery, str]] = []
 
     def check_queue(self, queue: str) -> None:
         """Accept any name; see :class:`.base.Broker`."""
@@ -47,6 +47,9 @@ class MemoryBroker:
                 self._queues.setdefault(message.queue, []).append(held)
             self._changed.notify_all()
         return SendReport([message.id for message in messages])
+
+    def dead_letters(self) -> None:
+        """Return None: those in memory are for tests."""
 
     def backlog(self, queue: str) -> int:
         """Number of visible messages; see :class:`.base.Broker`."""
@@ -155,8 +158,8 @@ class MemoryConsumer:
         return float("inf")
 
     def dead_letter(self, delivery: Delivery, reason: str, token: str | None) -> None:
-        """Move a message to :attr:`MemoryBroker.dead_letters`."""
-        self._broker.dead_letters.append((delivery, reason))
+        """Move a message to :attr:`MemoryBroker.dead`."""
+        self._broker.dead.append((delivery, reason))
         self.acknowledge([delivery])
 
     def extend(self, deliveries: Sequence[Delivery], timeout_s: int) -> list[Delivery]:

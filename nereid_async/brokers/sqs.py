@@ -16,6 +16,7 @@ from ..sqs.task_queues import TaskQueues
 from .base import OutgoingMessage, SendReport
 from .paused_queues import PausedQueues
 from .sqs_consumer import SqsConsumer
+from .sqs_dead_letters import SqsDeadLetters
 from .sqs_receiver import RECEIVE_TIMEOUT_S
 from .sqs_sender import SqsSender
 
@@ -56,6 +57,12 @@ class SqsBroker:
     def send(self, messages: Sequence[OutgoingMessage]) -> SendReport:
         """Send in as few calls as SQS allows; see :class:`.base.Broker`."""
         return self._sender.send(messages)
+
+    def dead_letters(self) -> SqsDeadLetters:
+        """Those on SQS; see :class:`.base.Broker`."""
+        # With a client of its own: each call waits a second for letters.
+        sqs = Sqs(self._settings, RECEIVE_TIMEOUT_S, attempts=2)
+        return SqsDeadLetters(self._task_queues(sqs))
 
     def backlog(self, queue: str) -> int:
         """Number of visible messages; see :class:`.base.Broker`."""

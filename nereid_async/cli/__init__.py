@@ -6,12 +6,13 @@ database backend at import, and the configuration of ``-c`` must be read before.
 
 from __future__ import annotations
 
-from . import actions, check, maintenance, queues, status, tasks, worker
+from . import actions, check, dead, maintenance, queues, status, tasks, worker
 from .groups import flask_group, main
 
 __all__ = [
     "actions",
     "check",
+    "dead",
     "flask_group",
     "main",
     "maintenance",

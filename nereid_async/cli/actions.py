@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import click
 
 from .groups import commands
 from .loading import rows_of
-from .output import echo_json, json_option
+from .output import json_option, report
 from .selecting import filter_options, selection_of, state_option
 from .tasks import task_commands
 
@@ -24,6 +25,8 @@ _Act: TypeAlias = "Callable[[Sequence[str]], Iterator[tuple[str, bool, str]]]"
 
 #: Tasks on which it acts at a time.
 _BATCH = 500
+#: Dead letters of a queue that are looked at for those of some tasks.
+_FEW_LETTERS = 100
 _UNKNOWN = "there is no such task"
 _WAITING_OR_RUNNING = ("pending", "sent", "running")
 _OVER = ("failed", "cancelled")
@@ -54,7 +57,8 @@ def retry(runtime: Runtime, **options: Any) -> None:
     rows = rows_of(runtime)
 
     def act(ids: Sequence[str]) -> Iterator[tuple[str, bool, str]]:
-        return _told(rows, ids, retrying.retry(runtime, ids), "again")
+        with _letters_forgotten(runtime, ids):
+            return _told(rows, ids, retrying.retry(runtime, ids), "again")
 
     _run("Retry", rows, act, _OVER, **options)
 
@@ -93,9 +97,28 @@ def discard(runtime: Runtime, **options: Any) -> None:
     rows = rows_of(runtime)
 
     def act(ids: Sequence[str]) -> Iterator[tuple[str, bool, str]]:
-        return _told(rows, ids, retrying.discard(runtime, ids), "discarded")
+        with _letters_forgotten(runtime, ids):
+            return _told(rows, ids, retrying.discard(runtime, ids), "discarded")
 
     _run("Discard", rows, act, _OVER, **options)
+
+
+@contextmanager
+def _letters_forgotten(runtime: Runtime, ids: Sequence[str]) -> Iterator[None]:
+    """Delete the dead letters of tasks on which the context has acted.
+
+    Only where a queue has few: SQS finds none by its id. Those that stay have no effect
+    any more, and are removed by the next look at the dead letters.
+    """
+    from ..dead_letters import DeadLetters
+    from ..errors import NereidAsyncError
+
+    tasks = rows_of(runtime).listed(selection_of(ids=tuple(ids)), None)
+    yield
+    with suppress(NereidAsyncError), DeadLetters(runtime) as letters:
+        for queue in sorted({it.queue for it in tasks if it.state == "failed"}):
+            if letters.count(queue) <= _FEW_LETTERS:
+                letters.forget(queue, ids)
 
 
 def _told(
@@ -122,16 +145,8 @@ def _run(
 ) -> None:
     """Act on the chosen tasks, and end with exit code 1 if one was left as it was."""
     ids = _ids(verb, rows, suitable, **options)
-    results = []
-    for start in range(0, len(ids), _BATCH):
-        for task_id, done, text in act(ids[start : start + _BATCH]):
-            results.append({"id": task_id, "done": done, "text": text})
-            if not as_json:
-                click.secho(f"{task_id}: {text}", fg=None if done else "yellow")
-    if as_json:
-        echo_json(results)
-    if not all(it["done"] for it in results):
-        sys.exit(1)
+    batches = (ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH))
+    report(chain.from_iterable(map(act, batches)), as_json)
 
 
 def _ids(

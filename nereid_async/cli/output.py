@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -19,6 +20,22 @@ def json_option(command: _Command) -> _Command:
 def echo_json(value: Any) -> None:
     """Print a value as JSON; what JSON does not have, as text."""
     click.echo(json.dumps(value, indent=2, default=str, ensure_ascii=False))
+
+
+def report(told: Iterable[tuple[str, bool, str]], as_json: bool) -> None:
+    """Print what became of each id; exit with code 1 if one was left as it was.
+
+    :param told: the id, whether that was done, and a text.
+    """
+    results = []
+    for name, done, text in told:
+        results.append({"id": name, "done": done, "text": text})
+        if not as_json:
+            click.secho(f"{name}: {text}", fg=None if done else "yellow")
+    if as_json:
+        echo_json(results)
+    if not all(it["done"] for it in results):
+        sys.exit(1)
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -19,6 +19,7 @@ from ..settings import DEFAULT_QUEUE, Settings, queue_name
 #: With a uuid of 36 characters and ``-reply-`` this leaves 13 for a prefix.
 DATABASE_MAX_CHARS = 24
 _HASH_CHARS = 8
+_DEAD = "-dead"
 #: The hyphen of the default queue is not doubled, so no database may have its first
 #: half as its part.
 _TAKEN = DEFAULT_QUEUE.partition("-")[0]
@@ -51,7 +52,7 @@ class QueueNames:
 
         :raises ConfigurationError: the name is invalid or too long.
         """
-        return _checked(f"{self._base}-{_written(queue)}-dead", "queue")
+        return _checked(f"{self._base}-{_written(queue)}{_DEAD}", "queue")
 
     def reply(self, task_id: str) -> str:
         """The full name of the reply queue of a task."""
@@ -72,6 +73,12 @@ class QueueNames:
             return queue if self.task(queue) == name else None
         except ConfigurationError:
             return None
+
+    def short_name_of_dead(self, name: str) -> str | None:
+        """Short name of the queue of a dead-letter queue; None for any other queue."""
+        return (
+            self.short_name(name.removesuffix(_DEAD)) if name.endswith(_DEAD) else None
+        )
 
     @property
     def reply_prefix(self) -> str:

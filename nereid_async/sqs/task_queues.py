@@ -73,11 +73,18 @@ class TaskQueues:
 
         :raises TransportError: as :meth:`.client.Sqs.call`.
         """
+        return self._number_of_messages(self._names.task(queue))
+
+    def backlog_of_dead(self, queue: str) -> int:
+        """As :meth:`backlog`, of its dead-letter queue."""
+        return self._number_of_messages(self._names.dead(queue))
+
+    def _number_of_messages(self, name: str) -> int:
         try:
-            url = self._url(self._names.task(queue))
+            url = self._url(name)
             return int(self._attribute(url, "ApproximateNumberOfMessages") or 0)
         except QueueMissing:
-            self._sqs.forget_url(self._names.task(queue))
+            self._sqs.forget_url(name)
             return 0
 
     def found(self) -> list[str]:
@@ -87,22 +94,39 @@ class TaskQueues:
         :raises AccessDenied: the credentials do not allow to list queues.
         :raises TransportError: as :meth:`.client.Sqs.call`.
         """
+        return self._listed("--queue '*'", self._names.short_name)
+
+    def found_dead(self) -> list[str]:
+        """Short names of the queues whose dead-letter queues exist, in order.
+
+        :raises TransportError: and other errors, as :meth:`found`.
+        """
+        return self._listed(
+            "dead letters of all queues", self._names.short_name_of_dead
+        )
+
+    def _listed(self, what: str, pick: Callable[[str], str | None]) -> list[str]:
+        """Names made of the names of queues.
+
+        :param what: needs the list, for errors.
+        :param pick: makes a name; returns None for a queue that is left out.
+        """
         if self._owner:
             raise ConfigurationError(
-                "--queue '*' does not go with sqs_queue_owner: SQS lists the queues of "
-                "the worker's own account only. Name the queues"
+                f"{what}: not with sqs_queue_owner, since SQS lists the queues of "
+                "one's own account only. Name the queues: --queue"
             )
         try:
             names = [
-                self._names.short_name(url.rpartition("/")[2])
+                pick(url.rpartition("/")[2])
                 for url in self._sqs.queue_urls(self._names.prefix)
             ]
         except CredentialsRefused:
             raise
         except AccessDenied as error:
             raise AccessDenied(
-                "--queue '*' needs the right sqs:ListQueues "
-                f"(docs/iam/all-queues.json): {error}"
+                f"{what}: needs the right sqs:ListQueues (docs/iam/all-queues.json); "
+                f"or name the queues: --queue. {error}"
             ) from error
         return sorted(name for name in names if name is not None)
 
@@ -120,14 +144,16 @@ class TaskQueues:
         return self._call(operation, name, make, parameters)
 
     def call_dead(
-        self, operation: str, queue: str, **parameters: Any
+        self, operation: str, queue: str, *, create: bool = True, **parameters: Any
     ) -> dict[str, Any]:
-        """Make a call on a queue's dead-letter queue, which is created if missing.
+        """Make a call on a queue's dead-letter queue.
 
+        :param create: whether it may be created if it is missing.
         :raises TransportError: as :meth:`call`.
         """
         name = self._names.dead(queue)
-        return self._call(operation, name, lambda: self._make(name, _KEPT), parameters)
+        make = (lambda: self._make(name, _KEPT)) if create else None
+        return self._call(operation, name, make, parameters)
 
     def warnings(self, queue: str) -> list[str]:
         """Texts for the log about a redrive policy that would cause trouble.

@@ -24,5 +24,5 @@ class TestMemoryBroker(QueueSuite):
             (received,) = receive_all(consumer, 1)
             consumer.dead_letter(received, "why", None)
         assert isinstance(carrier.broker, MemoryBroker)
-        ((letter, reason),) = carrier.broker.dead_letters
+        ((letter, reason),) = carrier.broker.dead
         assert (letter.text, reason) == (sent.text, "why")

@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).parents[2] / "nereid_async"
 LAYERS = """
 extension
 cli
-cli.actions cli.check cli.maintenance cli.queues cli.status cli.worker
+cli.actions cli.check cli.dead cli.maintenance cli.queues cli.status cli.worker
 cli.tasks
 cli.groups cli.logs cli.output cli.selecting
 cli.loading
@@ -61,15 +61,17 @@ mail
 task
 deferral
 result
+dead_letters
 cancelling retrying
 pending
 runtime
 sending
 deferred_call
 brokers.sqs results.database results.memory results.sqs
-brokers.database brokers.memory brokers.sqs_consumer
+brokers.database brokers.memory brokers.sqs_consumer brokers.sqs_dead_letters
 brokers.sqs_receiver brokers.sqs_sender
 brokers.base brokers.paused_queues results.base
+brokers.dead_letters
 brokers results
 sqs.rights sqs.task_queues
 sqs.client sqs.queue_names

@@ -9,7 +9,7 @@ from ..errors import BadMessage
 from ..limits import PRIORITY_DEFAULT
 from ..settings import Settings
 from .pointer import Pointer
-from .serialization import Json, decode
+from .serialization import TAG, Json, decode
 from .wire_fields import Types, check_types, is_id
 
 
@@ -105,6 +105,19 @@ class Message:
     identity: str | None = None
     cancellable: bool = False
     time_limit_s: float | None = None
+
+    @property
+    def record(self) -> str | None:
+        """The record that it is about, as ``model,id``; None if there is none.
+
+        The one whose method is called, or else the first argument that is one.
+        """
+        if self.target.instance is not None:
+            return f"{self.target.owner},{self.target.instance}"
+        for value in (*self.args, *self.kwargs.values()):
+            if isinstance(value, dict) and value.get(TAG) == "record":
+                return f"{value['m']},{value['v']}"
+        return None
 
     @property
     def sqs_attributes(self) -> dict[str, Any] | None:

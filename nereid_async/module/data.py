@@ -56,15 +56,6 @@ def _message(task: Any) -> Message | None:
         return None
 
 
-def target_record(task: Any) -> tuple[str, int] | None:
-    """Model and id of the record whose method a task calls; None for any other."""
-    message = _message(task)
-    if message is None or message.target.kind != "model":
-        return None
-    instance = message.target.instance
-    return None if instance is None else (message.target.owner, instance)
-
-
 def website_user(task: Any) -> str | None:
     """The name of the website user who was logged in when a task was deferred."""
     message = _message(task)
@@ -77,28 +68,26 @@ def website_user(task: Any) -> str | None:
     return found[0].rec_name if found else None
 
 
-def readable(
-    targets: dict[int, tuple[str, int] | None],
-) -> dict[int, str | None]:
+def readable(records: dict[int, Any]) -> dict[int, str | None]:
     """Records as references, without those that are gone or not for this user.
 
-    :param targets: model and id by task.
+    :param records: records, or None, by task.
     """
     pool = Pool()
     wanted: dict[str, set[int]] = {}
-    for model, record_id in filter(None, targets.values()):
-        wanted.setdefault(model, set()).add(record_id)
+    for record in filter(None, records.values()):
+        wanted.setdefault(record.__name__, set()).add(record.id)
     models = dict(pool.iterobject())
     access = pool.get("ir.model.access")
-    found: set[tuple[str, int]] = set()
+    found: set[str] = set()
     for model, ids in wanted.items():
         with check_access(), inactive_records():
             if model in models and access.check(model, raise_exception=False):
-                records = pool.get(model).search([("id", "in", list(ids))])
-                found.update((model, record.id) for record in records)
+                seen = pool.get(model).search([("id", "in", list(ids))])
+                found.update(map(str, seen))
     return {
-        task: f"{target[0]},{target[1]}" if target in found and target else None
-        for task, target in targets.items()
+        task: str(record) if str(record) in found else None
+        for task, record in records.items()
     }
 
 

@@ -74,6 +74,6 @@ def ran(task: Any, now: dt.datetime) -> dt.timedelta | None:
 
 
 def _rounded(taken: dt.timedelta) -> dt.timedelta:
-    """A duration to whole seconds, a short one to hundredths."""
+    """A duration to whole seconds, one below a second to hundredths."""
     seconds = max(taken.total_seconds(), 0)
-    return dt.timedelta(seconds=round(seconds, 0 if seconds >= 10 else 2))
+    return dt.timedelta(seconds=round(seconds, 0 if seconds >= 1 else 2))

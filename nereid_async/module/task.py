@@ -28,6 +28,7 @@ from . import data, shown_status
 from .attempt import Attempt
 from .indexes import create_indexes
 from .run import Run
+from .timestamp import Timestamp
 
 
 class Task(ModelSQL, ModelView):
@@ -57,17 +58,23 @@ class Task(ModelSQL, ModelView):
         "Needs the Web App", readonly=True, help="Deferred by a web request."
     )
     user = fields.Integer("User", readonly=True, help="The user as whom the task runs.")
-    due_at = fields.Timestamp(
+    about = fields.Reference(
+        "About",
+        selection="get_models",
+        readonly=True,
+        help="The record whose method it calls, or that it is given.",
+    )
+    due_at = Timestamp(
         "Due at", required=True, readonly=True, help="Not run before (UTC)."
     )
-    deferred_at = fields.Timestamp("Deferred at", required=True, readonly=True)
-    send_at = fields.Timestamp(
+    deferred_at = Timestamp("Deferred at", required=True, readonly=True)
+    send_at = Timestamp(
         "Sent again at",
         readonly=True,
         help="Not sent to the queue service before (UTC): it has refused the task, or "
         "has got it lately.",
     )
-    finished_at = fields.Timestamp("Finished at", readonly=True)
+    finished_at = Timestamp("Finished at", readonly=True)
     message = fields.Text("Message", required=True, readonly=True)
     token = fields.Char(
         "Claim", readonly=True, help="Guards the finish of the run that holds it."
@@ -75,9 +82,7 @@ class Task(ModelSQL, ModelView):
     result = fields.Text("Result", readonly=True)
     error = fields.Text("Error", readonly=True)
     traceback = fields.Text("Traceback", readonly=True)
-    expires_at = fields.Timestamp(
-        "Result readable until", readonly=True, help="In UTC."
-    )
+    expires_at = Timestamp("Result readable until", readonly=True, help="In UTC.")
     acknowledged = fields.Boolean("Result acknowledged", readonly=True)
 
     status = fields.Function(
@@ -96,7 +101,9 @@ class Task(ModelSQL, ModelView):
         "get_website_user",
     )
     record = fields.Function(
-        fields.Reference("Record", selection="get_models"), "get_record"
+        fields.Reference("Record", selection="get_models"),
+        "get_record",
+        searcher="search_record",
     )
     failure = fields.Function(
         fields.Text("Error"), "get_failure", searcher="search_failure"
@@ -121,8 +128,8 @@ class Task(ModelSQL, ModelView):
 
     attempt = fields.Function(fields.Integer("Attempt"), "get_run")
     worker = fields.Function(fields.Char("Worker"), "get_run")
-    started_at = fields.Function(fields.Timestamp("Started at"), "get_run")
-    lease_until = fields.Function(fields.Timestamp("Lease until"), "get_run")
+    started_at = fields.Function(Timestamp("Started at"), "get_run")
+    lease_until = fields.Function(Timestamp("Lease until"), "get_run")
     progress_message = fields.Function(fields.Char("Step"), "get_run")
     progress = fields.Function(fields.Float("Progress", digits=(1, 4)), "get_progress")
 
@@ -181,6 +188,8 @@ class Task(ModelSQL, ModelView):
             "CREATE UNIQUE INDEX IF NOT EXISTS async_task_uuid ON async_task (uuid)",
             # What is due of a queue is read in the order in which it is taken, by
             # workers with the web app and by those without.
+            "CREATE INDEX IF NOT EXISTS async_task_about "
+            "ON async_task (about) WHERE about IS NOT NULL",
             "DROP INDEX IF EXISTS async_task_due",
             "DROP INDEX IF EXISTS async_task_waiting",
             "DROP INDEX IF EXISTS async_task_waiting_no_web",
@@ -257,11 +266,13 @@ class Task(ModelSQL, ModelView):
 
     @classmethod
     def get_record(cls, tasks: list[Task], name: str) -> dict[int, str | None]:
-        """The record whose method a task calls, as far as the user may read it."""
-        with without_check_access():
-            rows = cls.browse([task.id for task in tasks])
-            targets = {row.id: data.target_record(row) for row in rows}
-        return data.readable(targets)
+        """The record that a task is about, as far as the user may read it."""
+        return data.readable({task.id: task.about for task in tasks})
+
+    @classmethod
+    def search_record(cls, name: str, clause: tuple[Any, ...]) -> list[Any]:
+        nested = clause[0].partition(".")[1:]
+        return [("about" + "".join(nested), *clause[1:])]
 
     def get_failure(self, name: str) -> str:
         return data.failure(self.error)

@@ -16,7 +16,7 @@ from ..texts import storable
 from .records import Row, UnsentRow
 from .statements import CHANNEL, SHORT_TEXT, Statements, params
 
-#: SQLite takes 32,766 parameters a statement (its "Limits" page); a row has 7.
+#: SQLite takes 32,766 parameters a statement (its "Limits" page); a row has 9.
 _ROWS_A_STATEMENT = 1_000
 #: Since when a row could have been sent.
 _READY_AT = "{greatest}(due_at, deferred_at)"
@@ -47,7 +47,10 @@ class OutboxRows(Statements):
         self, cursor: connections.Cursor, rows: Sequence[Row], notify: bool
     ) -> None:
         values = ", ".join(
-            ["({p}, {p}, {p}, {p}, {p}, 'pending', {p}, {now}, {now}, {later}, {p})"]
+            [
+                "({p}, {p}, {p}, {p}, {p}, {p}, 'pending', {p}, {now}, {now}, {later}, "
+                "{p})"
+            ]
             * len(rows)
         )
         parameters: list[Any] = []
@@ -59,13 +62,14 @@ class OutboxRows(Statements):
                 message.queue,
                 message.priority,
                 message.web is not None,
+                message.record,
                 message.user,
                 message.delay_s,
                 row.text,
             ]
         statement = (
-            "INSERT INTO async_task (uuid, name, queue, priority, web, state, {user}, "
-            "create_date, deferred_at, due_at, message) VALUES " + values
+            "INSERT INTO async_task (uuid, name, queue, priority, web, about, state, "
+            "{user}, create_date, deferred_at, due_at, message) VALUES " + values
         )
         if notify and backend.name == "postgresql":
             statement += f'; NOTIFY "{CHANNEL}"'

@@ -49,6 +49,8 @@ def test_the_list_and_a_form(tasks: None, tryton_page: Page) -> None:
     )
     expect(rows.filter(has_text="Done")).to_contain_text("Desk lamp")
     expect(rows.filter(has_text="Done")).to_contain_text("Administrator")
+    expect(tab(tryton_page, "Done")).to_contain_text("1")
+    tryton_page.set_viewport_size({"width": 1900, "height": 700})
     picture(tryton_page, "tryton-task-list")
     tab(tryton_page, "Failed").click()
     expect(rows).to_have_count(1)

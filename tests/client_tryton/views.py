@@ -38,6 +38,12 @@ def launch(page: Page, action: str) -> None:
     page.get_by_role("menuitem", name=action).click()
 
 
+def relate(page: Page, action: str) -> None:
+    """Open what belongs to the open record, from the toolbar."""
+    page.locator("#tabcontent button#relate:enabled").click()
+    page.get_by_role("menuitem", name=action).click()
+
+
 def confirm(page: Page, name: str | None = None) -> str:
     """Confirm an action; return what it reports.
 

@@ -172,8 +172,15 @@ def test_a_record_is_shown_to_those_who_may_read_it(script: Script) -> None:
         gone = script.record(name="Gone")
         gone.save()
         gone.rename.defer("x")
+        script.record.echo.defer("x", of=record)
     with script.transaction():
         script.record.delete([script.record(gone.id)])
     with rpc(script.database, 1) as Task:
         shown = [task.record for task in Task.search([], order=[("id", "ASC")])]
-        assert [it and it.rec_name for it in shown] == ["Lamp", None]
+        assert [it and it.rec_name for it in shown] == ["Lamp", None, "Lamp"]
+        for clause in (
+            ("record", "=", str(record)),
+            ("record.id", "in", [record.id], record.__name__),
+            ("record.rec_name", "ilike", "la%", record.__name__),
+        ):
+            assert len(Task.search([clause])) == 2, clause

@@ -27,6 +27,7 @@ module.actions module.async_ module.queue_status
 module.task
 module.attempt module.queue module.run
 module.acting module.data module.identity module.indexes module.shown_status
+module.timestamp
 web.templates
 web.routes
 web.fast_poll

@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     from .current import current_task
     from .errors import Retry
     from .extension import NereidAsync
+    from .messages.outcome import Progress, State
     from .result import AsyncResult
     from .task import async_task
 
 __all__ = [
     "AsyncResult",
     "NereidAsync",
+    "Progress",
     "Retry",
+    "State",
     "__version__",
     "async_task",
     "current_task",
@@ -33,17 +36,21 @@ __all__ = [
 _HOME = {
     "AsyncResult": "result",
     "NereidAsync": "extension",
+    "Progress": "messages.outcome",
     "Retry": "errors",
+    "State": "messages.outcome",
     "async_task": "task",
     "current_task": "current",
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in ("errors", "signals"):
-        return import_module(f".{name}", __name__)
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f".{_HOME[name]}", __name__), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # or any name would do
+
+    def __getattr__(name: str) -> Any:
+        if name in ("errors", "signals"):
+            return import_module(f".{name}", __name__)
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+        globals()[name] = value
+        return value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from trytond.config import config as tryton_config
 
@@ -15,6 +15,7 @@ from .task import async_task
 if TYPE_CHECKING:
     from nereid import Nereid
 
+    from .task_types import TaskDecorator
     from .web.parts import BeforePoll
 
 EXTENSION = "nereid_async"
@@ -104,13 +105,9 @@ class NereidAsync:
         self._before_poll.append(hook)
         return hook
 
-    @staticmethod
-    def task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
-        """Make a plain function deferrable; see :func:`~nereid_async.async_task`.
-
-        The worker imports its module by the setting ``imports``. Needs no app.
-        """
-        return async_task(**options) if function is None else async_task(function)
+    #: Make a plain function deferrable; see :func:`~nereid_async.async_task`. The
+    #: worker imports its module by the setting ``imports``. Needs no app.
+    task: ClassVar[TaskDecorator] = staticmethod(async_task)  # type: ignore[assignment]
 
     #: Ask for the delivery of a mail; see :func:`nereid_async.mail.send_mail`. Needs no
     #: app.

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from email.message import Message
 from email.utils import format_datetime, getaddresses, make_msgid
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from trytond.config import config
@@ -32,6 +32,11 @@ from .errors import (
 from .result import AsyncResult
 from .task import async_task
 from .texts import cut, joined, one_line
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .task_types import Changes
 
 logger = logging.getLogger(__name__)
 
@@ -62,8 +67,8 @@ def send_mail(
     message: Message,
     from_addr: str | None = None,
     to_addrs: str | Sequence[str] | None = None,
-    **options: Any,
-) -> AsyncResult:
+    **options: Unpack[Changes],
+) -> AsyncResult[dict[str, Any]]:
     """Ask for the delivery of a mail after the commit of the current transaction.
 
     The mail is copied. ``From``, if missing, is that of trytond's configuration; so
@@ -93,7 +98,7 @@ def send_mail(
         # A second copy, after a crash, can be told by it.
         author = _addresses(str(mail["From"]))[0]
         mail["Message-ID"] = make_msgid(domain=author.rpartition("@")[2])
-    carried = {name: options[name] for name in _CARRIED if name in options}
+    carried = {name: it for name, it in options.items() if name in _CARRIED}
     return send.configure(**options).defer(mail, sender, recipients, carried)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
 
 from . import cancelling
 from .deferred_call import Stage
@@ -16,18 +16,28 @@ from .errors import (
     ResultTimeout,
     TaskFailed,
 )
-from .messages.outcome import Outcome, State, Status
+from .messages.outcome import Outcome, Progress, State, Status
 from .messages.serialization import decode
 from .runtime import URL_PREFIX, Runtime, current
 
 if TYPE_CHECKING:
+    # Part of every type checker: need not be installed.
+    from typing_extensions import TypeVar
+
     from .deferred_call import DeferredCall
+
+    # A handle made again from an id is of any type, unless it is said.
+    R_co = TypeVar("R_co", covariant=True, default=Any)
+else:
+    from typing import TypeVar
+
+    R_co = TypeVar("R_co", covariant=True)
 
 _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 1.0
 
 
-class AsyncResult:
+class AsyncResult(Generic[R_co]):
     """The handle of a deferred call; can be made again from the task's id.
 
     It reads on a connection of its own, so it works in any transaction, but not before
@@ -77,9 +87,30 @@ class AsyncResult:
         """
         return self._outcome is not None or self._look() is not None
 
+    def state(self) -> State:
+        """The state of the task; read anew at each call, until it has finished.
+
+        A :class:`~.messages.outcome.State` is a str as well: ``"pending"``, ``"sent"``
+        (it waits in SQS), ``"running"``, ``"done"``, ``"failed"`` or ``"cancelled"``.
+        Told also where the result is not kept any more.
+
+        :raises ResultNotSent: the deferring transaction is still open.
+        :raises ResultMissing: no such task, or it was rolled back.
+        """
+        return self._read().state
+
+    def progress(self) -> Progress | None:
+        """What the task has told of its progress; read anew at each call.
+
+        None if it does not run, or has told nothing, and always without an outbox.
+
+        :raises ResultError: as :meth:`state`.
+        """
+        return self._read().progress
+
     def wait(
         self, wait_time_seconds: float | None = None, interval_seconds: float = 1
-    ) -> Any:
+    ) -> R_co | None:
         """Wait for the value and return it; None if the task has not finished.
 
         :param wait_time_seconds: how long to wait, in seconds; None for ever.
@@ -95,7 +126,7 @@ class AsyncResult:
         except ResultTimeout:
             return None
 
-    def get(self, timeout: float | None = None) -> Any:
+    def get(self, timeout: float | None = None) -> R_co:
         """Wait for the value and return it.
 
         :param timeout: how long to wait, in seconds; None for ever.
@@ -155,7 +186,7 @@ class AsyncResult:
         assert self._runtime is not None
         self._runtime.results.delete(self.id)
 
-    def _value(self, timeout_s: float | None, longest_pause_s: float) -> Any:
+    def _value(self, timeout_s: float | None, longest_pause_s: float) -> R_co:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         pause_s = _FIRST_PAUSE_S
         while self._outcome is None:
@@ -174,25 +205,28 @@ class AsyncResult:
             raise TaskFailed(
                 failure.type, failure.message, failure.traceback, failure.id
             )
-        return decode(self._outcome.value)
+        value: R_co = decode(self._outcome.value)
+        return value
 
     def _look(self) -> Status | None:
-        """The status, if the task has finished; keeps its outcome."""
+        """The status, if the task has finished and its outcome is there."""
+        status = self._read()
+        if status.outcome is None and status.gone:
+            raise ResultExpired(f"the result of task {self.id} is not kept any more")
+        return None if status.outcome is None else status
+
+    def _read(self) -> Status:
+        """The status; keeps the outcome, and is that of the outcome once it is kept."""
         if self._deferred is not None and self._deferred.stage is Stage.CANCELLED:
             self._outcome = Outcome(cancelled=True)
-            return Status(State.CANCELLED, outcome=self._outcome)
+        if self._outcome is not None:
+            return Status(self._outcome.state, outcome=self._outcome)
         self._check_sent()
         if self._runtime is None:
             self._runtime = current()
         status = self._runtime.results.look(self.id)
         if status is None:
             raise self._missing()
-        if not status.state.finished:
-            return None
-        if status.outcome is None:
-            if not status.gone:
-                return None
-            raise ResultExpired(f"the result of task {self.id} is not kept any more")
         self._outcome = status.outcome
         return status
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import wrapt
@@ -21,22 +21,27 @@ from .messages.message import Target
 from .result import AsyncResult
 from .targets import function_target, method_target
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .task_types import Declaration, ExceptionClasses, P, R, Task
+
 Arguments: TypeAlias = tuple[Any, ...]
-ExceptionClasses: TypeAlias = "type[BaseException] | Sequence[type[BaseException]]"
 _OF_THE_DECLARATION = {"retry_on", "public_errors"}
-#: What the decorator may stand above.
-Method: TypeAlias = (
-    "Callable[..., Any] | classmethod[Any, ..., Any] | staticmethod[..., Any]"
-)
 
 
 @overload
-def async_task(function: Method, /) -> AsyncTask: ...
+def async_task(function: Callable[P, R], /) -> Task[P, R]: ...
 
 
 @overload
 def async_task(
-    function: None = None,
+    **options: Unpack[Declaration],
+) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+
+
+def async_task(
+    function: Any = None,
     /,
     *,
     ignore_result: bool = True,
@@ -50,25 +55,7 @@ def async_task(
     public_errors: ExceptionClasses = (),
     shared: bool = False,
     cancellable: bool = False,
-) -> Callable[[Method], AsyncTask]: ...
-
-
-def async_task(
-    function: Method | None = None,
-    /,
-    *,
-    ignore_result: bool = True,
-    visibility_timeout: int | None = None,
-    queue: str | None = None,
-    priority: int = PRIORITY_DEFAULT,
-    max_attempts: int | None = None,
-    time_limit: float | None = None,
-    retry_delay: float | None = None,
-    retry_on: ExceptionClasses = (Exception,),
-    public_errors: ExceptionClasses = (),
-    shared: bool = False,
-    cancellable: bool = False,
-) -> AsyncTask | Callable[[Method], AsyncTask]:
+) -> Any:
     """Make a method of a model, report or wizard, or a function, deferrable.
 
     Used as ``@async_task`` or ``@async_task(...)``, above or below ``@classmethod``.
@@ -118,7 +105,7 @@ def _classes(option: str, given: ExceptionClasses) -> tuple[type[BaseException],
     return classes
 
 
-class Deferrable:
+class ConfiguredTask:
     """A callable that can be called here or deferred.
 
     :param target: returns the target of a call, and its remaining arguments.
@@ -140,7 +127,7 @@ class Deferrable:
             return self.defer(*args, **kwargs)
         return self._function(*args, **kwargs)
 
-    def defer(self, /, *args: Any, **kwargs: Any) -> AsyncResult:
+    def defer(self, /, *args: Any, **kwargs: Any) -> AsyncResult[Any]:
         """Defer a call: a worker makes it after the current transaction's commit.
 
         :returns: the handle; its id and url are final.
@@ -156,7 +143,7 @@ class Deferrable:
         names = list(signature.parameters)[len(args) - len(rest) :]
         return defer_call(target, rest, kwargs, self.task_options, names)
 
-    def configure(self, **changes: Any) -> Deferrable:
+    def configure(self, **changes: Any) -> ConfiguredTask:
         """The same callable with other options, for one deferral or several.
 
         :param changes: ``delay`` (seconds), ``queue``, ``priority``,
@@ -172,7 +159,7 @@ class Deferrable:
                 f"{option} goes into async_task(), where the worker finds it, and not "
                 "into configure()"
             )
-        return Deferrable(
+        return ConfiguredTask(
             self._function, self.task_options.changed(**changes), self._target
         )
 
@@ -195,18 +182,25 @@ def _signature_of(function: Any, bound: bool) -> inspect.Signature:
 class _TaskApi:
     """The methods of both wrapt proxies: the task itself, and a bound one."""
 
-    def _deferrable(self) -> Deferrable:
+    __wrapped__: Any
+
+    def _deferrable(self) -> ConfiguredTask:
         raise NotImplementedError
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         return self._deferrable()(*args, **kwargs)
 
-    def defer(self, /, *args: Any, **kwargs: Any) -> AsyncResult:
-        """See :meth:`Deferrable.defer`."""
+    def __dir__(self) -> list[str]:
+        # A proxy has the attributes of what it wraps, and does not tell its own.
+        own = [name for name in vars(_TaskApi) if not name.startswith("_")]
+        return [*dir(self.__wrapped__), *own]
+
+    def defer(self, /, *args: Any, **kwargs: Any) -> AsyncResult[Any]:
+        """See :meth:`ConfiguredTask.defer`."""
         return self._deferrable().defer(*args, **kwargs)
 
-    def configure(self, **changes: Any) -> Deferrable:
-        """See :meth:`Deferrable.configure`."""
+    def configure(self, **changes: Any) -> ConfiguredTask:
+        """See :meth:`ConfiguredTask.configure`."""
         return self._deferrable().configure(**changes)
 
     @property
@@ -218,8 +212,8 @@ class _TaskApi:
 class BoundTask(_TaskApi, wrapt.BoundFunctionWrapper[..., Any]):
     """A task as an attribute of a class or a record."""
 
-    def _deferrable(self) -> Deferrable:
-        return Deferrable(
+    def _deferrable(self) -> ConfiguredTask:
+        return ConfiguredTask(
             self.__wrapped__, self._self_parent._self_options, self._target
         )
 
@@ -244,10 +238,6 @@ class AsyncTask(_TaskApi, wrapt.FunctionWrapper[..., Any]):
 
     __bound_function_wrapper__ = BoundTask
 
-    if TYPE_CHECKING:
-
-        def __get__(self, instance: Any, owner: Any = None) -> BoundTask: ...
-
     def __init__(self, function: Any, options: TaskOptions) -> None:
         super().__init__(function, _unused_wrapper)
         self._self_options = options
@@ -255,8 +245,8 @@ class AsyncTask(_TaskApi, wrapt.FunctionWrapper[..., Any]):
         if owner:
             _declared.setdefault((function.__module__, owner), set()).add(name)
 
-    def _deferrable(self) -> Deferrable:
-        return Deferrable(self.__wrapped__, self._self_options, self._target)
+    def _deferrable(self) -> ConfiguredTask:
+        return ConfiguredTask(self.__wrapped__, self._self_options, self._target)
 
     def _target(self, args: Arguments) -> tuple[Target, Arguments]:
         return function_target(self.__wrapped__), args

@@ -84,7 +84,7 @@ class Contact(ModelSQL, ModelView):
         contact.send_mail()
         raise UserError(REFUSED)
 
-    def send_mail(self) -> AsyncResult:
+    def send_mail(self) -> AsyncResult[dict[str, Any]]:
         """Have the confirmation sent, once what the request stores is committed."""
         mail = EmailMessage()
         mail["To"] = self.email

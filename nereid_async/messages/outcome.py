@@ -48,6 +48,10 @@ class State(str, Enum):
     #: Cancelled by its owner, its code or an administrator.
     CANCELLED = "cancelled"
 
+    def __str__(self) -> str:
+        # As StrEnum of Python 3.11; an Enum would say "State.DONE".
+        return str(self.value)
+
     @property
     def finished(self) -> bool:
         """Whether the state is final."""

@@ -45,7 +45,7 @@ class Async(ModelView):
         delay_seconds: float = 0,
         attributes: dict[str, Any] | None = None,
         result_options: ResultOptions | None = None,
-    ) -> AsyncResult:
+    ) -> AsyncResult[Any]:
         """Defer a call of a method, decorated or not, until the commit.
 
         :param method: its name, or the method.
@@ -58,7 +58,7 @@ class Async(ModelView):
         :param result_options: options of the result; None drops the result.
         :raises DeferralError: no model is given, or only decorated methods are allowed.
 
-        Otherwise as :meth:`nereid_async.task.Deferrable.defer`.
+        Otherwise as :meth:`nereid_async.task.ConfiguredTask.defer`.
         """
         name = method if isinstance(method, str) else method.__name__
         owner = _owner(model, instance, name)

@@ -78,7 +78,7 @@ CALLS: dict[str, tuple[Callable[[], Any], Any]] = {
     ),
     "plain function": (lambda: plain_tasks.multiply.defer(6, 7), 42),
     "older spelling of a function": (
-        lambda: plain_tasks.multiply(6, 7, _defer_=True),
+        lambda: plain_tasks.multiply(6, 7, _defer_=True),  # type: ignore[call-arg]
         42,
     ),
     "configured": (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from trytond.pool import Pool
@@ -43,7 +43,7 @@ def deploy(script: Script) -> Any:
 
     def put(release: Callable[..., None]) -> Any:
         release.__name__ = "shaded"
-        Record.shaded = async_task(max_attempts=1)(classmethod(release))
+        Record.shaded = async_task(max_attempts=1)(cast(Any, classmethod(release)))
         return Record.shaded
 
     yield put

@@ -60,6 +60,7 @@ worker.intervals worker.maintenance worker.thread_alive worker.tracebacks
 worker
 mail
 task
+task_types
 deferral
 result
 dead_letters

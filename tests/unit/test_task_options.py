@@ -167,7 +167,7 @@ def test_without_a_transaction() -> None:
     with pytest.raises(NoTransaction, match="Transaction"):
         bare.defer("x")
     with pytest.raises(NoTransaction):
-        bare("x", _defer_=True)
+        bare("x", _defer_=True)  # type: ignore[call-arg]
 
 
 def test_a_nested_function_cannot_be_found_by_a_worker() -> None:
@@ -192,7 +192,7 @@ def test_checking_a_number_takes_time_in_proportion() -> None:
 @pytest.mark.parametrize("option", ["retry_on", "public_errors"])
 def test_exception_classes_are_of_the_declaration(option: str) -> None:
     with pytest.raises(ConfigurationError, match=option):
-        remember.configure(**{option: ValueError})
+        remember.configure(**{option: ValueError})  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match=option):
         async_task(**{option: ["ValueError"]})  # type: ignore[call-overload]
     assert getattr(async_task(**{option: OSError})(len).task_options, option) == (  # type: ignore[call-overload]

@@ -13,7 +13,8 @@
 #              SQS, and what came of it (ten minutes)
 # make bench   side by side with Celery and others, into docs/ (half an hour, alone)
 # make bench-quick  the same in small, printed only (some minutes)
-# make docs-settings  docs/settings.rst, from the settings in the code
+# make docs    the pages, into docs/_build/index.html; a warning is an error
+# make docs-settings  docs/reference/settings.rst, from the settings in the code
 # All need Python 3.10 or newer and nothing else; they install into .venv.
 
 PYTHON ?= python3
@@ -41,7 +42,7 @@ SHORT = tests/unit tests/contract tests/integration/test_deferral.py \
 	tests/acceptance/test_worker_command.py::TestCutOff
 
 .PHONY: demo test test-fast test-pythons test-versions test-lowest test-short \
-	coverage measure fuzz chaos bench bench-quick docs-settings lint install clean
+	coverage measure fuzz chaos bench bench-quick docs docs-settings lint install clean
 
 demo: $(INSTALLED)-demo
 	@exec $(BIN)/python -m example_app.demo --port $(PORT)
@@ -115,6 +116,10 @@ bench:
 bench-quick:
 	@$(MAKE) --no-print-directory VENV=$(VENV) $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks --quick $(ARGS)
+
+docs: $(INSTALLED)-test
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --jobs auto \
+		docs docs/_build
 
 docs-settings: $(INSTALLED)-test
 	$(BIN)/python -m devtools.settings_page

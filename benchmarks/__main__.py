@@ -1,6 +1,6 @@
 """Ours and the peers on the same work, in one run.
 
-    python -m benchmarks            all of it, into docs/performance (half an hour)
+    python -m benchmarks            all of it, half an hour, into TARGET
     python -m benchmarks --quick    less of it, printed only (some minutes)
 
 Nothing else should run on the machine meanwhile. Contenders take their turns in each
@@ -16,7 +16,7 @@ from pathlib import Path
 from trytond.config import config
 
 #: Where the figures and the charts go.
-TARGET = Path("docs/performance")
+TARGET = Path("docs/explanation/performance")
 
 
 def main() -> None:

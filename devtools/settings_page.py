@@ -1,7 +1,8 @@
-"""Renders docs/settings.rst from the settings: ``make docs-settings``."""
+"""Renders docs/reference/settings.rst from the settings: ``make docs-settings``."""
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import Field, fields
@@ -10,7 +11,7 @@ from typing import Any
 
 from nereid_async.settings import Settings
 
-PAGE = Path(__file__).parents[1] / "docs" / "settings.rst"
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "settings.rst"
 
 _COLUMNS = 88
 _HEAD = """\
@@ -42,7 +43,8 @@ def _entry(option: Field[Any]) -> str:
     for name, text in _facts(option):
         indent = " " * len(f":{name}: ")
         lines += _wrapped(f":{name}: {text}", indent)
-    return "\n".join([*lines, "", *_wrapped(option.metadata["doc"]), ""])
+    text = re.sub(r"``docs/([\w/-]+)\.rst``", r":doc:`/\1`", option.metadata["doc"])
+    return "\n".join([*lines, "", *_wrapped(text), ""])
 
 
 def _wrapped(text: str, indent: str = "") -> list[str]:

@@ -45,7 +45,7 @@ def _option(
 ) -> Any:
     """Declare a setting.
 
-    :param doc: what it does, as reStructuredText for docs/settings.rst.
+    :param doc: what it does, as reStructuredText for docs/reference/settings.rst.
     :param unit: its unit, in words.
     :param unset: what holds where the default is empty, in words.
     :param show: writes a value for a log.
@@ -96,9 +96,9 @@ class Settings:
     encryption_key: tuple[bytes, ...] = _option(
         parsers.encryption_keys,
         (),
-        "Encrypts arguments and results in rows and queues, see ``docs/data.rst``. The "
-        "first of several encrypts, all decrypt. A new key is appended everywhere "
-        "before it is put first.",
+        "Encrypts arguments and results in rows and queues, see "
+        "``docs/reference/data.rst``. The first of several encrypts, all decrypt. A "
+        "new key is appended everywhere before it is put first.",
         unset="no encryption",
         show=_hidden,
     )

@@ -1,4 +1,4 @@
-"""The IAM policies in docs/iam allow what is really called, and nothing besides."""
+"""The IAM policies in docs/reference/iam allow what is called, and nothing besides."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.fixtures.services import app_config, sqs_client, sqs_settings
 from tests.helpers import wait_until
 from tests.marks import ONE_DATABASE
 
-POLICIES = PROJECT / "docs" / "iam"
+POLICIES = PROJECT / "docs" / "reference" / "iam"
 #: The database that the policies are written for.
 DATABASE = "shop"
 #: Calls without a queue are about all of them.

@@ -1,4 +1,4 @@
-"""What each kind of AWS error does: the table in docs/aws.rst, line by line."""
+"""What each kind of AWS error does: the table in docs/reference/aws.rst."""
 
 from __future__ import annotations
 

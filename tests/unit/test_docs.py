@@ -23,15 +23,15 @@ from pathlib import Path
 
 import pytest
 from docutils import nodes
-from docutils.core import publish_doctree
 
 from nereid_async.messages.outcome import State
+from tests.pages import document
 
 PROJECT = Path(__file__).parents[2]
 PACKAGE = PROJECT / "nereid_async"
 PAGES = (
-    "docs/architecture.rst",
-    "docs/glossary.rst",
+    "docs/explanation/architecture.rst",
+    "docs/explanation/glossary.rst",
     "CONTRIBUTING.rst",
     "SECURITY.rst",
     "tests/README.rst",
@@ -113,7 +113,7 @@ def _makefile() -> str:
 
 def named(text: str) -> Iterator[str]:
     """All that a page names in literals."""
-    tree = publish_doctree(text, settings_overrides={"report_level": 2})
+    tree = document(text)
     for literal in tree.findall(nodes.literal):
         yield literal.astext()
     for block in tree.findall(nodes.literal_block):
@@ -149,7 +149,7 @@ PLACES_OF_NOTHING = [
 
 def test_the_architecture_names_what_there_is() -> None:
     """Each state, each way a delivery ends, and each file of statements."""
-    page = (PROJECT / "docs" / "architecture.rst").read_text()
+    page = (PROJECT / "docs" / "explanation" / "architecture.rst").read_text()
     states = {state.value for state in State}
     ends = {
         name

@@ -125,7 +125,8 @@ class TaskQueues:
             raise
         except AccessDenied as error:
             raise AccessDenied(
-                f"{what}: needs the right sqs:ListQueues (docs/reference/iam/all-queues.json); "
+                f"{what}: needs the right sqs:ListQueues "
+                f"(docs/reference/iam/all-queues.json); "
                 f"or name the queues: --queue. {error}"
             ) from error
         return sorted(name for name in names if name is not None)

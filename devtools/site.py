@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import datetime
 from decimal import Decimal
+from importlib.util import find_spec
 from typing import Any
 
 #: The website's name; being the only one, it answers to every host name.
@@ -33,7 +34,14 @@ LOCALES = ("en", "de")
 #: The text of the message ``async_test.msg_greeting``, by language.
 GREETINGS = {"en": "Good morning", "de": "Guten Morgen"}
 
-MODULES = ("async_test", "async_test_override")
+#: Whether Nereid is there: not for each series of Tryton.
+HAS_NEREID = find_spec("nereid") is not None
+
+MODULES = (
+    "async_test",
+    "async_test_override",
+    *(["nereid_base"] if HAS_NEREID else []),
+)
 
 
 def main() -> None:
@@ -43,7 +51,7 @@ def main() -> None:
     parser.add_argument("-d", "--database", required=True)
     options = parser.parse_args()
 
-    from trytond.config import config
+    from nereid_async.tryton_config import config
 
     config.update_etc(options.config)
     _activate(options.config, options.database)
@@ -55,32 +63,41 @@ def main() -> None:
 
 
 def create_site() -> None:
-    """Create company, website and accounts in the open transaction."""
+    """Create what the modules need in the open transaction: company, users, website."""
+    company = _create_company()
+    clerk = _create_clerk(company)
+    _translate_message()
+    if HAS_NEREID:
+        _create_website(company, clerk)
+        _create_visitors(company)
+        _translate_template()
+
+
+def _create_website(company: Any, clerk: Any) -> None:
     from trytond.pool import Pool
 
-    pool = Pool()
-    Party = pool.get("party.party")
-    Website = pool.get("nereid.website")
-    Visitor = pool.get("nereid.user")
-
-    company = _create_company()
     locales = _create_locales(company.currency)
-    _translate()
-    Website.create(
+    Pool().get("nereid.website").create(
         [
             {
                 "name": WEBSITE,
                 "company": company.id,
-                "application_user": _create_clerk(company).id,
+                "application_user": clerk.id,
                 "default_locale": locales[0].id,
                 "locales": [("add", [locale.id for locale in locales])],
             }
         ]
     )
+
+
+def _create_visitors(company: Any) -> None:
+    from trytond.pool import Pool
+
+    pool = Pool()
     for address, password in VISITORS.items():
         name = address.partition("@")[0].title()
-        (party,) = Party.create([{"name": name}])
-        Visitor.create(
+        (party,) = pool.get("party.party").create([{"name": name}])
+        pool.get("nereid.user").create(
             [
                 {
                     "party": party.id,
@@ -96,11 +113,15 @@ def create_site() -> None:
 
 
 def _activate(config: str, database: str) -> None:
+    import io
     import os
+    import sys
     import tempfile
 
     from trytond import admin, commandline
 
+    # Tryton 8.0 asks for the administrator's address even if it is given as empty.
+    sys.stdin = io.StringIO("\n")
     with tempfile.NamedTemporaryFile("w", suffix=".password") as file:
         file.write(PASSWORD)
         file.flush()
@@ -165,7 +186,6 @@ def _create_locales(currency: Any) -> list[Any]:
         language.code: language
         for language in pool.get("ir.lang").search([("code", "in", LOCALES)])
     }
-    pool.get("ir.lang").write(list(languages.values()), {"translatable": True})
     created: list[Any] = pool.get("nereid.website.locale").create(
         [
             {"code": code, "language": languages[code].id, "currency": currency.id}
@@ -175,20 +195,26 @@ def _create_locales(currency: Any) -> list[Any]:
     return created
 
 
-def _translate() -> None:
-    # Both kinds of text: Tryton's messages, and what Nereid's templates hold.
+def _translate_message() -> None:
     from trytond.pool import Pool
     from trytond.tools import file_open
     from trytond.transaction import Transaction
 
     pool = Pool()
+    languages = pool.get("ir.lang").search([("code", "in", LOCALES)])
+    pool.get("ir.lang").write(languages, {"translatable": True})
     Message = pool.get("ir.message")
     with file_open("async_sqs/locale/de.po") as file:
         pool.get("ir.translation").translation_import("de", "async_sqs", file.name)
     message = Message(pool.get("ir.model.data").get_id("async_test", "msg_greeting"))
     with Transaction().set_context(language="de"):
         Message.write([Message(message.id)], {"text": GREETINGS["de"]})
-    pool.get("ir.translation").create(
+
+
+def _translate_template() -> None:
+    from trytond.pool import Pool
+
+    Pool().get("ir.translation").create(
         [
             {
                 "name": "templates/greeting.jinja",

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from trytond.config import config as tryton_config
-
 from . import mail, pending, runtime, settings, versions
 from .errors import ConfigurationError
 from .runtime import Runtime
 from .task import async_task
+from .tryton_config import config as tryton_config
 
 if TYPE_CHECKING:
     from nereid import Nereid

@@ -19,7 +19,6 @@ from email.utils import format_datetime, getaddresses, make_msgid
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
-from trytond.config import config
 from trytond.sendmail import get_smtp_server
 
 from .errors import (
@@ -32,6 +31,7 @@ from .errors import (
 from .result import AsyncResult
 from .task import async_task
 from .texts import cut, joined, one_line
+from .tryton_config import config
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

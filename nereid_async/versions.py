@@ -10,7 +10,8 @@ import trytond
 
 from .errors import ConfigurationError
 
-SERIES = "7.0"
+#: The long-term series that are tested. Nereid is there for the first one only.
+SERIES = ("7.0", "8.0")
 
 _RECIPE = (
     "Install one of them only: pip uninstall -y trytond m9s-trytond; "
@@ -29,7 +30,7 @@ def check() -> None:
 
     :raises ConfigurationError: trytond is of another series than 7.0.
     """
-    if not trytond.__version__.startswith(f"{SERIES}."):
+    if not trytond.__version__.startswith(("7.0.", "8.0.")):
         raise ConfigurationError(
             f"trytond {trytond.__version__} is installed; nereid_async is for {SERIES}"
         )
@@ -39,6 +40,11 @@ def check() -> None:
         warnings.warn(
             f"the folder trytond/ was written by {both}. {_RECIPE}", stacklevel=3
         )
+
+
+def series() -> str:
+    """The series of the trytond that is installed, for example ``"7.0"``."""
+    return str(trytond.__version__).rpartition(".")[0]
 
 
 def mixed_distributions() -> dict[str, str]:

@@ -89,7 +89,7 @@ def _choose_for_trytond(backend: str) -> None:
     for name in list(os.environ):
         if name.startswith("TRYTOND_") and ("__" in name or name in _SETTINGS):
             del os.environ[name]
-    from trytond.config import config
+    from nereid_async.tryton_config import config
 
     assert "trytond.backend" not in sys.modules, "imported before pytest's plugins"
     config.set("database", "uri", f"{backend}://")

@@ -98,7 +98,7 @@ class RoughServer:
 @contextmanager
 def mail_goes_to(uri: str) -> Iterator[None]:
     """Let trytond's mail in this process go there."""
-    from trytond.config import config
+    from nereid_async.tryton_config import config
 
     before = config.get("email", "uri")
     config.set("email", "uri", uri)

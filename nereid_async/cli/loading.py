@@ -107,7 +107,7 @@ def _of_app(info: ScriptInfo) -> Runtime:
 def _load(
     config_files: tuple[str, ...], database: str | None, app_name: str | None
 ) -> Runtime:
-    from trytond.config import config
+    from ..tryton_config import config
 
     if config_files:
         config.update_etc(list(config_files))

@@ -22,9 +22,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from trytond import backend
-from trytond.config import config
 
 from .. import forks
+from ..tryton_config import config
 from . import connection_pool
 from .errors import is_passing, leads_nowhere, translated
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trytond.pool import Pool
 
+from nereid_async import versions
 from nereid_async.task import async_task
 
 from .async_ import AsyncResult, ResultOptions
@@ -33,4 +34,18 @@ def register() -> None:
         actions.RunNow,
         module="async_sqs",
         type_="wizard",
+    )
+    if versions.series() == "7.0":
+        _register_names()
+
+
+def _register_names() -> None:
+    from . import series_7_0
+
+    Pool.register(
+        series_7_0.ModelAccess,
+        series_7_0.ModelButton,
+        series_7_0.ModelFieldAccess,
+        module="async_sqs",
+        type_="model",
     )

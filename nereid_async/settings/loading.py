@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
-from trytond.config import config as tryton_config
-
 from ..errors import ConfigurationError
 from ..limits import SQS_MESSAGE_MAX_BYTES, SQS_RETENTION_MAX_S
+from ..tryton_config import config as tryton_config
 from .keys import key
 from .record import Settings
 

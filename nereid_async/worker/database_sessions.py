@@ -10,12 +10,13 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
 from trytond import backend
-from trytond.config import config, parse_uri
+from trytond.config import parse_uri
 
 from ..database import connection_pool, connections
 from ..database.errors import translated
 from ..database.session_limits import session_limits
 from ..errors import ConfigurationError
+from ..tryton_config import config
 from ..wakeup import readable
 
 logger = logging.getLogger(__name__)

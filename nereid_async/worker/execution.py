@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from trytond import backend
-from trytond.config import config
 from trytond.pool import Pool
 from trytond.transaction import Transaction, TransactionError
 from trytond.worker import run_task
@@ -26,6 +25,7 @@ from ..messages.serialization import encode
 from ..rows import CancelRequest
 from ..runtime import Runtime
 from ..throttled_log import ThrottledLog
+from ..tryton_config import config
 from . import call
 from .attempt import Attempt
 from .job import Job

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trytond import backend
-from trytond.config import config
 
 from ..errors import ConfigurationError
 from ..runtime import Runtime
+from ..tryton_config import config
 from .options import WorkerOptions
 
 logger = logging.getLogger(__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -37,3 +38,18 @@ def test_another_series_is_refused(tmp_path: Path) -> None:
         check=True,
     )
     assert answer.stdout.startswith("ConfigurationError trytond 7.2.1 is installed")
+
+
+def test_the_environment_reaches_the_settings() -> None:
+    # Tryton reads the environment when a process begins.
+    program = (
+        "from nereid_async.settings import load\n"
+        "print(load({'SECRET_KEY': 'a-key-that-is-long-enough'}).max_attempts)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "TRYTOND_ASYNC_SQS__MAX_ATTEMPTS": "9"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "9\n", done.stderr

@@ -104,7 +104,7 @@ def test_the_rest_is_sent_when_python_ends(
 ) -> None:
     conf = trytond_conf(async_sqs={"signing_key": SECRET_KEY, **broker_settings})
     program = f"""
-from trytond.config import config
+from nereid_async.tryton_config import config
 config.update_etc({str(conf)!r})
 from trytond.pool import Pool
 from trytond.transaction import Transaction

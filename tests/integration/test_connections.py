@@ -7,13 +7,13 @@ from contextlib import ExitStack
 
 import pytest
 from trytond import backend as trytond_backend
-from trytond.config import config
 
 from devtools.databases import Databases, PostgreSQLDatabases
 from devtools.servers import PostgreSQL
 from nereid_async.database import connection_pool, connections
 from nereid_async.database.errors import is_passing
 from nereid_async.errors import DatabaseUnavailable
+from nereid_async.tryton_config import config
 from tests.helpers import database_settings, query
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from devtools.browser import Browser
+from devtools.tryton_conf import remove_option
 from devtools.workers import burst
 from nereid_async import AsyncResult
 from tests.fixtures.apps import AppFactory
@@ -171,12 +172,10 @@ class TestKeys:
 
 
 def _set_key(tryton_conf: ConfWriter, key: str | None) -> None:
-    from trytond.config import config
-
     from nereid_async.runtime import forget_databases
 
     if key is not None:
         tryton_conf(encryption_key=key)
     else:
-        config.remove_option("async_sqs", "encryption_key")
+        remove_option("async_sqs", "encryption_key")
         forget_databases()

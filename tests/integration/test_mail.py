@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from trytond.config import config
 from trytond.pool import Pool
 
 from devtools.processes import free_port
 from devtools.servers import Mailbox
+from nereid_async.tryton_config import config
 from tests.fixtures.scripts import Script
 from tests.helpers import states, wait_until
 from tests.marks import once

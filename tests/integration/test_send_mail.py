@@ -15,12 +15,12 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
-from trytond.config import config
 
 from nereid_async import NereidAsync
 from nereid_async.errors import DeferralError
 from nereid_async.mail import MAX_ATTEMPTS, RETRY_DELAY_S
 from nereid_async.rows import TaskRows
+from nereid_async.tryton_config import config
 from nereid_async.worker.retry import backoff_s
 from tests.fixtures.scripts import Script
 from tests.helpers import query, run_until, states, wait_until

@@ -11,6 +11,8 @@ from trytond.pool import Pool
 from trytond.tests.test_tryton import ModuleTestCase, with_transaction
 
 LOCALE = Path(__file__).parents[2] / "nereid_async" / "module" / "locale"
+#: What only the module of Tryton 7.0 has.
+SERIES_7_0 = {('"field:ir.model.field.access,model:"', "Model")}
 _ENTRY = re.compile(r"^msgctxt (.*)\nmsgid ((?:.+\n)+)msgstr ((?:.+\n?)+)", re.M)
 
 
@@ -38,10 +40,10 @@ class AsyncSqsTestCase(ModuleTestCase):
         Translation = Pool().get("ir.translation")
         exported = entries(Translation.translation_export("en", self.module).decode())
         template = entries((LOCALE / "async_sqs.pot").read_text())
-        assert set(template) == set(exported)
+        assert set(template) == set(exported) | SERIES_7_0
         for language in ("de", "es", "fr"):
             translated = entries((LOCALE / f"{language}.po").read_text())
-            assert set(translated) == set(exported), language
+            assert set(translated) == set(template), language
             for (_, english), text in translated.items():
                 assert re.findall(r"%\(\w+\)s", english) == re.findall(
                     r"%\(\w+\)s", text

@@ -26,8 +26,8 @@ module
 module.actions module.async_ module.queue_status
 module.task
 module.attempt module.queue module.run
-module.acting module.data module.identity module.indexes module.shown_status
-module.timestamp
+module.acting module.data module.identity module.indexes module.series_7_0
+module.shown_status module.timestamp
 web.templates
 web.routes
 web.fast_poll
@@ -108,7 +108,7 @@ settings.headers settings.keys settings.urls
 signals versions wakeup
 throttled_log batcher
 errors
-forks limits queue_selection texts
+forks limits queue_selection texts tryton_config
 __init__
 _version
 """

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 from flask import Config
-from trytond.config import config
 
+from devtools.tryton_conf import remove_option
 from nereid_async.errors import ConfigurationError
 from nereid_async.messages.task_ids import Owner
 from nereid_async.runtime import Caller, build
 from nereid_async.settings import Settings, load
+from nereid_async.tryton_config import config
 
 Conf = Callable[[str, str, str], None]
 
@@ -32,7 +33,7 @@ def conf() -> Iterator[Conf]:
 
     yield put
     for section, name in done:
-        config.remove_option(section, name)
+        remove_option(section, name)
 
 
 KEY = "a-key-that-is-long-enough"
@@ -78,17 +79,6 @@ def test_the_old_place_of_sqs_options(conf: Conf) -> None:
     settings = loaded()
     assert settings.sqs_queue == "old-queue"
     assert settings.sqs_region == "eu-central-1"
-
-
-def test_the_environment_reaches_it_through_trytond(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("TRYTOND_ASYNC_SQS__MAX_ATTEMPTS", "9")
-    config.update_environ()
-    try:
-        assert loaded().max_attempts == 9
-    finally:
-        config.remove_option("async_sqs", "max_attempts")
 
 
 def test_other_names_in_app_config_are_left_alone() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from trytond.pool import Pool
 
 __all__ = ["register"]
@@ -9,16 +11,28 @@ __all__ = ["register"]
 
 def register() -> None:
     """Register models, report and wizard; called by trytond's pool."""
-    from . import chaos, cron, entry, record, report, views, wizard
+    from . import cron, entry, record, report, wizard
 
     Pool.register(
-        chaos.Chaos,
         cron.Cron,
         entry.Entry,
         record.Record,
-        views.Web,
         module="async_test",
         type_="model",
     )
     Pool.register(report.YearReport, module="async_test", type_="report")
     Pool.register(wizard.YearWizard, module="async_test", type_="wizard")
+    if find_spec("nereid"):
+        _register_views()
+
+
+def _register_views() -> None:
+    from . import chaos, views
+
+    Pool.register(
+        chaos.Chaos,
+        views.Web,
+        module="async_test",
+        type_="model",
+        depends=["nereid_base"],
+    )

@@ -36,7 +36,7 @@ class Attempt(ModelSQL, ModelView):
     @classmethod
     def __setup__(cls) -> None:
         super().__setup__()
-        cls._order = [("uuid", "ASC"), ("number", "DESC")]
+        cls._order = [("uuid", "ASC"), ("number", "DESC"), ("id", "DESC")]
 
     def get_rec_name(self, name: str) -> str:
         return f"{self.attempt}: {self.error_type}"

@@ -45,7 +45,7 @@ class QueueStatus(ModelSQL, ModelView):
     @classmethod
     def __setup__(cls) -> None:
         super().__setup__()
-        cls._order = [("name", "ASC")]
+        cls._order = [("name", "ASC"), ("id", "ASC")]
         cls._buttons.update(
             {
                 "pause": {"invisible": Eval("paused", False), "depends": ["paused"]},

@@ -109,7 +109,9 @@ class Task(ModelSQL, ModelView):
         fields.Text("Error"), "get_failure", searcher="search_failure"
     )
     attempts = fields.Function(
-        fields.One2Many("async.attempt", None, "Failed Attempts"), "get_attempts"
+        fields.One2Many("async.attempt", None, "Failed Attempts", readonly=True),
+        "get_attempts",
+        setter="set_attempts",
     )
     waited = fields.Function(
         fields.TimeDelta("Waited", help="From its due time to its latest start."),
@@ -288,6 +290,10 @@ class Task(ModelSQL, ModelView):
         for attempt in Attempt.failures_of(list(id_of)):
             found[id_of[attempt.uuid]].append(attempt.id)
         return found
+
+    @classmethod
+    def set_attempts(cls, tasks: list[Task], name: str, value: Any) -> None:
+        """Do nothing: workers write attempts. Tryton 8.0 asks for a setter."""
 
     @classmethod
     def get_durations(

@@ -40,7 +40,7 @@ class AsyncSqsTestCase(ModuleTestCase):
         Translation = Pool().get("ir.translation")
         exported = entries(Translation.translation_export("en", self.module).decode())
         template = entries((LOCALE / "async_sqs.pot").read_text())
-        assert set(template) == set(exported) | SERIES_7_0
+        self.assertEqual(set(template) - SERIES_7_0, set(exported) - SERIES_7_0)
         for language in ("de", "es", "fr"):
             translated = entries((LOCALE / f"{language}.po").read_text())
             assert set(translated) == set(template), language

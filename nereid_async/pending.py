@@ -73,6 +73,8 @@ def defer(runtime: Runtime, deferred: DeferredCall) -> None:
             hold.pendings.append(pending)
     signals.emit(signals.task_deferred, runtime.database, message=deferred.message)
     pending.put(deferred)
+    if runtime.on_deferred is not None:
+        runtime.on_deferred(deferred)
 
 
 #: Calls whose transaction has not begun to commit, by id. Who takes one out decides
@@ -80,17 +82,32 @@ def defer(runtime: Runtime, deferred: DeferredCall) -> None:
 _open_calls: dict[str, DeferredCall] = {}
 
 
-def drop(task_id: str) -> bool:
-    """Drop a call of this process that is not committed; whether there was one."""
+def take(task_id: str, stage: Stage) -> DeferredCall | None:
+    """Take a call that is not committed out of its transaction; None if there is none.
+
+    :param stage: its stage from now on.
+    """
     call = _open_calls.pop(task_id, None)
+    if call is not None:
+        call.stage = stage
+    return call
+
+
+def drop(
+    task_id: str, stage: Stage = Stage.CANCELLED, reason: str = "cancelled"
+) -> bool:
+    """Drop a call of this process that is not committed; whether there was one.
+
+    :param reason: for the signal.
+    """
+    call = take(task_id, stage)
     if call is None:
         return False
-    call.stage = Stage.CANCELLED
     signals.emit(
         signals.task_discarded,
         call.message.database,
         message=call.message,
-        reason="cancelled",
+        reason=reason,
     )
     return True
 

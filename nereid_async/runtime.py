@@ -8,8 +8,8 @@ use.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -22,6 +22,7 @@ from . import settings as settings_module
 from .brokers.base import Broker
 from .database import connection_pool
 from .database.errors import translated
+from .deferred_call import DeferredCall
 from .errors import ConfigurationError, NoTransaction
 from .messages.encryption import cipher_of
 from .messages.message import WebRequest
@@ -75,6 +76,7 @@ class Runtime:
     :ivar web_context: restores, in a worker, the web context in which a task was
         deferred; None without a web app.
     :ivar result_url: returns the URL of a result for browsers, by the task's id.
+    :ivar on_deferred: called with each call right after it was deferred; for tests.
     """
 
     database: str
@@ -90,6 +92,7 @@ class Runtime:
     caller: CallerFinder
     web_context: Callable[[WebRequest], AbstractContextManager[None]] | None
     result_url: Callable[[str], str]
+    on_deferred: Callable[[DeferredCall], None] | None = None
 
     @property
     def rows_are_messages(self) -> bool:
@@ -278,6 +281,31 @@ def deactivate(runtime: Runtime) -> None:
         _active.set(active[:-1])
 
 
+#: Returns the runtime that serves a database while a test captures what is deferred;
+#: takes the database's name, and the runtime of the app, if one is current.
+Substitute: TypeAlias = Callable[[str, "Runtime | None"], Runtime]
+
+#: Of the whole process, since a test may defer in several threads; the last one counts.
+_substitutes: list[Substitute] = []
+
+
+@contextmanager
+def substituted(substitute: Substitute) -> Iterator[None]:
+    """Let others serve all databases of this process meanwhile; for tests."""
+    _substitutes.append(substitute)
+    try:
+        yield
+    finally:
+        _substitutes.remove(substitute)
+
+
+def in_use(runtime: Runtime) -> Runtime:
+    """The runtime to use for one of an app: itself, unless a test captures."""
+    if _substitutes:
+        return _substitutes[-1](runtime.database, runtime)
+    return runtime
+
+
 def current() -> Runtime:
     """The runtime of the open transaction's database, or of the current app.
 
@@ -288,13 +316,15 @@ def current() -> Runtime:
     database = Transaction().database
     if database is None:
         if active:
-            return active[-1]
+            return in_use(active[-1])
         raise NoTransaction(
             "no Tryton transaction is open, so there is nothing to wait for; "
             "call defer inside `with Transaction().start(...)`"
         )
     if active and active[-1].database == database.name:
-        return active[-1]
+        return in_use(active[-1])
+    if _substitutes:
+        return _substitutes[-1](database.name, None)
     return of_database(database.name)
 
 

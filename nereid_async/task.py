@@ -163,6 +163,19 @@ class ConfiguredTask:
             self._function, self.task_options.changed(**changes), self._target
         )
 
+    @property
+    def signature(self) -> inspect.Signature:
+        """The signature of its deferrals."""
+        return _signature(self._function)
+
+    def target_of(self, args: Arguments) -> tuple[Target, Arguments]:
+        """The target of a deferral, and its arguments without the record.
+
+        :raises DeferralError: it cannot be deferred.
+        :raises SerializationError: the record is not saved.
+        """
+        return self._target(args)
+
 
 def _signature(function: Any) -> inspect.Signature:
     """The signature of a function or a bound method, cached by the function."""
@@ -208,6 +221,11 @@ class _TaskApi:
         """The options the task was declared with."""
         return self._deferrable().task_options
 
+    @property
+    def takes_record(self) -> bool:
+        """Whether the first argument is the record whose method is called."""
+        return False
+
 
 class BoundTask(_TaskApi, wrapt.BoundFunctionWrapper[..., Any]):
     """A task as an attribute of a class or a record."""
@@ -216,6 +234,11 @@ class BoundTask(_TaskApi, wrapt.BoundFunctionWrapper[..., Any]):
         return ConfiguredTask(
             self.__wrapped__, self._self_parent._self_options, self._target
         )
+
+    @property
+    def takes_record(self) -> bool:
+        """Whether it is a record's method, and the record is not bound."""
+        return self._self_binding == "function" and self._self_instance is None
 
     def _target(self, args: Arguments) -> tuple[Target, Arguments]:
         name: str = self.__wrapped__.__name__
@@ -227,7 +250,7 @@ class BoundTask(_TaskApi, wrapt.BoundFunctionWrapper[..., Any]):
             owner = type(instance)
         if self._self_binding != "function":
             return method_target(owner, name), args
-        if instance is None:
+        if self.takes_record and args:
             # Model.method.defer(record, ...): the record is the first argument.
             instance, args = args[0], args[1:]
         return method_target(owner, name, instance), args

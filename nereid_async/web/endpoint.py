@@ -15,7 +15,7 @@ from ..errors import TransportError
 from ..messages.outcome import State, Status
 from ..messages.serialization import Json, dumps
 from ..messages.task_ids import Owner
-from ..runtime import Runtime
+from ..runtime import Runtime, in_use
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +50,7 @@ def read(runtime: Runtime, task_id: str, owners: Sequence[Owner]) -> Answer:
 
     :param owners: all owners that the request may read as.
     """
+    runtime = in_use(runtime)
     if not runtime.task_ids.readable_by(task_id, owners):
         return NOT_FOUND
     try:
@@ -67,6 +68,7 @@ def delete(
     :param wanted: "1" to cancel only, so that a result that has come meanwhile stays;
         "0" to delete only; anything else for what the state of the task allows.
     """
+    runtime = in_use(runtime)
     if not runtime.task_ids.readable_by(task_id, owners):
         return NOT_FOUND
     try:

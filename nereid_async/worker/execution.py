@@ -104,13 +104,13 @@ class Execution:
         job, runtime, message = self._job, self._runtime, self._job.message
         # As in trytond's own queue: nobody can answer a warning.
         with transaction.set_context(call.context_of(message), _skip_warnings=True):
-            with _web_context(message, runtime), running(_current(job)):
+            with web_context(message, runtime), running(_current(job)):
                 with forks.kept_inside(str(job)):
                     found = call.find(message, only_tasks=runtime.settings.only_tasks)
                     self._attempt.options = found.options
                     with _left_clean(transaction, self._attempt):
                         value = self._attempt.call(found, transaction.connection)
-                outcome = _outcome(value, message, runtime)
+                outcome = outcome_of(value, message, runtime)
         job.row.finish(
             transaction, outcome, runtime.settings.result_ttl, keep=message.keep_result
         )
@@ -170,7 +170,11 @@ def _run_own_queue(database: str) -> None:
             run_task(Pool(database), task_id)
 
 
-def _web_context(message: Message, runtime: Runtime) -> AbstractContextManager[None]:
+def web_context(message: Message, runtime: Runtime) -> AbstractContextManager[None]:
+    """The web context in which the task was deferred; nothing outside of one.
+
+    :raises NotTaken: there is no web app here.
+    """
     if message.web is None:
         return nullcontext()
     if runtime.web_context is None:
@@ -182,7 +186,12 @@ def _web_context(message: Message, runtime: Runtime) -> AbstractContextManager[N
     return runtime.web_context(message.web)
 
 
-def _outcome(value: Any, message: Message, runtime: Runtime) -> Outcome:
+def outcome_of(value: Any, message: Message, runtime: Runtime) -> Outcome:
+    """The outcome of a task that has returned a value.
+
+    :raises SerializationError: the value cannot be serialised.
+    :raises MessageTooLarge: it is larger than a message.
+    """
     if not message.keep_result:
         return Outcome()
     encoded = encode(value, "result")

@@ -25,11 +25,12 @@ def work(runtime: Runtime, options: WorkerOptions) -> int:
     """Run a worker until it is told to stop, or in burst until no due task is left.
 
     :returns: exit code: 0 if all processes ended well, else 1.
-    :raises ConfigurationError: the module is not active in the database, a pooler
-        shares its sessions, a queue's name is invalid, a queue belongs to another
-        database, or options and trytond.conf do not fit.
+    :raises ConfigurationError: the database is in memory, the module is not active in
+        it, a pooler shares its sessions, a queue's name is invalid, a queue belongs to
+        another database, or options and trytond.conf do not fit.
     :raises DatabaseUnavailable: the database is unreachable, or a standby.
     """
+    start_checks.check_is_shared(runtime.database)
     for queue in options.named_queues:
         checked_queue(queue)
     database_sessions.check(runtime.database)

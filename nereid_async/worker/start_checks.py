@@ -9,6 +9,7 @@ from pathlib import Path
 
 from trytond import backend
 
+from ..database import connections
 from ..errors import ConfigurationError
 from ..runtime import Runtime
 from ..tryton_config import config
@@ -20,6 +21,19 @@ logger = logging.getLogger(__name__)
 _MAXCONN = 64
 #: Where Linux reports the memory of this process, in pages.
 _STATM = Path("/proc/self/statm")
+
+
+def check_is_shared(database: str) -> None:
+    """Check that other processes than this one can open the database.
+
+    :raises ConfigurationError: it is in memory.
+    """
+    if connections.is_memory(database):
+        raise ConfigurationError(
+            f"database {database!r} is in the memory of the process that has made it: "
+            "no worker sees what is deferred there. Use a file, or PostgreSQL; in "
+            "tests run what was deferred with nereid_async.testing"
+        )
 
 
 def check(runtime: Runtime, options: WorkerOptions, queues: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from nereid_async.worker.start_checks import connections_needed
 from tests.acceptance.conftest import Commands
 from tests.fixtures.scripts import Script
 from tests.helpers import query, states
+from tests.marks import once
 
 
 @pytest.mark.backends("sqlite")
@@ -73,3 +74,14 @@ class TestConnections:
 
 def lines(path: Path) -> int:
     return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+@once
+def test_a_database_in_memory_is_refused(script: Script, commands: Commands) -> None:
+    """Its tasks are not there for another process."""
+    worker = commands.start(
+        "nereid-async", "worker", "-c", commands.conf, "-d", ":memory:", "--burst"
+    )
+    assert worker.wait(30) == 1, worker.output
+    assert "in tests run what was deferred with nereid_async.testing" in worker.output
+    assert "Traceback" not in worker.output

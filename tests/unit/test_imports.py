@@ -15,6 +15,14 @@ PACKAGE = Path(__file__).parents[2] / "nereid_async"
 #: below its own, and nothing of its own line or above. A folder's name stands for its
 #: ``__init__``.
 LAYERS = """
+testing.pytest_plugin
+testing
+testing.unittest
+testing.capture
+testing.assertions testing.running testing.substitutes
+testing.expectation
+testing.captured_call
+testing.texts
 extension
 cli
 cli.actions cli.check cli.dead cli.maintenance cli.queues cli.status cli.worker
@@ -197,8 +205,8 @@ def below(*names: str) -> Callable[[str], bool]:
 
 RULES = (
     Rule(
-        "only the commands know workers",
-        ("worker", "cli"),
+        "only the commands know workers, and what runs tasks in tests",
+        ("worker", "cli", "testing"),
         below("nereid_async.worker"),
         "from .worker import job",
     ),

@@ -1,0 +1,115 @@
+"""The parts that serve a database while a test captures: nothing is written or sent."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from .. import settings
+from ..deferred_call import DeferredCall
+from ..messages.outcome import Outcome, State, Status
+from ..messages.outcome_codec import OutcomeCodec
+from ..results.base import ResultStore
+from ..rows import Row, TaskRows
+from ..runtime import Runtime, build
+from ..sending import Sender
+from .captured_call import CapturedCall
+
+Calls = Mapping[str, CapturedCall]
+
+
+def of_process(database: str) -> Runtime:
+    """A runtime by trytond.conf, which need not have a ``signing_key`` in a test.
+
+    :raises ConfigurationError: a setting is not usable.
+    """
+    return build(database, settings.load({"SECRET_KEY": secrets.token_hex()}))
+
+
+def capturing(
+    runtime: Runtime, calls: Calls, on_deferred: Callable[[DeferredCall], None]
+) -> Runtime:
+    """A runtime as the given one, whose deferred calls go nowhere.
+
+    :param calls: the captured calls, by id; more may be added.
+    :param on_deferred: is told of each call.
+    """
+    rows = None
+    if runtime.rows is not None:
+        rows = CapturedRows(runtime.database, runtime.outcomes, calls)
+    return replace(
+        runtime,
+        rows=rows,
+        results=CapturedResults(runtime.results, calls),
+        sender=NoSender(runtime.database, runtime.broker, runtime.codec, None),
+        on_deferred=on_deferred,
+    )
+
+
+class NoSender(Sender):
+    """Sends nothing."""
+
+    def send(self, calls: Sequence[DeferredCall]) -> None:
+        """Do nothing."""
+
+
+class CapturedRows(TaskRows):
+    """Writes no rows. Knows captured calls, and the rows of other tasks."""
+
+    def __init__(self, database: str, outcomes: OutcomeCodec, calls: Calls) -> None:
+        super().__init__(database, outcomes)
+        self._calls = calls
+
+    def insert(self, cursor: object, rows: Sequence[Row], notify: bool) -> None:
+        """Do nothing."""
+
+    def insert_apart(self, rows: Sequence[Row], notify: bool) -> None:
+        """Do nothing."""
+
+    def cancel(self, task_id: str, *, interrupt: bool = False) -> State | None:
+        """Cancel a call; a run is asked to stop, and not interrupted."""
+        call = self._calls.get(task_id)
+        if call is None:
+            return super().cancel(task_id, interrupt=interrupt)
+        return call.cancel()
+
+    def text_of(self, task_id: str) -> str | None:
+        """The text of a call."""
+        call = self._calls.get(task_id)
+        return super().text_of(task_id) if call is None else call.text
+
+
+class CapturedResults:
+    """Tells what became of captured calls; of other tasks what their store tells."""
+
+    needs_acknowledgement = False
+
+    def __init__(self, others: ResultStore, calls: Calls) -> None:
+        self._others = others
+        self._calls = calls
+
+    def look(self, task_id: str) -> Status | None:
+        """Read a status; see :class:`~..results.base.ResultStore`."""
+        call = self._calls.get(task_id)
+        return self._others.look(task_id) if call is None else call.status
+
+    def delete(self, task_id: str) -> None:
+        """Remove an outcome."""
+        call = self._calls.get(task_id)
+        if call is None:
+            self._others.delete(task_id)
+        else:
+            call.status = Status(call.state, gone=True)
+
+    # Workers use the rest, and none takes part.
+
+    def put(self, task_id: str, outcome: Outcome) -> None:
+        """Do nothing."""
+
+    def withdraw(self, task_id: str) -> None:
+        """Do nothing."""
+
+    def reap(self) -> int:
+        """Remove nothing."""
+        return 0

@@ -38,7 +38,14 @@ from .settings import Settings
 MODULE = "async_sqs"
 
 #: The models whose tables it works with.
-TABLES = ("async.task", "async.run", "async.attempt", "async.queue", "async.identity")
+TABLES = (
+    "async.task",
+    "async.run",
+    "async.attempt",
+    "async.queue",
+    "async.worker",
+    "async.identity",
+)
 
 #: Path of results for browsers; the task's id follows.
 URL_PREFIX = "/async/result/"

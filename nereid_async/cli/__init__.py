@@ -6,7 +6,17 @@ database backend at import, and the configuration of ``-c`` must be read before.
 
 from __future__ import annotations
 
-from . import actions, check, dead, maintenance, queues, status, tasks, worker
+from . import (
+    actions,
+    check,
+    dead,
+    maintenance,
+    queues,
+    status,
+    tasks,
+    worker,
+    workers,
+)
 from .groups import flask_group, main
 
 __all__ = [
@@ -20,4 +30,5 @@ __all__ = [
     "status",
     "tasks",
     "worker",
+    "workers",
 ]

@@ -1,4 +1,4 @@
-"""``status``: what is in the queues."""
+"""``status`` and ``queues``: what is in the queues."""
 
 from __future__ import annotations
 
@@ -14,21 +14,24 @@ from ..wakeup import on_signals
 from .groups import commands
 from .loading import rows_of
 from .output import echo_json, json_option, table
+from .workers import summary
 
 if TYPE_CHECKING:
     from ..rows import Pause, QueueOverview, TaskRows
     from ..runtime import Runtime
 
-_HEADINGS = (
+_COUNTS = (
     "QUEUE",
     "DUE",
     "SCHEDULED",
     "RUNNING",
     "FAILED",
     "OLDEST (s)",
+    "RATE (/min)",
     "WORKERS",
     "PAUSED",
 )
+_PAUSES = ("SINCE (UTC)", "BY")
 
 
 @commands.command("status")
@@ -41,7 +44,7 @@ _HEADINGS = (
     help="Show it again each time so many seconds have passed, until Ctrl-C.",
 )
 def status(runtime: Runtime, as_json: bool, watch_s: float | None) -> None:
-    """Show what waits, runs and has failed in each queue."""
+    """Show what waits, runs and has failed in each queue, and how many work on it."""
     rows = rows_of(runtime)
     if watch_s is None:
         _show(runtime, rows, as_json)
@@ -65,33 +68,60 @@ def status(runtime: Runtime, as_json: bool, watch_s: float | None) -> None:
 
 
 def _show(runtime: Runtime, rows: TaskRows, as_json: bool) -> None:
-    queues, pauses = rows.overview(), rows.pauses()
+    queues, pauses, workers = rows.overview(), rows.pauses(), rows.workers()
     if as_json:
-        paused = {it.queue for it in pauses}
         echo_json(
             {
                 "database": runtime.database,
                 "broker": runtime.settings.broker,
                 "queues": [
-                    {**it._asdict(), "paused": not paused.isdisjoint(_names(it))}
+                    {**it._asdict(), "paused": _pause_of(it, pauses) is not None}
                     for it in queues
                 ],
                 "pauses": [vars(it) for it in pauses],
+                "workers": [it._asdict() for it in workers],
             }
         )
         return
-    click.echo(table(_HEADINGS, [_line(it, pauses) for it in queues]))
+    click.echo(table(_COUNTS, [_line(it, pauses) for it in queues]))
+    click.echo(summary(workers))
     for pause in pauses:
         click.secho(str(pause), fg="yellow")
 
 
+@commands.command("queues")
+@click.argument("names", nargs=-1, metavar="[QUEUE]...")
+@json_option
+def queues(runtime: Runtime, names: tuple[str, ...], as_json: bool) -> None:
+    """Show queues as `status` does, and of each who has paused it, since when."""
+    rows = rows_of(runtime)
+    pauses = rows.pauses()
+    found = [it for it in rows.overview() if not names or it.queue in names]
+    if as_json:
+        echo_json([_json(it, _pause_of(it, pauses)) for it in found])
+        return
+    lines = []
+    for it in found:
+        pause = _pause_of(it, pauses)
+        told = (None, None) if pause is None else (pause.since, pause.by)
+        lines.append([*_line(it, pauses), *told])
+    click.echo(table((*_COUNTS, *_PAUSES), lines))
+
+
+def _json(it: QueueOverview, pause: Pause | None) -> dict[str, object]:
+    since, by = (None, None) if pause is None else (pause.since, pause.by)
+    paused = pause is not None
+    return {**it._asdict(), "paused": paused, "paused_since": since, "paused_by": by}
+
+
 def _line(it: QueueOverview, pauses: list[Pause]) -> list[object]:
     oldest_s = None if it.oldest_due_s is None else round(it.oldest_due_s)
-    paused = any(pause.queue in _names(it) for pause in pauses)
     counts = it.due, it.scheduled, it.running, it.failed
-    return [it.queue, *counts, oldest_s, it.workers, "yes" if paused else "no"]
+    paused = "no" if _pause_of(it, pauses) is None else "yes"
+    return [it.queue, *counts, oldest_s, round(it.rate_per_min, 1), it.workers, paused]
 
 
-def _names(it: QueueOverview) -> tuple[str, str]:
-    """The names by which the queue may be paused."""
-    return it.queue, ALL_QUEUES
+def _pause_of(it: QueueOverview, pauses: list[Pause]) -> Pause | None:
+    """The pause of a queue, or else that of all queues; None if there is none."""
+    by_name = {pause.queue: pause for pause in pauses}
+    return by_name.get(it.queue) or by_name.get(ALL_QUEUES)

@@ -15,12 +15,14 @@ __all__ = ["AsyncResult", "ResultOptions", "async_task", "register"]
 def register() -> None:
     """Register the models; called by trytond when it starts its pool."""
     from . import actions, async_, attempt, identity, queue, queue_status, run, task
+    from .worker import Worker
 
     Pool.register(
         task.Task,
         run.Run,
         queue.Queue,
         queue_status.QueueStatus,
+        Worker,
         attempt.Attempt,
         identity.Identity,
         async_.Async,

@@ -14,6 +14,8 @@ from trytond.pyson import Eval, If
 from trytond.transaction import Transaction
 
 from nereid_async.queue_selection import ALL_QUEUES
+from nereid_async.rows.overview import OverviewRows
+from nereid_async.rows.workers import LOST
 
 from . import shown_status
 from .acting import acting
@@ -33,6 +35,17 @@ class QueueStatus(ModelSQL, ModelView):
     scheduled = fields.Integer("Scheduled", readonly=True)
     running = fields.Integer("Running", readonly=True)
     failed = fields.Integer("Failed", readonly=True)
+    rate = fields.Function(
+        fields.Float(
+            "Rate",
+            digits=(16, 1),
+            help="Tasks that finish a minute, over the last minutes.",
+        ),
+        "get_activity",
+    )
+    workers = fields.Function(
+        fields.Integer("Workers", help="Processes that work on it."), "get_activity"
+    )
     oldest_due_at = fields.Timestamp("Oldest due at", readonly=True)
     oldest = fields.Function(
         fields.TimeDelta("Oldest", help="How long its oldest task that is due waits."),
@@ -139,6 +152,27 @@ class QueueStatus(ModelSQL, ModelView):
             return None
         seconds = (shown_status.utc_now() - self.oldest_due_at).total_seconds()
         return dt.timedelta(seconds=max(0, round(seconds)))
+
+    @classmethod
+    def get_activity(
+        cls, queues: list[QueueStatus], names: list[str]
+    ) -> dict[str, dict[int, float | None]]:
+        """How fast their tasks finish, and how many processes work on them."""
+        transaction = Transaction()
+        cursor = transaction.connection.cursor()
+        rows = OverviewRows(transaction.database.name)
+        rates = rows.rates_by(cursor)
+        alive = [it for it in rows.workers_by(cursor) if it.state != LOST]
+        found: dict[str, dict[int, float | None]] = {name: {} for name in names}
+        for queue in queues:
+            is_one = queue.name != ALL_QUEUES
+            values = {
+                "rate": rates.get(queue.name, 0.0),
+                "workers": sum(it.serves(queue.name) for it in alive),
+            }
+            for name in names:
+                found[name][queue.id] = values[name] if is_one else None
+        return found
 
     @classmethod
     @ModelView.button  # type: ignore[untyped-decorator]

@@ -2,9 +2,10 @@
 
 ``async_task`` is the outbox, the guard that lets each task take effect once, and the
 result store; ``async_run`` holds what changes while a task runs, ``async_attempt`` what
-went wrong. A claim writes a new token. Only the run with that token can finish, by the
-last statement of its own transaction, so only one run commits, however often a message
-is delivered. All times are UTC by the database's clock.
+went wrong, and ``async_worker`` the worker processes. A claim writes a new token. Only
+the run with that token can finish, by the last statement of its own transaction, so
+only one run commits, however often a message is delivered. All times are UTC by the
+database's clock.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from .resends import ResendRows
 from .runs import RunRows
 from .statements import CHANNEL
 from .status import StatusRows
+from .workers import ListedWorker
 
 __all__ = [
     "CHANNEL",
@@ -30,6 +32,7 @@ __all__ = [
     "Claim",
     "FailedAttempt",
     "ListedTask",
+    "ListedWorker",
     "Pause",
     "QueueOverview",
     "Row",

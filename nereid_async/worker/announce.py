@@ -16,19 +16,13 @@ logger = logging.getLogger(__name__)
 
 def ready(runtime: Runtime, options: WorkerOptions) -> None:
     """Say what the worker is, once its processes have been started."""
-    pools = options.pools_or_default(runtime.settings)
-    queues = [
-        f"{queue}:{pool.threads}" if options.pools else queue
-        for pool in pools
-        for queue in pool.queues
-    ]
     logger.info(
         "nereid_async %s is ready: database %s, broker %s, queue(s) %s, "
         "%d process(es) x %d thread(s), pid %d",
         __version__,
         runtime.database,
         runtime.settings.broker,
-        ", ".join(queues),
+        ", ".join(options.queue_words(runtime.settings)),
         options.processes,
         options.threads,
         os.getpid(),

@@ -60,11 +60,11 @@ class ProcessHeartbeat:
 
     def __init__(self, memory: memoryview, threads: int) -> None:
         self._memory = memory
-        self._threads = threads
+        self._numbers = range(threads)
 
     def clear(self) -> None:
         """Note that no thread runs a task, since the process has ended."""
-        for thread in range(self._threads):
+        for thread in self._numbers:
             self.ends(thread)
 
     def beat(self) -> None:
@@ -99,7 +99,7 @@ class ProcessHeartbeat:
         """The runs of this process, and of those before it in its slot."""
         of_threads = [
             _COUNTS.unpack_from(self._memory, _at(i) + _THREAD.size)
-            for i in range(self._threads)
+            for i in self._numbers
         ]
         return Counts(*map(sum, zip(*of_threads, strict=True)))
 
@@ -110,17 +110,23 @@ class ProcessHeartbeat:
         return time.monotonic() - float(at_s)
 
     @property
+    def busy_threads(self) -> int:
+        """How many threads run a task."""
+        begun_s = (_BEAT.unpack_from(self._memory, _at(i))[0] for i in self._numbers)
+        return sum(at_s != 0.0 for at_s in begun_s)
+
+    @property
     def busy(self) -> Busy | None:
         """How long all threads have been busy; None if one of them is idle."""
         now_s = time.monotonic()
-        at = [_THREAD.unpack_from(self._memory, _at(i)) for i in range(self._threads)]
+        at = [_THREAD.unpack_from(self._memory, _at(i)) for i in self._numbers]
         first_s, _, name = min(at)
         if first_s == 0.0:
             return None
         last_s, _, _ = max(at)
         limit_s = max(limit_s for _, limit_s, _ in at)
         task = name.rstrip(b"\0").decode("utf-8", "replace")
-        return Busy(self._threads, now_s - last_s, now_s - first_s, limit_s, task)
+        return Busy(len(at), now_s - last_s, now_s - first_s, limit_s, task)
 
 
 class Heartbeats:

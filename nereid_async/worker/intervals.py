@@ -36,6 +36,8 @@ class Intervals:
     :ivar relay_pause_s: pause between two rounds of the relay.
     :ivar cron_pause_s: interval in which what is due of ``ir.cron`` is run.
     :ivar reaper_pause_s: mean pause between two rounds of the reaper.
+    :ivar registration_pause_s: pause between two heartbeats of a process in the table
+        of workers; well below :data:`.rows.workers.LOST_AFTER_S`.
     """
 
     poll_wait_s: float = float(SQS_LONG_POLL_MAX_S)
@@ -54,6 +56,7 @@ class Intervals:
     cron_pause_s: float = 60.0
     find_queues_pause_s: float = 30.0
     reaper_pause_s: float = 600.0
+    registration_pause_s: float = 10.0
 
 
 #: The intervals of a worker in production.

@@ -88,6 +88,14 @@ class WorkerOptions:
         queues = self.queues or (settings.sqs_queue,)
         return self.pools or (Pool(queues, self.threads),)
 
+    def queue_words(self, settings: Settings) -> list[str]:
+        """The queues as they are given: with their threads, if they have their own."""
+        return [
+            f"{queue}:{pool.threads}" if self.pools else queue
+            for pool in self.pools_or_default(settings)
+            for queue in pool.queues
+        ]
+
     def elsewhere(self, pool: Pool) -> frozenset[str]:
         """Short names of the queues that other pools name."""
         others = [it.queues for it in self.pools if it is not pool]

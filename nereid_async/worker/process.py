@@ -27,6 +27,7 @@ from .poll_state import PollState
 from .poll_token import PollToken
 from .pollers import Pollers, Source
 from .prefetch import Prefetch
+from .registration import Registration
 from .runner import Runner
 from .runner_threads import RunnerThreads
 from .settlement import Ending, Settlement
@@ -94,6 +95,10 @@ class WorkerProcess:
         consumer = self._consumers[0]
         settlement = Settlement(runtime, consumer)
         self._keeper = LeaseKeeper(runtime, consumer)
+        #: None in a process that only happens to run tasks, such as a test.
+        self._registration = (
+            Registration(runtime, options, heartbeat) if self._is_replaced else None
+        )
         self._helpers = _helpers(runtime, options) if runs_maintenance else []
         self._interrupter = Interrupter(runtime.settings.time_limit_grace, self._stuck)
         self._runner_threads = RunnerThreads(
@@ -150,14 +155,21 @@ class WorkerProcess:
     def _threads(self) -> list[threading.Thread]:
         return [
             *self._keeper.threads,
-            *self._helpers,
+            *self._all_helpers,
             *self._interrupter.threads,
             *self._runner_threads.threads,
             *self._runner_threads.returners,
         ]
 
+    @property
+    def _all_helpers(self) -> list[Reaper | Relay | Cron | Registration]:
+        registration = [] if self._registration is None else [self._registration]
+        return [*self._helpers, *registration]
+
     def _end(self) -> None:
         self._look_after_threads()
+        if self._registration is not None:
+            self._registration.drain()
         self._runner_threads.finish()
         self._wait_for_tasks()
         self._runner_threads.hand_back_waiting()
@@ -165,7 +177,9 @@ class WorkerProcess:
             returner.join(_JOIN_TIMEOUT_S)
         self._endings = self._runner_threads.abandon_left()
         self._interrupter.stop()
-        helpers = [it for it in (*self._keeper.threads, *self._helpers) if alive(it)]
+        helpers = [
+            it for it in (*self._keeper.threads, *self._all_helpers) if alive(it)
+        ]
         for helper in helpers:
             helper.stop()
         for helper in helpers:

@@ -54,11 +54,12 @@ def connections_needed(runtime: Runtime, options: WorkerOptions, queues: int) ->
     """
     # The advisory lock, the lock on the table, and what runs; a row read apart.
     cron = 4 if options.cron else 0
+    registration = 1
     if runtime.rows is None:
         # One transaction per task, and the reaper's advisory lock.
-        return options.threads + 1 + cron
+        return options.threads + 1 + registration + cron
     # Per task its transaction, and one for progress or a failure.
-    tasks = 2 * options.threads + cron
+    tasks = 2 * options.threads + registration + cron
     pools = len(options.pools_or_default(runtime.settings))
     keeper, returners, reaper = 1, pools, 2
     if runtime.rows_are_messages:

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from nereid_async.rows import TaskRows
+from nereid_async.rows.workers import Registered
 from tests.client_tryton.views import open_menu, picture, rows_of
 from tests.fixtures.scripts import Script
 from tests.helpers import wait_until
@@ -18,9 +19,13 @@ pytestmark = [
 
 def test_pause_and_resume(script: Script, rows: TaskRows, tryton_page: Page) -> None:
     with script.transaction():
+        script.record.echo.configure(queue="mail").defer("x")
+    script.burst("mail")
+    with script.transaction():
         script.record.echo.defer("x")
         script.record.echo.configure(queue="mail").defer("x")
         script.record.echo.configure(queue="mail", delay=3600).defer("x")
+    rows.beat(Registered("x", "shop", 7, "0.2.0", ("mail:2",), 2), 0, "running", 0)
     open_menu(tryton_page, "Queues")
     mail = rows_of(tryton_page).filter(has_text="mail")
     # The client wants the row to be selected first.

@@ -19,7 +19,7 @@ from tests.marks import ONE_DATABASE
 
 KEY = base64.urlsafe_b64encode(b"a key of 32 bytes, for the tests").decode()
 OTHER_KEY = base64.urlsafe_b64encode(b"the key after the rotation of it").decode()
-MODELS = ("async.task", "async.run", "async.attempt", "async.queue")
+MODELS = ("async.task", "async.run", "async.attempt", "async.queue", "async.worker")
 
 
 def calls(name: str) -> dict[str, Callable[[], Any]]:

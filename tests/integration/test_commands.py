@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from nereid_async.rows import TaskRows
+from nereid_async.rows.workers import Registered
 from tests.fixtures.scripts import Script
 from tests.helpers import command, query, states
 from tests.marks import ONE_BROKER
@@ -26,13 +28,15 @@ def test_status_tells_a_queue_that_nobody_works_on(
     lines = [it.split() for it in command(database, "status").splitlines()]
     assert lines[0][:5] == ["QUEUE", "DUE", "SCHEDULED", "RUNNING", "FAILED"]
     shown = {queue: (*numbers, paused) for queue, *numbers, paused in lines[1:4]}
-    assert shown["later"] == ("0", "1", "0", "0", "-", "0", "no")
+    assert shown["later"] == ("0", "1", "0", "0", "-", "0.0", "0", "no")
     assert shown["mail"][:4] == ("1", "0", "0", "1")
     assert shown["mail"][-1] == "yes"
     assert shown["mial"][:4] == ("2", "0", "0", "0")
     told = json.loads(command(database, "status", "--json"))
     queues = {it.pop("queue"): it for it in told["queues"]}
     assert queues["mail"].pop("oldest_due_s") >= 0
+    # One is done and one has failed, within five minutes.
+    assert queues["mail"].pop("rate_per_min") == pytest.approx(0.4)
     assert queues["mail"] == {
         "due": 1,
         "scheduled": 0,
@@ -42,6 +46,34 @@ def test_status_tells_a_queue_that_nobody_works_on(
         "paused": True,
     }
     assert [it["queue"] for it in told["pauses"]] == ["mail"]
+
+
+@ONE_BROKER
+def test_workers_and_the_queues_they_work_on(
+    script: Script, rows: TaskRows, database: str
+) -> None:
+    killed = Registered("x", "old", 7, "0.1.0", ("mail",), 2)
+    rows.beat(killed, 2, "running", 7_200)
+    query(database, "UPDATE async_worker SET heartbeat_at = started_at")
+    pools = Registered("y", "shop", 4711, "0.2.0", ("mail:2", "*:1"), 3)
+    rows.beat(pools, 1, "draining", 0)
+    rows.pause("*", user=1)
+    heading, *lines = command(database, "workers").splitlines()
+    assert heading.split()[:4] == ["HOST", "PID", "QUEUES", "BUSY"]
+    assert lines[0].split()[:6] == ["old", "7", "mail", "2", "2", "lost"]
+    assert lines[1].split()[:4] == ["shop", "4711", "mail:2,", "*:1"]
+    told = json.loads(command(database, "workers", "--json"))
+    assert told[1]["queues"] == ["mail:2", "*:1"]
+    assert (told[1]["busy"], told[1]["threads"]) == (1, 3)
+    assert told[1]["silent_s"] < 40 < told[0]["silent_s"]
+    output = command(database, "status")
+    assert "2 worker process(es) (1 draining, 1 lost), 1 of 3 threads busy\n" in output
+    (mail,) = json.loads(command(database, "queues", "--json"))
+    assert (mail["queue"], mail["workers"]) == ("mail", 1)
+    assert (mail["paused"], mail["paused_by"]) == (True, "Administrator")
+    output = command(database, "queues", "mail")
+    assert output.splitlines()[1].endswith("Administrator")
+    assert command(database, "queues", "other").count("\n") == 1
 
 
 @ONE_BROKER

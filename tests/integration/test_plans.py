@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -56,7 +57,8 @@ def test_no_statement_reads_what_is_done(done_database: str, name: str) -> None:
     STATEMENTS[name](rows)
     assert rows.plans
     for plan in rows.plans:
-        assert "Seq Scan" not in plan, plan
+        # Queues and workers are few; those tables are read whole.
+        assert not re.search(r"Seq Scan on (?!async_queue|async_worker)", plan), plan
 
 
 @pytest.fixture

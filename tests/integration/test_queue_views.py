@@ -11,6 +11,7 @@ from trytond.pool import Pool
 from trytond.transaction import Transaction
 
 from nereid_async.rows import TaskRows
+from nereid_async.rows.workers import Registered
 from tests.fixtures.scripts import Script
 from tests.integration.test_task_actions import clerk, member
 from tests.marks import ONE_BROKER, once
@@ -21,6 +22,7 @@ __all__ = ["clerk"]
 def seen(database: str) -> dict[str, Any]:
     with Transaction().start(database, 1, context={"_check_access": True}):
         names = ["waiting", "scheduled", "failed", "oldest", "paused", "paused_by"]
+        names += ["rate", "workers"]
         Status = Pool().get("async.queue.status")
         return {
             row["name"]: row
@@ -43,12 +45,16 @@ def test_what_is_in_the_queues(script: Script, rows: TaskRows) -> None:
         for delay in (0, 0, 3600):
             script.record.echo.configure(queue="mail", delay=delay).defer("x")
     rows.pause("empty")
+    rows.beat(Registered("x", "shop", 7, "0.2.0", ("mail:2",), 2), 1, "running", 0)
     found = seen(script.database)
     assert sorted(found) == ["*", "empty", "mail"]
     mail = found["mail"]
     assert (mail["waiting"], mail["scheduled"], mail["failed"]) == (2, 1, 1)
     assert dt.timedelta() <= mail["oldest"] < dt.timedelta(minutes=5)
     assert not mail["paused"]
+    assert mail["rate"] == pytest.approx(0.2)
+    assert mail["workers"] == 1
+    assert found["*"]["rate"] is None
     assert found["empty"]["paused"]
 
 

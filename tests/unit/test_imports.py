@@ -26,14 +26,14 @@ testing.texts
 extension
 cli
 cli.actions cli.check cli.dead cli.maintenance cli.queues cli.status cli.worker
-cli.tasks
+cli.tasks cli.workers
 cli.groups cli.logs cli.output cli.selecting
 cli.loading
 pausing
 module
 module.actions module.async_ module.queue_status
 module.task
-module.attempt module.queue module.run
+module.attempt module.queue module.run module.worker
 module.acting module.data module.identity module.indexes module.series_7_0
 module.shown_status module.timestamp
 web.templates
@@ -58,7 +58,8 @@ worker.maintenance.relay worker.message_checks worker.settlement
 worker.execution worker.interrupt worker.maintenance.reaper worker.maintenance.resending
 worker.maintenance.cron
 worker.announce
-worker.lease worker.message_origin worker.public_errors worker.run_log
+worker.lease worker.message_origin worker.public_errors worker.registration
+worker.run_log
 worker.start_checks
 worker.attempt worker.call worker.extender worker.outage worker.prefetch
 worker.database_sessions worker.health_monitor worker.job
@@ -92,6 +93,7 @@ rows
 rows.cancel rows.claims rows.maintenance rows.outbox rows.requeue rows.resends rows.runs
 rows.attempts
 rows.identity rows.listing rows.overview rows.queues rows.status
+rows.rates rows.workers
 rows.statements
 rows.due rows.records
 current targets

@@ -8,6 +8,7 @@ import threading
 
 from ...database import connections
 from ...errors import TransportError
+from ...rows.workers import WorkerRows
 from ...runtime import Runtime
 from ..intervals import USUAL, Intervals
 
@@ -21,7 +22,7 @@ def reap(runtime: Runtime) -> int:
 
     :raises TransportError: database or queue service are unreachable.
     """
-    reaped = 0
+    reaped = WorkerRows(runtime.database).forget_lost_workers()
     if runtime.rows is not None:
         while True:
             rows = runtime.rows.reap(runtime.settings.row_ttl, _ROWS_A_STATEMENT)

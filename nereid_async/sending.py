@@ -93,7 +93,9 @@ class Sender:
                 ids = ", ".join(message.id for message in messages)
                 logger.error(f"{text} (%s)", *about, ids)
             else:
-                self._log.warning((queue, type(error)), text, *about)
+                # An outage of the whole service is told once, not for each queue.
+                which = None if error.of_service else queue
+                self._log.warning((which, type(error)), text, *about)
 
     @property
     def _what_then(self) -> str:

@@ -63,6 +63,16 @@ class ThrottledLog:
         self._logger.log(level, text, *args, exc_info=exc_info)
         return True
 
+    def forget(self, older_than_s: float) -> None:
+        """Let kinds be logged again whose last line is older than so many seconds."""
+        if not self._told:
+            return
+        with self._lock:
+            horizon_s = self._clock() - older_than_s
+            self._told = {
+                kind: told for kind, told in self._told.items() if told[0] > horizon_s
+            }
+
     def warning(self, kind: Hashable, text: str, *args: object) -> bool:
         """As :meth:`log`, with level WARNING."""
         return self.log(logging.WARNING, kind, text, *args)

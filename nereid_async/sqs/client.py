@@ -15,7 +15,9 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectTimeoutError,
     CredentialRetrievalError,
+    EndpointConnectionError,
     NoCredentialsError,
     NoRegionError,
     PartialCredentialsError,
@@ -60,6 +62,7 @@ _CREDENTIALS = {
     "AuthFailure",
     "InvalidAccessKeyId",
     "InvalidClientTokenId",
+    "InvalidSignatureException",
     "MissingAuthenticationToken",
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
@@ -298,7 +301,10 @@ def _from_client_error(operation: str, error: ClientError) -> TransportError:
     if short in _KEY_DENIED:
         return AccessDenied(f"{text}. Check the queue's encryption key and its policy")
     if short in _CREDENTIALS:
-        return CredentialsRefused(f"{text}. Check the credentials")
+        return CredentialsRefused(
+            f"{text}. Check sqs_access_key and sqs_secret_key, or boto3's own "
+            "credentials, and this machine's clock"
+        )
     if short in _LOST or "receipt handle" in text.lower():
         return LeaseLost(text)
     if short in _QUEUE_PASSING:
@@ -318,6 +324,9 @@ def _from_botocore_error(
         error, (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError)
     ):
         return CredentialsRefused(
-            f"{text}. Set sqs_access_key and sqs_secret_key, or give boto3 its own"
+            f"{text}. Set sqs_access_key and sqs_secret_key, or let boto3 find some: "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile or a role"
         )
+    if isinstance(error, (EndpointConnectionError, ConnectTimeoutError)):
+        text += ". Check the network, sqs_region and sqs_endpoint_url"
     return TransportUnavailable(text)

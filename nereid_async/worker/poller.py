@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 
 from ..brokers.base import Delivery, Receiver
-from ..errors import NereidAsyncError
+from ..errors import NereidAsyncError, TransportError
 from ..throttled_log import ThrottledLog
+from . import service_log
 from .dispatch import Dispatcher
 from .intervals import Intervals
 from .poll_state import PollState
@@ -62,6 +63,7 @@ class Poller:
             try:
                 if self._poll():
                     self._failures = 0
+                    service_log.answered()
                 if not self._failures:
                     self._beat()
             except Exception as error:
@@ -72,6 +74,9 @@ class Poller:
                 self._state.wakeup.wait(self._failure_pause_s)
 
     def _tell(self, error: Exception) -> None:
+        if isinstance(error, TransportError) and error.of_service:
+            service_log.tell("nothing is received", error)
+            return
         self._log.log(
             logging.WARNING,
             type(error).__name__,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ..brokers.base import Consumer, Receiver
 from ..errors import TransportError
 from ..throttled_log import ThrottledLog
+from . import service_log
 from .dispatch import Dispatcher
 from .options import WorkerOptions
 from .poll_state import PollState
@@ -109,7 +110,10 @@ class Pollers:
             try:
                 source.consumer.find_receivers()
             except TransportError as error:
-                _log.warning(type(error).__name__, "looking for queues: %s", error)
+                if error.of_service:
+                    service_log.tell("the queues cannot be listed", error)
+                else:
+                    _log.warning(type(error).__name__, "looking for queues: %s", error)
             for receiver in source.consumer.receivers:
                 dispatchers[receiver] = source.dispatcher
         for receiver in self._pollers.keys() - dispatchers.keys():

@@ -14,7 +14,7 @@ from ..errors import TransportError
 from ..queue_selection import selected
 from ..runtime import Runtime
 from ..sqs.queue_names import checked_queue
-from . import database_sessions, start_checks
+from . import database_sessions, service_log, start_checks
 from .options import WorkerOptions
 from .supervisor import Supervisor
 
@@ -69,7 +69,7 @@ def _existing_queues(runtime: Runtime, options: WorkerOptions) -> list[str]:
         try:
             queues += runtime.broker.existing(pool.queues, elsewhere)
         except TransportError as error:
-            logger.warning("the queues cannot be listed: %s", error)
+            _tell("the queues cannot be listed", error)
             queues += selected(pool.queues, [])
     return queues
 
@@ -87,4 +87,11 @@ def _check_queues(
             logger.warning("%s", text)
         runtime.broker.prepare(queues)
     except TransportError as error:
-        logger.warning("the queues cannot be checked: %s", error)
+        _tell("the queues cannot be checked", error)
+
+
+def _tell(effect: str, error: TransportError) -> None:
+    if error.of_service:
+        service_log.tell(effect, error)
+    else:
+        logger.warning("%s: %s", effect, error)

@@ -62,11 +62,16 @@ class Commands:
         (before,) = re.findall("^uri = postgresql:.*$", conf, re.MULTILINE)
         self.conf.write_text(conf.replace(before, f"uri = {uri}"))
 
-    def worker(self, *arguments: str) -> Process:
+    def worker(self, *arguments: str, **env: str) -> Process:
         """Start ``nereid-async worker``."""
-        return self.start(
-            "nereid-async", "worker", "-c", self.conf, "-d", self.database, *arguments
+        words: tuple[str | Path, ...] = (
+            "-c",
+            self.conf,
+            "-d",
+            self.database,
+            *arguments,
         )
+        return self.start("nereid-async", "worker", *words, **env)
 
     def flask(self, *arguments: str) -> Process:
         """Start ``flask --app … async``."""

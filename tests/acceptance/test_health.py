@@ -12,7 +12,7 @@ from devtools.processes import Process
 from devtools.proxy import Proxy
 from tests.acceptance.conftest import Commands
 from tests.fixtures.scripts import Script
-from tests.fixtures.services import sqs_settings
+from tests.fixtures.services import NO_KEYS, sqs_settings
 from tests.marks import ONE_DATABASE
 
 #: A process is stuck after 3 s, which is more than the second a long poll takes.
@@ -51,16 +51,35 @@ class TestWithoutSqs:
     def test_it_says_so_until_it_is_back(
         self, commands: Commands, proxy: Proxy, health: Path
     ) -> None:
-        worker = commands.worker(*WATCHED, "--health-file", str(health))
+        queues = ("--queue", "trytond-async", "--queue", "mail")
+        worker = commands.worker(*WATCHED, *queues, "--health-file", str(health))
         says(worker, health, "ok")
         proxy.down = True
         says(worker, health, "stuck: worker process 0 has not received for ")
         assert "has not received" in worker.output
+        # Once, whatever fails of it again and again.
+        assert worker.output.count("nothing is received: SQS ") == 1
+        assert "receiving from" not in worker.output
         proxy.down = False
         says(worker, health, "ok")
         worker.wait_for_output("receives again")
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(30) == 0, worker.output
+
+    @ONE_DATABASE
+    def test_missing_credentials_are_told_once(
+        self, commands: Commands, script: Script
+    ) -> None:
+        with script.transaction():
+            script.record.write_entry.defer("x")
+        conf = commands.conf.read_text()
+        kept = [it for it in conf.splitlines() if "_key = test" not in it]
+        commands.conf.write_text("\n".join(kept))
+        queues = ("--queue", "trytond-async", "--queue", "mail")
+        worker = commands.worker(*WATCHED, *queues, "--processes", "2", **NO_KEYS)
+        worker.wait_for_output("has not received", 60)
+        (line,) = [it for it in worker.output.splitlines() if "credentials" in it]
+        assert "Set sqs_access_key and sqs_secret_key" in line
 
     @ONE_DATABASE
     def test_it_ends_with_an_error_when_that_lasts(

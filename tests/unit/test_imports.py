@@ -60,7 +60,7 @@ worker.maintenance.cron
 worker.announce
 worker.lease worker.message_origin worker.public_errors worker.registration
 worker.run_log
-worker.start_checks
+worker.service_log worker.start_checks
 worker.attempt worker.call worker.extender worker.outage worker.prefetch
 worker.database_sessions worker.health_monitor worker.job
 worker.delivery_row

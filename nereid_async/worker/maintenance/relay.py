@@ -31,6 +31,7 @@ from ...rows import TaskRows, UnsentRow
 from ...runtime import Runtime
 from ...sending import TOLD_EVERY_S
 from ...throttled_log import ThrottledLog
+from .. import service_log
 from ..intervals import USUAL, Intervals
 from ..public_errors import with_sentence
 from .resending import Resender
@@ -96,6 +97,9 @@ class Relay(threading.Thread):
         try:
             step()
         except NereidAsyncError as error:
+            if isinstance(error, TransportError) and error.of_service:
+                service_log.tell("relay: the rows wait", error)
+                return
             kind = type(error).__name__
             self._log.warning(kind, "relay: %s; the rows wait", error)
         except BaseException:
@@ -114,6 +118,9 @@ class Relay(threading.Thread):
                 _, before = refused.get((queue, type(error)), (error, 0))
                 refused[queue, type(error)] = error, before + len(messages)
         for (queue, kind), (error, number) in refused.items():
+            if error.of_service:
+                service_log.tell(f"{number} task(s) of queue {queue!r} wait", error)
+                continue
             self._log.warning(
                 (queue, kind), "queue %r: %d task(s) wait: %s", queue, number, error
             )

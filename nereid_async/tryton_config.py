@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from configparser import RawConfigParser
 from typing import Any
 
 import trytond.config
 
 config: Any = vars(trytond.config).get("config", trytond.config)
+
+
+def of_environment() -> RawConfigParser:
+    """What trytond takes from the environment, apart from its files.
+
+    Empty where trytond has no parser to ask.
+    """
+    found = RawConfigParser()
+    parser = vars(trytond.config).get("TrytonConfigParser")
+    if parser is not None:
+        parser.update_environ(found)
+    return found

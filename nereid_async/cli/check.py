@@ -41,7 +41,7 @@ def check(runtime: Runtime, queues: tuple[str, ...], as_json: bool) -> None:
 
     The exit code is 1 if a worker could not work.
     """
-    from ..settings.loading import places_of
+    from ..settings.loading import DEFAULT, places_of
 
     places = places_of(runtime.settings)
     shown = runtime.settings.described()
@@ -61,7 +61,11 @@ def check(runtime: Runtime, queues: tuple[str, ...], as_json: bool) -> None:
             }
         )
     else:
-        click.echo(table(("SETTING", "VALUE", "FROM"), settings) + "\n")
+        head, *lines = table(("SETTING", "VALUE", "FROM"), settings).splitlines()
+        click.echo(head)
+        for line, (_, _, place) in zip(lines, settings, strict=True):
+            click.secho(line, dim=place == DEFAULT)
+        click.echo()
         for what, status, text in findings:
             click.echo(
                 f"{what + ':':<11}{click.style(status, fg=_COLOURS[status])}: {text}"
@@ -119,13 +123,13 @@ def _broker(runtime: Runtime, queues: tuple[str, ...]) -> Iterator[_Finding]:
         yield OK, f"{settings.broker}: there is nothing else to reach"
         return
     # Imported late: boto3 takes long to import.
-    from ..sqs import rights
+    from ..sqs.rights import Rights
 
+    rights = Rights(runtime.database, settings)
     for queue in queues:
-        found = list(rights.problems(runtime.database, settings, queue))
-        yield from ((ERROR, text) for text in found)
-        if not found:
-            yield OK, f"sqs: a worker may work on queue {queue}"
+        yield from rights.of_worker(queue)
+    if settings.result_store == "sqs":
+        yield from rights.of_replies()
 
 
 def _web(runtime: Runtime) -> Iterator[_Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import logging
 import warnings
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import NereidAsyncError
+from ..texts import one_line
 
 if TYPE_CHECKING:
     from flask.cli import ScriptInfo
@@ -110,7 +112,10 @@ def _load(
     from ..tryton_config import config
 
     if config_files:
-        config.update_etc(list(config_files))
+        try:
+            config.update_etc(list(config_files))
+        except (configparser.Error, UnicodeDecodeError) as error:
+            raise click.ClickException(f"-c: {one_line(error)}") from error
     _ignore_warning_of_passlib()
     from .. import runtime as runtimes
 

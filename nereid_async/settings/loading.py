@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
+from difflib import get_close_matches
 from typing import Any
 
 from ..errors import ConfigurationError
 from ..limits import SQS_MESSAGE_MAX_BYTES, SQS_RETENTION_MAX_S
 from ..tryton_config import config as tryton_config
+from ..tryton_config import of_environment
 from .keys import key
 from .record import Settings
 
 SECTION = "async_sqs"
 PREFIX = "ASYNC_"
+#: What the names of its variables in the environment begin with, for trytond.
+_VARIABLE = "TRYTOND_ASYNC_SQS__"
+#: The place of a setting that nobody has set.
+DEFAULT = "default"
 
 _OPTIONS = {option.name: option for option in fields(Settings)}
 
@@ -46,14 +52,18 @@ def places_of(settings: Settings) -> dict[str, str]:
     Of two places with the same value, the one that is looked at first is named.
     """
     found = _from_tryton()
+    environment = of_environment()
     places = {}
     for name, option in _OPTIONS.items():
         value = getattr(settings, name)
         raw, place = found.get(name, (None, ""))
         if name in found and _parse(option.metadata["parse"], raw, place) == value:
-            places[name] = f"{place} or in the environment"
+            variable = f"{_VARIABLE}{name.upper()}"
+            section = place.rpartition("section ")[2]
+            in_environment = environment.get(SECTION, name, fallback=None) == raw
+            places[name] = variable if in_environment else f"trytond.conf {section}"
         elif value == option.default:
-            places[name] = "default"
+            places[name] = DEFAULT
         else:
             places[name] = "app.config"
     return places
@@ -85,9 +95,11 @@ def _from_app(app_config: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
 
 def _known(name: str, place: str) -> str:
     if name not in _OPTIONS:
-        raise ConfigurationError(
-            f"unknown setting {place}; there are: {', '.join(sorted(_OPTIONS))}"
+        near = get_close_matches(name, _OPTIONS, 1)
+        which = (
+            f"is it {near[0]}?" if near else f"there are: {', '.join(sorted(_OPTIONS))}"
         )
+        raise ConfigurationError(f"unknown setting {place}; {which}")
     return name
 
 

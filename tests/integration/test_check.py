@@ -1,17 +1,40 @@
-"""``check`` says what a worker lacks, before it is started."""
+"""``check`` says what a worker lacks, before it is started.
+
+What it prints of each case stands in the documentation.
+"""
 
 from __future__ import annotations
 
 import json
+import re
+import time
 
 import pytest
 
 from devtools.apps import SECRET_KEY
-from devtools.proxy import Proxy
+from devtools.databases import PROJECT
+from devtools.proxy import Call, Proxy, Refusal
 from tests.fixtures.scripts import ConfWriter, Script
-from tests.fixtures.services import sqs_settings
-from tests.helpers import command
+from tests.fixtures.services import NO_KEYS, sqs_settings
+from tests.helpers import command, query
 from tests.marks import ONE_BROKER, ONE_DATABASE, once
+
+
+def assert_documented(output: str, database: str, *texts: str) -> None:
+    """Assert that the lines with these texts stand in the documentation.
+
+    There the database is called shop, and its queues have no prefix.
+    """
+    (page,) = (PROJECT / "docs").rglob("operations.rst")
+    documented = " ".join(page.read_text().split())
+    for text in texts:
+        (line,) = [it for it in output.splitlines() if text in it]
+        line = re.sub(rf"\bt[0-9a-f]{{8}}-{database}\b", "shop", line)
+        line = re.sub(rf"\b{database}\b", "shop", line)
+        line = re.sub(
+            r"/\S*/", "/srv/", re.sub(r"127.0.0.1:\d+", "127.0.0.1:9324", line)
+        )
+        assert " ".join(line.split()) in documented
 
 
 @ONE_BROKER
@@ -19,8 +42,9 @@ def test_all_is_well(script: Script, database: str) -> None:
     output = command(database, "check")
     assert SECRET_KEY not in output
     (key,) = [it for it in output.splitlines() if it.startswith("signing_key")]
-    assert "***" in key and "section [async_sqs]" in key
+    assert "***" in key and "trytond.conf [async_sqs]" in key
     assert f"{database} is reachable, the module activated" in output
+    assert_documented(output, database, "database:", "clock:", "broker: ", "web app:")
     told = json.loads(command(database, "check", "--json"))
     assert {it["what"]: it["status"] for it in told["findings"]} == {
         "database": "ok",
@@ -36,7 +60,52 @@ def test_all_is_well(script: Script, database: str) -> None:
 def test_a_database_that_is_not_there(script: Script) -> None:
     output = command("no_such_database", "check", exit_code=1)
     assert "database:  error: " in output
-    assert "no_such_database" in output
+    assert_documented(output, "no_such_database", "database: ")
+
+
+@once
+def test_the_module_is_not_activated(script: Script, fresh_database: str) -> None:
+    from trytond.cache import Cache
+    from trytond.pool import Pool
+
+    query(
+        fresh_database,
+        "UPDATE ir_module SET state = 'not activated' "
+        "WHERE name IN ('async_sqs', 'async_test')",
+    )
+    Pool.stop(fresh_database)
+    Cache.drop(fresh_database)
+    output = command(fresh_database, "check", exit_code=1)
+    assert "database:  error: " in output
+    assert_documented(output, fresh_database, "database: ")
+
+
+@once
+def test_a_clock_that_is_wrong(
+    script: Script, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + 90.2)
+    assert_documented(command(database, "check"), database, "clock: ")
+
+
+@ONE_DATABASE
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"signing_key": SECRET_KEY, "visibility_timeout": "soon"},
+        {"signing_key": SECRET_KEY, "visbility_timeout": "30"},
+    ],
+    ids=["no key", "ill-typed", "unknown"],
+)
+def test_settings_that_cannot_be_read(
+    tryton_conf: ConfWriter, database: str, settings: dict[str, str]
+) -> None:
+    tryton_conf(**settings)
+    output = command(database, "check", exit_code=1)
+    (line,) = output.splitlines()
+    assert_documented(output, database, line)
 
 
 @ONE_DATABASE
@@ -55,7 +124,8 @@ class TestOnSqs:
     def test_all_rights_are_there(
         self, sent: None, database: str, proxy: Proxy
     ) -> None:
-        assert "sqs: a worker may work on queue" in command(database, "check")
+        output = command(database, "check")
+        assert_documented(output, database, "sqs: a worker may work on queue")
 
     @pytest.mark.parametrize(
         ("call", "right"),
@@ -73,7 +143,7 @@ class TestOnSqs:
         proxy.refuse("AccessDenied", 403, only=call)
         output = command(database, "check", exit_code=1)
         assert f"the right sqs:{right} on queue" in output
-        assert output.count("is missing") == 1
+        assert output.count("broker:    error") == 1
 
     def test_credentials_that_sqs_does_not_know(
         self, sent: None, database: str, proxy: Proxy
@@ -81,7 +151,44 @@ class TestOnSqs:
         proxy.refuse("InvalidClientTokenId", 403)
         output = command(database, "check", exit_code=1)
         assert output.count("broker:") == 1
-        assert "Check the credentials" in output
+        assert "Check sqs_access_key and sqs_secret_key" in output
+
+    def test_no_credentials(
+        self,
+        tryton_conf: ConfWriter,
+        database: str,
+        proxy: Proxy,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        settings = sqs_settings(proxy.url)
+        settings |= {"sqs_access_key": "", "sqs_secret_key": ""}
+        for name, value in NO_KEYS.items():
+            monkeypatch.setenv(name, value)
+        tryton_conf(signing_key=SECRET_KEY, **settings)
+        output = command(database, "check", exit_code=1)
+        assert_documented(output, database, "broker: ")
+
+    def test_a_queue_may_not_be_created(self, database: str, proxy: Proxy) -> None:
+        refusal = Refusal(
+            403,
+            "AccessDenied",
+            "User: arn:aws:iam::123456789012:user/shop is not authorized to perform: "
+            "sqs:createqueue",
+        )
+
+        def refuse(call: Call) -> Refusal | None:
+            return refusal if call.name == "CreateQueue" else None
+
+        proxy.watch.before = refuse
+        output = command(database, "check", exit_code=1)
+        assert_documented(output, database, "error: ", "dead letters: ", "reply queues")
+
+    def test_a_queue_that_may_be_created_is_not(
+        self, database: str, proxy: Proxy
+    ) -> None:
+        assert "does not exist yet, and may be created" in command(database, "check")
+        assert proxy.count("GetQueueUrl") == 2
+        assert "does not exist yet" in command(database, "check")
 
     def test_a_queue_is_missing(
         self, tryton_conf: ConfWriter, database: str, proxy: Proxy
@@ -89,4 +196,4 @@ class TestOnSqs:
         settings = {**sqs_settings(proxy.url), "sqs_create_queues": "no"}
         tryton_conf(signing_key=SECRET_KEY, results="database", **settings)
         output = command(database, "check", "--queue", "other", exit_code=1)
-        assert f"{database}-other does not exist" in output
+        assert_documented(output, database, "error: ", "dead letters: ")

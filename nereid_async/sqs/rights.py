@@ -82,7 +82,7 @@ class Rights:
                 WARNING,
                 f"the right sqs:CreateQueue on reply queues ({self._names.reply('*')}) "
                 "is missing: whoever asks reads the row. Set results = database, or "
-                f"allow it (docs/iam/worker.json): {problem}",
+                f"allow it (docs/reference/iam/worker.json): {problem}",
             )
 
     def _on_dead(self, name: str) -> Iterator[Finding]:
@@ -131,7 +131,8 @@ class Rights:
         return (
             ERROR,
             f"queue {name} does not exist, and the right sqs:CreateQueue on it is "
-            f"missing: create it, or allow that (docs/iam/create.json): {problem}",
+            "missing: create it, or allow that (docs/reference/iam/create.json): "
+            f"{problem}",
         )
 
     def _creation_problem(self, name: str) -> AccessDenied | None:

@@ -92,7 +92,7 @@ class AsyncResult(Generic[R_co]):
 
         A :class:`~.messages.outcome.State` is a str as well: ``"pending"``, ``"sent"``
         (it waits in SQS), ``"running"``, ``"done"``, ``"failed"`` or ``"cancelled"``.
-        Told also where the result is not kept any more.
+        It is known for longer than the result is kept.
 
         :raises ResultNotSent: the deferring transaction is still open.
         :raises ResultMissing: no such task, or it was rolled back.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from trytond.pool import Pool
 
 from devtools.apps import SECRET_KEY
-from nereid_async import AsyncResult
+from nereid_async import AsyncResult, Progress
 from nereid_async.errors import (
     ResultExpired,
     ResultMissing,
@@ -19,7 +21,7 @@ from nereid_async.errors import (
     TaskFailed,
 )
 from tests.fixtures.scripts import ConfWriter, Script
-from tests.helpers import query
+from tests.helpers import query, wait_until
 from tests.marks import ONE_DATABASE, once
 
 
@@ -38,7 +40,14 @@ def test_id_and_url(script: Script) -> None:
 def test_before_the_commit(script: Script) -> None:
     with script.transaction():
         result = model().echo.defer(1)
-        for ask in (result.ready, lambda: result.wait(0), lambda: result.get(0)):
+        asks: tuple[Callable[[], Any], ...] = (
+            result.ready,
+            result.state,
+            result.progress,
+            lambda: result.wait(0),
+            lambda: result.get(0),
+        )
+        for ask in asks:
             with pytest.raises(ResultNotSent):
                 ask()
 
@@ -97,11 +106,30 @@ def test_an_open_transaction_sees_the_result_arrive(script: Script) -> None:
 
 
 def script_burst_in_thread(script: Script) -> None:
-    import threading
-
     thread = threading.Thread(target=script.burst)
     thread.start()
     thread.join()
+
+
+@ONE_DATABASE
+def test_state_and_progress(script: Script, tmp_path: Path) -> None:
+    started, go = tmp_path / "started", tmp_path / "go"
+    with script.transaction():
+        result = script.record.report_progress.defer(str(started), str(go))
+    handles = result, AsyncResult(result.id)
+    with script.transaction():
+        assert all(it.state().waiting for it in handles)
+        assert [it.progress() for it in handles] == [None, None]
+    worker = threading.Thread(target=script.burst)
+    worker.start()
+    with script.transaction():
+        assert wait_until(result.progress) == Progress(3, 10, "rendering")
+        assert [str(it.state()) for it in handles] == ["running", "running"]
+        go.touch()
+        assert wait_until(result.ready)
+        assert [it.state() for it in handles] == ["done", "done"]
+        assert [it.progress() for it in handles] == [None, None]
+    worker.join()
 
 
 def test_a_failure_raises_with_the_remote_traceback(script: Script) -> None:
@@ -110,6 +138,7 @@ def test_a_failure_raises_with_the_remote_traceback(script: Script) -> None:
     script.burst()
     with script.transaction():
         assert result.ready() is True
+        assert result.state() == "failed"
         asks: tuple[Callable[[], Any], ...] = (
             lambda: result.wait(5),
             lambda: result.get(5),
@@ -137,6 +166,8 @@ def test_an_unknown_id(script: Script) -> None:
         handle = AsyncResult("00000000-0000-8000-8000-000000000000")
         with pytest.raises(ResultMissing):
             handle.get(timeout=0)
+        with pytest.raises(ResultMissing):
+            handle.state()
 
 
 def test_results_expire(script: Script, database: str) -> None:
@@ -145,8 +176,10 @@ def test_results_expire(script: Script, database: str) -> None:
     script.burst()
     past = "2020-01-01 00:00:00"
     query(database, "UPDATE async_task SET expires_at = %s", past)
-    with script.transaction(), pytest.raises(ResultExpired):
-        result.get(timeout=5)
+    with script.transaction():
+        with pytest.raises(ResultExpired):
+            result.get(timeout=5)
+        assert result.state() == "done"
 
 
 def test_results_may_be_kept_in_the_row_on_sqs(

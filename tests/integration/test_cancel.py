@@ -35,6 +35,7 @@ def check_cancelled(script: Script, result: AsyncResult) -> None:
     with script.transaction():
         for handle in (result, AsyncResult(result.id)):
             assert handle.ready()
+            assert handle.state() == "cancelled"
             with pytest.raises(TaskCancelled, match=result.id):
                 handle.get(timeout=5)
 
@@ -172,7 +173,7 @@ def test_without_an_outbox(
 def running(script: Script, started: Path, way: str) -> AsyncResult:
     """A task that a worker has begun."""
     with script.transaction():
-        result: AsyncResult = script.record.work_until_cancelled.defer(
+        result: AsyncResult[str] = script.record.work_until_cancelled.defer(
             str(started), way
         )
     wait_until(started.exists, 20, "it runs")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+import rlcompleter
+from dataclasses import fields
 from typing import Any, cast
 
 import pytest
 
+from nereid_async.deferral import TaskOptions
 from nereid_async.errors import ConfigurationError, DeferralError, NoTransaction
 from nereid_async.task import async_task
+from nereid_async.task_types import Changes, Declaration
 from tests.helpers import grows_in_proportion
 
 TEXT = {"DataType": "String", "StringValue": "mail"}
@@ -23,6 +28,15 @@ def remember(*args: Any) -> int:
 @async_task
 def bare(name: str) -> str:
     return name
+
+
+class Shop:
+    @async_task
+    def open(self) -> None: ...
+
+    @async_task
+    @classmethod
+    def find(cls) -> None: ...
 
 
 def test_a_task_that_is_called_runs_here() -> None:
@@ -198,3 +212,18 @@ def test_exception_classes_are_of_the_declaration(option: str) -> None:
     assert getattr(async_task(**{option: OSError})(len).task_options, option) == (  # type: ignore[call-overload]
         OSError,
     )
+
+
+def test_checkers_know_all_options() -> None:
+    declared = set(inspect.signature(async_task).parameters) - {"function"}
+    assert set(Declaration.__annotations__) == declared
+    options = {field.name for field in fields(TaskOptions)}
+    assert set(Changes.__annotations__) == options - {"retry_on", "public_errors"}
+
+
+@pytest.mark.parametrize("task", ["bare", "Shop.open", "Shop.find", "shop.open"])
+def test_a_shell_completes_what_a_task_has(task: str) -> None:
+    shell = rlcompleter.Completer({"bare": bare, "Shop": Shop, "shop": Shop()})
+    for name in ("defer", "configure", "task_options", "__doc__"):
+        found = shell.complete(f"{task}.{name[:-1]}", 0)
+        assert found is not None and found.startswith(f"{task}.{name}")

@@ -1,0 +1,1 @@
+"""What type checkers find in the code of users."""

@@ -1,11 +1,13 @@
 """mypy and pyright find mistakes in the use of tasks, and invent none.
 
-They see what a user has who works with the package installed editable (docs/types.rst).
+They see what a user has who works with the package installed editable, and the samples
+of docs/how-to/types.rst.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -21,10 +23,14 @@ from devtools.databases import PROJECT
 from devtools.missing import missing
 from devtools.processes import ProcessFailed, run, script
 from tests.caches import made_once
+from tests.samples import samples
 
 HERE = Path(__file__).parent
 CHECKED = HERE / "checked"
 PYRIGHT = HERE / "package.json"
+PAGE = samples(PROJECT / "docs" / "how-to" / "types.rst")
+PYTHON = ".venv/bin/python"
+LOWEST_PYTHON = "3.10"
 
 #: The errors of mypy, and of pyright, for each kind of mistake.
 KINDS = {
@@ -35,7 +41,7 @@ KINDS = {
     "option": {"call-overload", "reportCallIssue", "reportArgumentType"},
     "type": {"assignment", "reportAssignmentType"},
 }
-_MARK = re.compile(r"# E: (\w+)$")
+_MARK = re.compile(r"# error: (\w+)$")
 
 
 class Found(NamedTuple):
@@ -46,16 +52,21 @@ class Found(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of an environment that has the package editable, and what it needs."""
-    folder = tmp_path_factory.mktemp("environment")
-    venv.create(folder)
-    python = folder / "bin" / "python"
-    # An editable installation is invisible to checkers; this line makes it visible.
-    paths = f"{PROJECT}\n{sysconfig.get_path('purelib')}\n"
-    (packages,) = folder.glob("lib/python*/site-packages")
-    (packages / "checkout.pth").write_text(paths)
-    return python
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a user has: code, and an environment with the package editable."""
+    folder = tmp_path_factory.mktemp("user") / "project"
+    shutil.copytree(CHECKED, folder)
+    (folder / "pyproject.toml").write_text(PAGE["pyproject.toml"])
+    for name in ("sample", "pool"):
+        (folder / f"{name}.py").write_text(PAGE[name])
+    venv.create(folder / ".venv", symlinks=True)
+    (packages,) = folder.glob(".venv/lib/python*/site-packages")
+    # What it needs is installed in our own one.
+    (packages / "needed.pth").write_text(sysconfig.get_path("purelib"))
+    command = PAGE["editable"].replace("/path/to/nereid_async", str(PROJECT))
+    path = f"{folder / '.venv' / 'bin'}:{os.environ['PATH']}"
+    subprocess.run(["sh", "-ec", command], env={"PATH": path}, check=True)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -78,42 +89,51 @@ def pyright(template_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     return folder / "node_modules" / "pyright" / "index.js"
 
 
-def output(*command: str | Path) -> str:
+def output(project: Path, *command: str | Path) -> str:
     """What a checker prints about the files; it fails if it finds errors."""
     done = subprocess.run(
-        command, cwd=CHECKED, capture_output=True, text=True, timeout=300
+        command, cwd=project, capture_output=True, text=True, timeout=300
     )
     assert done.returncode in (0, 1), done.stdout + done.stderr
     return done.stdout
 
 
-def by_mypy(python: Path, cache: Path) -> Iterable[Found]:
+def by_mypy(project: Path, cache: Path) -> Iterable[Found]:
     lines = output(
+        project,
         script("mypy"),
         "--output=json",
+        f"--python-version={LOWEST_PYTHON}",
         f"--cache-dir={cache / 'mypy'}",
-        f"--python-executable={python}",
-        "--module=right",
-        "--module=mistakes",
+        f"--python-executable={project / PYTHON}",
+        *(f"--module={path.stem}" for path in project.glob("*.py")),
     )
     for error in map(json.loads, lines.splitlines()):
         if error["severity"] == "error":
             yield Found(f"{error['file']}:{error['line']}", error["code"])
 
 
-def by_pyright(python: Path, pyright: Path) -> Iterable[Found]:
-    told = json.loads(output("node", pyright, "--outputjson", "--pythonpath", python))
-    assert told["summary"]["filesAnalyzed"] == 2
+def by_pyright(project: Path, pyright: Path) -> Iterable[Found]:
+    lines = output(
+        project,
+        "node",
+        pyright,
+        "--outputjson",
+        f"--pythonversion={LOWEST_PYTHON}",
+        f"--pythonpath={project / PYTHON}",
+    )
+    told = json.loads(lines)
+    assert told["summary"]["filesAnalyzed"] == len(list(project.glob("*.py")))
     for error in told["generalDiagnostics"]:
         line = error["range"]["start"]["line"] + 1
         yield Found(f"{Path(error['file']).name}:{line}", error.get("rule", "syntax"))
 
 
-def check(found: Iterable[Found]) -> None:
+def check(project: Path, found: Iterable[Found]) -> None:
     """Compare what a checker has found with what is marked."""
     planted = {
         f"{path.name}:{number}": mark[1]
-        for path in CHECKED.glob("*.py")
+        for path in project.glob("*.py")
         for number, line in enumerate(path.read_text().splitlines(), 1)
         if (mark := _MARK.search(line))
     }
@@ -128,9 +148,9 @@ def check(found: Iterable[Found]) -> None:
     assert len(planted) > 100
 
 
-def test_mypy(python: Path, template_cache: Path) -> None:
-    check(by_mypy(python, template_cache))
+def test_mypy(project: Path, template_cache: Path) -> None:
+    check(project, by_mypy(project, template_cache))
 
 
-def test_pyright(python: Path, pyright: Path) -> None:
-    check(by_pyright(python, pyright))
+def test_pyright(project: Path, pyright: Path) -> None:
+    check(project, by_pyright(project, pyright))

@@ -1,0 +1,108 @@
+"""What the page about tests shows, taken word by word into a folder, works."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from devtools.apps import SECRET_KEY
+from devtools.databases import PROJECT, Databases
+from devtools.processes import run, script
+from tests.samples import samples
+
+PAGE = samples(PROJECT / "docs" / "how-to" / "testing.rst")
+README = samples(PROJECT / "README.rst")
+IN_MEMORY = ("conftest.py", "test_party.py", "test_with_pytest.py")
+QUIET = ("-q", "-p", "no:cacheprovider")
+
+_REGISTER = """\
+from trytond.pool import Pool
+
+def register():
+    from . import {file}
+    Pool.register({file}.{model}, module='{module}', type_='model')
+"""
+_CFG = """\
+[tryton]
+version=7.0.0
+depends:
+    {depends}
+    async_sqs
+"""
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text(text)
+
+
+def module(name: str, depends: str, file: str, model: str) -> dict[str, str]:
+    """The rest of a Tryton module with one file, which is installed."""
+    register = _REGISTER.format(file=file, model=model, module=name)
+    return {
+        f"{name}_module/tryton.cfg": _CFG.format(depends=depends),
+        f"{name}_module/__init__.py": register,
+        f"{name}-1.dist-info/METADATA": f"Name: {name}\nVersion: 1\n",
+        f"{name}-1.dist-info/entry_points.txt": (
+            f"[trytond.modules]\n{name} = {name}_module\n"
+        ),
+    }
+
+
+def check(folder: Path, command: str, *arguments: str, **env: str) -> str:
+    """Run a command in the folder to its end; returns what it says."""
+    return run(
+        [script(command), *arguments],
+        folder / "process.log",
+        env={"PYTHONPATH": str(folder), "PATH": os.environ["PATH"], **env},
+        cwd=folder,
+        timeout_s=180,
+    )
+
+
+@pytest.mark.backends("sqlite")
+def test_in_memory(tmp_path: Path) -> None:
+    """With unittest, and with pytest."""
+    write(tmp_path, module("shop", "party", "party", "Party"))
+    write(tmp_path, {"shop_module/party.py": PAGE["party.py"]})
+    write(tmp_path, {name: PAGE[name] for name in IN_MEMORY})
+    memory = {"TRYTOND_DATABASE_URI": "sqlite://", "DB_CACHE": str(tmp_path)}
+    output = check(
+        tmp_path, "python", "-m", "unittest", "-k", "tidied", "test_party", **memory
+    )
+    assert "Ran 1 test" in output
+    output = check(tmp_path, "pytest", *QUIET, "test_with_pytest.py", **memory)
+    assert "4 passed" in output
+
+
+@pytest.mark.backends("sqlite")
+def test_with_a_web_request(
+    databases: Databases, trytond_conf: Callable[..., Path], tmp_path: Path
+) -> None:
+    """With the app and the view of the README."""
+    write(tmp_path, module("shop", "party\n    nereid_base", "party", "Party"))
+    write(tmp_path, {"shop_module/party.py": README["party.py"]})
+    write(tmp_path, {"shop.py": README["shop.py"], "secret_key": SECRET_KEY})
+    write(tmp_path, {name: PAGE[name] for name in ("conftest.py", "test_report.py")})
+    databases.clone("shop")
+    try:
+        env = {"TRYTOND_CONFIG": str(trytond_conf()), "TRYTONPASSFILE": "secret_key"}
+        update = ("-d", "shop", "-u", "shop", "--activate-dependencies")
+        check(tmp_path, "trytond-admin", *update, **env)
+        output = check(tmp_path, "pytest", *QUIET, "test_report.py", **env)
+        assert "1 passed" in output
+    finally:
+        databases.drop("shop")
+
+
+def test_each_block_is_tried() -> None:
+    tried = {"party.py", "test_report.py", *IN_MEMORY}
+    assert {name for name in PAGE if name.endswith(".py")} == tried
+    # The rest shows how an assertion fails.
+    (shown,) = PAGE.keys() - tried
+    assert shown.startswith("party.party.tidy was deferred once")

@@ -22,6 +22,19 @@ caller's or a worker's. An exception in a receiver is logged and changes nothing
     The task has failed for good; ``error`` is the exception, or None.
 ``task_cancelled``
     The task was cancelled: it never ran, or its run was rolled back.
+
+Three more are about what carries tasks, for metrics; they have no ``message``, but for
+the first one:
+
+``lease_lost``
+    A run was rolled back, or could not be settled, since another worker has the task.
+``duplicate_dropped``
+    A message came whose task had ended before; ``task`` and ``queue`` are names.
+``tasks_relayed``
+    The relay has sent ``tasks``, pairs of a task's and a queue's name.
+``sqs_called``
+    Amazon SQS was called; ``operation`` is boto3's, ``outcome`` is ``"ok"`` or the name
+    of an error of ours (``"Interrupted"`` at a time limit). The sender is ``"sqs"``.
 """
 
 from __future__ import annotations
@@ -42,6 +55,10 @@ task_retried = _namespace.signal("task_retried")
 task_succeeded = _namespace.signal("task_succeeded")
 task_failed = _namespace.signal("task_failed")
 task_cancelled = _namespace.signal("task_cancelled")
+lease_lost = _namespace.signal("lease_lost")
+duplicate_dropped = _namespace.signal("duplicate_dropped")
+tasks_relayed = _namespace.signal("tasks_relayed")
+sqs_called = _namespace.signal("sqs_called")
 
 
 def emit(signal: NamedSignal, database: str, **facts: Any) -> None:

@@ -18,6 +18,7 @@ from ..worker.options import (
     THREADS_MAX,
     THREADS_ON_SQLITE,
     WorkerOptions,
+    http_address,
     queue_options,
 )
 from .groups import commands
@@ -113,6 +114,11 @@ logger = logging.getLogger(__name__)
     help="Write `ok`, or what is wrong, to this file every few seconds.",
 )
 @click.option(
+    "--http",
+    metavar="HOST:PORT",
+    help="Serve /health/live, /health/ready and /metrics there, as at 127.0.0.1:9100.",
+)
+@click.option(
     "--log-format",
     default=TEXT,
     show_default=True,
@@ -126,6 +132,7 @@ def worker(
     verbose: bool,
     queues: tuple[str, ...],
     threads: int | None,
+    http: str | None,
     **options: Any,
 ) -> None:
     """Run tasks until Ctrl-C or SIGTERM."""
@@ -138,6 +145,8 @@ def worker(
             "what is due now"
         )
     options |= queue_options(queues, threads)
+    if http is not None:
+        options["http"] = http_address(http)
     log_to_stderr(log_format, verbose)
     versions.check()
     _import(runtime.settings.imports)

@@ -127,6 +127,11 @@ class Message:
         return {name: decode(value) for name, value in self.attributes.items()}
 
     @property
+    def due_at_s(self) -> float:
+        """When its first attempt was due, in seconds since 1970 (UTC)."""
+        return self.deferred_at_s + self.delay_s
+
+    @property
     def pointer(self) -> Pointer:
         """The pointer to send if it has a row."""
         return Pointer(

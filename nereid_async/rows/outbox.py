@@ -131,6 +131,25 @@ class OutboxRows(Statements):
                 for uuid, queue, name, text, due, late, it in cursor.fetchall()
             ]
 
+    def oldest_unsent_s(self, horizon_s: float) -> float:
+        """For how long the oldest row has waited that should have been sent by now.
+
+        In seconds; 0 if there is none. Rows of paused queues wait on purpose.
+
+        :param horizon_s: how long before its due time a row can be sent, in seconds.
+        """
+        late_s = self._seconds_between(f"MIN({_READY_AT})", "{now}")
+        with connections.autocommit(self.database) as cursor:
+            self.execute(
+                cursor,
+                f"SELECT {late_s} FROM async_task WHERE state = 'pending' "
+                "AND due_at <= {later} AND NOT EXISTS (SELECT 1 FROM async_queue q "
+                "WHERE q.paused AND q.name IN (async_task.queue, '*'))",
+                [horizon_s],
+            )
+            (value,) = cursor.fetchone()
+        return 0.0 if value is None else max(0.0, float(value))
+
     def set_back(self, ids: Sequence[str]) -> None:
         """Delay rows that the queue service refuses; older ones wait longer."""
         half_age_s = f"0.5 * ({self._seconds_between(_READY_AT, '{now}')})"

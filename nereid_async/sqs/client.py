@@ -24,6 +24,7 @@ from botocore.exceptions import (
 )
 from botocore.loaders import Loader, create_loader
 
+from .. import signals
 from .._version import __version__
 from ..errors import (
     AccessDenied,
@@ -151,6 +152,20 @@ class Sqs:
         :raises RequestRefused: SQS refuses the call for another reason.
         :raises ConfigurationError: no region is set.
         """
+        outcome = "Interrupted"
+        try:
+            answer = self._call(operation, parameters)
+            outcome = "ok"
+            return answer
+        except (TransportError, ConfigurationError) as error:
+            outcome = type(error).__name__
+            raise
+        finally:
+            signals.emit(
+                signals.sqs_called, "sqs", operation=operation, outcome=outcome
+            )
+
+    def _call(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
         try:
             answer: dict[str, Any] = getattr(self._own_client(), operation)(
                 **parameters

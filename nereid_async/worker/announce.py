@@ -14,11 +14,14 @@ from .options import WorkerOptions
 logger = logging.getLogger(__name__)
 
 
-def ready(runtime: Runtime, options: WorkerOptions) -> None:
-    """Say what the worker is, once its processes have been started."""
+def ready(runtime: Runtime, options: WorkerOptions, url: str | None) -> None:
+    """Say what the worker is, once its processes have been started.
+
+    :param url: where it serves its health; None for nowhere.
+    """
     logger.info(
         "nereid_async %s is ready: database %s, broker %s, queue(s) %s, "
-        "%d process(es) x %d thread(s), pid %d",
+        "%d process(es) x %d thread(s), pid %d%s",
         __version__,
         runtime.database,
         runtime.settings.broker,
@@ -26,6 +29,7 @@ def ready(runtime: Runtime, options: WorkerOptions) -> None:
         options.processes,
         options.threads,
         os.getpid(),
+        "" if url is None else f", {url}",
     )
 
 

@@ -1,4 +1,4 @@
-"""Reports the health of a worker's processes in the log and in the health file."""
+"""Reports the health of a worker's processes: log, health file, and over HTTP."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 
 from .health_file import HealthFile
+from .health_state import Health, HealthState
 from .heartbeats import Heartbeats
 from .options import WorkerOptions
 
@@ -17,18 +18,23 @@ _LATE_S = 2.0
 
 
 class HealthMonitor:
-    """Watches the heartbeats of worker processes, in their parent."""
+    """Watches the heartbeats of worker processes, in their parent.
+
+    :ivar state: the health, for who serves it.
+    """
 
     def __init__(self, heartbeats: Heartbeats, options: WorkerOptions) -> None:
         self._heartbeats = heartbeats
         self._options = options
         self._health = HealthFile(options.health_file)
+        self.state = HealthState()
         #: When which problem of which slot was logged.
         self._told_at_s: dict[tuple[str, int], float] = {}
 
-    def look(self, slots: Iterable[int]) -> str:
+    def look(self, slots: Iterable[int], *, draining: bool = False) -> str:
         """Check the processes in these slots and report what is wrong.
 
+        :param draining: whether the worker was told to stop.
         :returns: what is wrong, if it has lasted so long that the worker must exit;
             else an empty text.
         """
@@ -44,6 +50,8 @@ class HealthMonitor:
             if text := self._business(slot):
                 busy = f"busy: {text}"
         self._health.write(stuck or overdue or busy)
+        trouble = stuck or overdue or ("draining" if draining else "")
+        self.state.write(Health(not trouble, trouble or busy or "ok"))
         return hopeless
 
     def end(self) -> None:

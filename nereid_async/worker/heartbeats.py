@@ -150,6 +150,11 @@ class Heartbeats:
         return self._heartbeats[slot]
 
     @property
+    def busy_threads(self) -> int:
+        """Number of threads of all processes that run a task."""
+        return sum(it.busy_threads for it in self._heartbeats)
+
+    @property
     def counts(self) -> Counts:
         """The runs of all processes, those included that have ended."""
         counts = [it.counts for it in self._heartbeats]

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 #: slips; no machine of today is well used by more.
 PROCESSES_MAX = THREADS_MAX = 256
 
+_PORT_MAX = 65_535
+
 #: Default number of threads. While one waits for the database or a mail server, the
 #: other runs; more than two make little difference to tasks that do not wait.
 THREADS = 2
@@ -65,6 +67,7 @@ class WorkerOptions:
     :ivar busy_after_s: seconds after which a process is reported as busy whose threads
         all still run the same tasks.
     :ivar health_file: file that the worker's health is written to; None for none.
+    :ivar http: host and port on which health and metrics are served; None for nowhere.
     :ivar intervals: how long its threads wait.
     """
 
@@ -81,6 +84,7 @@ class WorkerOptions:
     give_up_s: float = 300.0
     busy_after_s: float = 3_600.0
     health_file: Path | None = None
+    http: tuple[str, int] | None = None
     intervals: Intervals = USUAL
 
     def pools_or_default(self, settings: Settings) -> tuple[Pool, ...]:
@@ -152,6 +156,22 @@ def _threads(queue: str, text: str) -> int:
     raise ConfigurationError(
         f"--queue {queue}:{text}: expected NAME:THREADS, with 1 thread or more"
     )
+
+
+def http_address(text: str) -> tuple[str, int]:
+    """The host and the port of ``--http``.
+
+    :raises ConfigurationError: it is not ``HOST:PORT``.
+    """
+    host, _, port = text.rpartition(":")
+    # An IPv6 address has colons itself, so it stands in brackets.
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    is_port = port.isascii() and port.isdigit() and int(port) <= _PORT_MAX
+    if not bare or not is_port or (":" in bare and bare == host):
+        raise ConfigurationError(
+            f"--http {text}: expected HOST:PORT, as in 127.0.0.1:9100 or [::1]:9100"
+        )
+    return bare, int(port)
 
 
 def default_threads() -> int:

@@ -55,8 +55,7 @@ def facts(
     found["duration_ms"] = _ms(ran_s)
     if job.attempt == 1:
         # Of a later attempt the message does not tell when it was due.
-        due_at_s = job.message.deferred_at_s + job.message.delay_s
-        found["wait_ms"] = _ms(time.time() - ran_s - due_at_s)
+        found["wait_ms"] = _ms(time.time() - ran_s - job.message.due_at_s)
     return found
 
 

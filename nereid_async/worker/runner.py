@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import replace
+from typing import Any
 
+from blinker import NamedSignal
 from trytond import backend
 
 from .. import signals
@@ -77,6 +79,8 @@ class Runner:
             self._log.warning(
                 (type(error), job.message.target.name), "%s: %s", job, error
             )
+            if isinstance(error, LeaseLost):
+                self._emit(signals.lease_lost, job)
         except BaseException:
             # The thread must go on, whatever the error is.
             logger.exception("%s: the worker failed", job)
@@ -90,12 +94,7 @@ class Runner:
             return self._cancelled(job)
         if job.attempt > message.max_attempts:
             return self._died(job)
-        signals.emit(
-            signals.task_started,
-            self._runtime.database,
-            message=message,
-            attempt=job.attempt,
-        )
+        self._emit(signals.task_started, job, attempt=job.attempt)
         attempt = Attempt(job)
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("%s starts", job, extra=facts(job))
@@ -116,6 +115,9 @@ class Runner:
             logger.info("%s: done in %.0f ms", job, told["duration_ms"], extra=told)
         self._settlement.succeed(job, outcome)
         return DONE
+
+    def _emit(self, signal: NamedSignal, job: Job, **facts: Any) -> None:
+        signals.emit(signal, self._runtime.database, message=job.message, **facts)
 
     def _died(self, job: Job) -> str:
         """Fail a task whose runs all ended without an outcome."""

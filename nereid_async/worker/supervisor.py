@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,6 +19,7 @@ from .aborted_runs import AbortedRuns, settle
 from .child import FINISH, HELD, NOW, run_child
 from .health_monitor import HealthMonitor
 from .heartbeats import Heartbeats
+from .monitoring import Monitoring
 from .options import WorkerOptions
 from .poll_token import PollToken
 from .process import RECYCLED, WorkerProcess
@@ -54,10 +56,15 @@ class Supervisor:
     Needs a loaded pool, and no open connections.
 
     :param queues: short names of the queues that are worked on, as known now.
+    :param listener: socket on which health and metrics are served; None for nowhere.
     """
 
     def __init__(
-        self, runtime: Runtime, options: WorkerOptions, queues: Sequence[str]
+        self,
+        runtime: Runtime,
+        options: WorkerOptions,
+        queues: Sequence[str],
+        listener: socket.socket | None = None,
     ) -> None:
         self._runtime = runtime
         self._options = options
@@ -73,6 +80,16 @@ class Supervisor:
             AbortedRuns(options.threads) for _ in range(options.processes)
         ]
         self._watch = HealthMonitor(self._heartbeats, options)
+        self._monitoring: Monitoring | None = None
+        if listener is not None:
+            self._monitoring = Monitoring(
+                runtime,
+                options,
+                listener,
+                self._watch.state,
+                self._heartbeats,
+                tuple(queues),
+            )
         self._children: dict[int, _Child] = {}
         #: When the process of a slot is to be started, by the monotonic clock.
         self._due_at_s: dict[int, float] = dict.fromkeys(range(options.processes), 0.0)
@@ -92,7 +109,9 @@ class Supervisor:
         with on_signals(handlers) as it:
             begun_s = time.monotonic()
             self._start_due()
-            announce.ready(self._runtime, self._options)
+            monitoring = self._monitoring
+            url = None if monitoring is None else monitoring.url
+            announce.ready(self._runtime, self._options, url)
             while True:
                 self._start_due()
                 if not self._children and not self._due_at_s:
@@ -100,6 +119,8 @@ class Supervisor:
                 self._look()
                 it.wait(_LOOK_S)
                 self._reap_children()
+        if monitoring is not None:
+            monitoring.end()
         self._watch.end()
         counts, ran_s = self._heartbeats.counts, time.monotonic() - begun_s
         announce.ended(counts, ran_s, self._code)
@@ -108,6 +129,8 @@ class Supervisor:
     def _start_due(self) -> None:
         if self._asked_to_stop:
             self._due_at_s.clear()
+        if self._monitoring is not None:
+            self._monitoring.start_due()
         now_s = time.monotonic()
         for slot in [s for s, at_s in self._due_at_s.items() if at_s <= now_s]:
             del self._due_at_s[slot]
@@ -129,6 +152,8 @@ class Supervisor:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
 
     def _make(self, slot: int) -> WorkerProcess:
+        if self._monitoring is not None:
+            self._monitoring.in_child(slot)
         return WorkerProcess(
             self._runtime,
             self._options,
@@ -158,7 +183,9 @@ class Supervisor:
         This includes slots whose processes die again and again before they receive.
         """
         slots = [child.slot for child in self._children.values()]
-        trouble = self._watch.look((*slots, *self._due_at_s))
+        trouble = self._watch.look(
+            (*slots, *self._due_at_s), draining=self._asked_to_stop > 0
+        )
         if trouble and not self._asked_to_stop:
             self._give_up(trouble)
         if time.monotonic() >= self._kill_at_s:
@@ -182,6 +209,8 @@ class Supervisor:
             child = self._children.pop(pid, None)
             if child is not None:
                 self._ended(child, os.waitstatus_to_exitcode(status))
+            elif self._monitoring is not None:
+                self._monitoring.ended(pid)
 
     def _ended(self, child: _Child, exit_code: int) -> None:
         self._heartbeats.of(child.slot).clear()

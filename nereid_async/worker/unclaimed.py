@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 
+from .. import signals
 from ..errors import MessageError, TransportError
 from ..messages.outcome import Failure, State, Status
 from ..rows import TaskRows
@@ -84,6 +85,12 @@ class Unclaimed:
             logger.info("%s does not run: its task was cancelled", pointed)
             self._settlement.drop(pointed)
             return
+        signals.emit(
+            signals.duplicate_dropped,
+            self._runtime.database,
+            task=pointed.pointer.name,
+            queue=pointed.pointer.queue,
+        )
         token = rows.token_of_failed(pointed.pointer.id)
         if token is None:
             if pointed.delivery.dead_letter is not None:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 def test_a_tryton_process_without_web_loads_neither_nereid_nor_boto3() -> None:
     program = (
-        "import sys, nereid_async.task, nereid_async.deferral\n"
+        "import sys, nereid_async.task, nereid_async.deferral, nereid_async.metrics\n"
         "from trytond.config import config\n"
         "loaded = {name.split('.')[0] for name in sys.modules}\n"
-        "assert not loaded & {'boto3', 'nereid'}, loaded & {'boto3', 'nereid'}\n"
+        "assert not loaded & {'boto3', 'nereid', 'prometheus_client'}, loaded\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60

@@ -19,7 +19,7 @@ else:
 PROJECT = Path(__file__).parents[2]
 
 #: The extras that are installed to use the package, not to work on it.
-EXTRAS = ("nereid", "nereid-parts", "postgresql", "encryption", "demo")
+EXTRAS = ("nereid", "nereid-parts", "postgresql", "encryption", "metrics", "demo")
 
 
 def declared() -> Iterator[Requirement]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nereid_async.worker.health_monitor import HealthMonitor
+from nereid_async.worker.health_state import Health
 from nereid_async.worker.heartbeats import Heartbeats
 from nereid_async.worker.options import WorkerOptions
 
@@ -124,3 +125,38 @@ def test_silence_counts_more_than_business(
     assert health.read_text().startswith("stuck: worker process 1 has not received")
     at(monkeypatch, 1_300)
     assert watch.look([0, 1]) == "worker process 1 has not received for 300 s"
+
+
+def test_what_is_served_beside_the_file(
+    heartbeats: Heartbeats, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    health = tmp_path / "health"
+    watch = HealthMonitor(heartbeats, WorkerOptions(health_file=health, busy_after_s=5))
+    served = watch.state
+    assert served.read() == Health(False, "starting")
+    for slot in (0, 1):
+        heartbeats.of(slot).begins(slot, "it", None)
+    watch.look([0, 1])
+    assert served.read() == Health(True, "ok")
+    heartbeats.of(0).begins(1, "it", None)
+    at(monkeypatch, 1_010)
+    watch.look([0, 1])
+    assert served.read().ready
+    assert served.read().text == health.read_text().strip()
+    watch.look([0, 1], draining=True)
+    assert served.read() == Health(False, "draining")
+    at(monkeypatch, 1_070)
+    assert served.is_alive
+    assert served.read().text == "draining"
+    # Its parent does not write any more.
+    at(monkeypatch, 1_071)
+    assert not served.is_alive
+    assert served.read().text.startswith("stuck: the parent")
+
+
+def test_threads_that_run_a_task_are_counted(heartbeats: Heartbeats) -> None:
+    heartbeats.of(0).begins(1, "it", None)
+    heartbeats.of(1).begins(0, "it", None)
+    assert heartbeats.busy_threads == 2
+    heartbeats.of(1).clear()
+    assert heartbeats.busy_threads == 1

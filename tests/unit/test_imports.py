@@ -46,6 +46,8 @@ web.login
 web
 worker.start
 worker.supervisor
+worker.monitoring
+worker.http_process
 worker.child
 worker.process
 worker.pollers
@@ -62,9 +64,10 @@ worker.lease worker.message_origin worker.public_errors worker.registration
 worker.run_log
 worker.service_log worker.start_checks
 worker.attempt worker.call worker.extender worker.outage worker.prefetch
-worker.database_sessions worker.health_monitor worker.job
+worker.database_sessions worker.health_monitor worker.http_server worker.job
 worker.delivery_row
-worker.health_file worker.heartbeats worker.options worker.poll_token worker.retry
+worker.health_file worker.health_state worker.heartbeats worker.options
+worker.poll_token worker.retry
 worker.intervals worker.maintenance worker.thread_alive worker.tracebacks
 worker
 mail
@@ -88,7 +91,11 @@ sqs.rights sqs.task_queues
 sqs.client sqs.queue_names
 sqs.circuit_breaker
 sqs
-rows.database_identity
+rows.database_identity metrics.exposition
+metrics.queues metrics.multiprocess
+metrics
+metrics.recording
+metrics.families
 rows
 rows.cancel rows.claims rows.maintenance rows.outbox rows.requeue rows.resends rows.runs
 rows.attempts
@@ -237,6 +244,12 @@ RULES = (
         "from cryptography.fernet import Fernet",
     ),
     Rule(
+        "prometheus-client only where metrics are made: it is an extra",
+        ("metrics",),
+        below("prometheus_client"),
+        "from prometheus_client import Counter",
+    ),
+    Rule(
         "the Tryton module goes by its own name",
         ("module",),
         below("nereid_async.module"),
@@ -323,7 +336,9 @@ def _environment_or_evaluation(node: ast.AST) -> str | None:
 
 
 def test_no_environment_is_read_and_nothing_evaluated() -> None:
-    assert environment_and_evaluation(PACKAGE) == []
+    # prometheus-client is told of its folder there, and nothing else.
+    told = ["metrics/multiprocess.py: os.environ"]
+    assert environment_and_evaluation(PACKAGE) == told
 
 
 def test_what_is_evaluated_is_seen_in_every_file(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The queues of a worker, and the threads that are given to them."""
+"""The options of a worker: queues, the threads given to them, an address."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from nereid_async.errors import ConfigurationError
 from nereid_async.settings import Settings
-from nereid_async.worker.options import Pool, WorkerOptions, queue_options
+from nereid_async.worker.options import Pool, WorkerOptions, http_address, queue_options
 
 SETTINGS = Settings(signing_key=(b"k",))
 
@@ -54,3 +54,23 @@ def test_what_does_not_go_together(
 ) -> None:
     with pytest.raises(ConfigurationError, match=said):
         queue_options(words, threads)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:9100", ("127.0.0.1", 9100)),
+        ("localhost:0", ("localhost", 0)),
+        ("[::1]:9100", ("::1", 9100)),
+    ],
+)
+def test_an_address_for_http(text: str, address: tuple[str, int]) -> None:
+    assert http_address(text) == address
+
+
+@pytest.mark.parametrize(
+    "text", ["9100", ":9100", "::1:9100", "[::1]", "a:b", "a:65536", "a:-1", "a:"]
+)
+def test_what_is_no_address_for_http(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="expected HOST:PORT"):
+        http_address(text)

@@ -193,6 +193,12 @@ class Relay(threading.Thread):
             logger.info(
                 "relay: %d of %d task(s) sent", len(report.confirmed), len(rows)
             )
+            confirmed = set(report.confirmed)
+            signals.emit(
+                signals.tasks_relayed,
+                self._runtime.database,
+                tasks=[(it.name, it.queue) for it in rows if it.id in confirmed],
+            )
         return report
 
     def _outgoing(self, row: UnsentRow) -> OutgoingMessage:

@@ -25,7 +25,7 @@ _SEPARATOR = ", "
 class Registered:
     """A worker process, as it tells of itself.
 
-    :ivar uuid: names the process, whatever other machine has the same name and pid.
+    :ivar uuid: names the process, and those that replace it: they take over its row.
     :ivar version: of nereid_async.
     :ivar queues: short names of the queues that it works on, each followed by ``:`` and
         the number of its threads if they are given to queues.
@@ -94,7 +94,10 @@ class WorkerRows(Statements):
                 "busy, state, create_date, started_at, heartbeat_at) VALUES ({p}, {p}, "
                 "{p}, {p}, {p}, {p}, {p}, {p}, {now}, {later}, {now}) "
                 "ON CONFLICT (uuid) DO UPDATE SET busy = excluded.busy, "
-                "state = excluded.state, heartbeat_at = excluded.heartbeat_at",
+                "state = excluded.state, heartbeat_at = excluded.heartbeat_at, "
+                "pid = excluded.pid, started_at = CASE WHEN async_worker.pid = "
+                "excluded.pid THEN async_worker.started_at "
+                "ELSE excluded.started_at END",
                 [
                     worker.uuid,
                     worker.host,

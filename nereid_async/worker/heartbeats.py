@@ -6,6 +6,7 @@ import math
 import mmap
 import struct
 import time
+import uuid
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -56,9 +57,12 @@ class ProcessHeartbeat:
 
     Written by the process and read by its parent: the monotonic clock is the same for
     all processes of a system.
+
+    :ivar slot_id: a UUID for this process and those that replace it, one by one.
     """
 
     def __init__(self, memory: memoryview, threads: int) -> None:
+        self.slot_id = str(uuid.uuid4())
         self._memory = memory
         self._numbers = range(threads)
 

@@ -7,7 +7,6 @@ import os
 import socket
 import threading
 import time
-import uuid
 from collections.abc import Callable
 
 from .._version import __version__
@@ -39,7 +38,7 @@ class Registration(threading.Thread):
         self._pause_s = options.intervals.registration_pause_s
         self._heartbeat = heartbeat
         self._worker = Registered(
-            str(uuid.uuid4()),
+            heartbeat.slot_id,
             socket.gethostname(),
             os.getpid(),
             __version__,

@@ -161,7 +161,9 @@ def defer_call(
     if options.queue is not None:
         runtime.broker.check_queue(options.queue)
     caller = runtime.caller(options.delay, options.shared)
-    message = _message(target, args, kwargs, options, names, runtime, caller)
+    message = runtime.tracing.deferred(
+        _message(target, args, kwargs, options, names, runtime, caller)
+    )
     deferred = DeferredCall(message, runtime.codec.encode(message, names))
     pending.defer(runtime, deferred)
     return AsyncResult(message.id, runtime=runtime, deferred=deferred)

@@ -34,6 +34,7 @@ from .rows import TaskRows
 from .rows.database_identity import DatabaseIdentity
 from .sending import BackgroundSender, Sender
 from .settings import Settings
+from .tracing import OFF, OpenTelemetry, Tracing
 
 MODULE = "async_sqs"
 
@@ -80,6 +81,7 @@ class Runtime:
     :ivar rows: the row protocol; None without an outbox.
     :ivar sender: passes committed calls to the broker.
     :ivar caller: returns who defers; called at each deferral.
+    :ivar tracing: tells of what happens, in traces.
     :ivar web_context: restores, in a worker, the web context in which a task was
         deferred; None without a web app.
     :ivar result_url: returns the URL of a result for browsers, by the task's id.
@@ -97,6 +99,7 @@ class Runtime:
     results: ResultStore
     sender: Sender
     caller: CallerFinder
+    tracing: Tracing
     web_context: Callable[[WebRequest], AbstractContextManager[None]] | None
     result_url: Callable[[str], str]
     on_deferred: Callable[[DeferredCall], None] | None = None
@@ -188,7 +191,8 @@ def build(
 ) -> Runtime:
     """Build the parts; opens no connection.
 
-    :raises ConfigurationError: the names of queues are too long for SQS.
+    :raises ConfigurationError: the names of queues are too long for SQS, or the package
+        of an extra is not installed that a setting needs.
     """
     cipher = cipher_of(settings.encryption_key)
     outcomes = OutcomeCodec(cipher)
@@ -197,6 +201,7 @@ def build(
     identity = DatabaseIdentity(database)
     broker = _broker(identity, settings, all_rows, web=web_context is not None)
     codec = MessageCodec(settings.signing_key, settings.max_message_bytes, cipher)
+    tracing = OpenTelemetry(settings.broker) if settings.tracing else OFF
     return Runtime(
         database=database,
         settings=settings,
@@ -207,8 +212,9 @@ def build(
         rows=rows,
         broker=broker,
         results=_results(identity, settings, rows, all_rows, outcomes),
-        sender=_sender(settings, database, broker, codec, rows),
+        sender=_sender(settings, database, broker, codec, rows, tracing),
         caller=caller,
+        tracing=tracing,
         web_context=web_context,
         result_url=result_url,
     )
@@ -243,12 +249,13 @@ def _sender(
     broker: Broker,
     codec: MessageCodec,
     rows: TaskRows | None,
+    tracing: Tracing,
 ) -> Sender:
     if broker.rows_are_messages or settings.broker == "memory":
         # Nothing is sent to another process, so there is nothing to mark as sent.
         return Sender(database, broker, codec, None)
     kind = BackgroundSender if settings.send == "background" else Sender
-    return kind(database, broker, codec, rows)
+    return kind(database, broker, codec, rows, tracing)
 
 
 def _results(

@@ -15,6 +15,7 @@ from .errors import NereidAsyncError
 from .messages.message_codec import MessageCodec
 from .rows import TaskRows
 from .throttled_log import ThrottledLog
+from .tracing import OFF, Tracing
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class Sender:
     :param codec: encodes the pointers to rows.
     :param rows: where confirmed messages are marked as sent; None for nowhere, if calls
         have no rows and are sent as they are.
+    :param tracing: tells of each sending.
     """
 
     def __init__(
@@ -44,7 +46,9 @@ class Sender:
         broker: Broker,
         codec: MessageCodec,
         rows: TaskRows | None,
+        tracing: Tracing = OFF,
     ) -> None:
+        self._tracing = tracing
         self._database = database
         self._broker = broker
         self._codec = codec
@@ -57,7 +61,7 @@ class Sender:
     def send(self, calls: Sequence[DeferredCall]) -> None:
         """Send committed calls. Never raises."""
         try:
-            report = self._broker.send([self._outgoing(call) for call in calls])
+            report = self._send(calls)
         except Exception as error:
             self._tell_failure(calls, error)
             return
@@ -67,6 +71,13 @@ class Sender:
         for call in calls:
             if call.message.id in confirmed:
                 signals.emit(signals.task_sent, self._database, message=call.message)
+
+    def _send(self, calls: Sequence[DeferredCall]) -> SendReport:
+        with self._tracing.sending(calls) as span:
+            report = self._broker.send([self._outgoing(call) for call in calls])
+            for _, error, _ in report.reasons():
+                span.failed(error)
+        return report
 
     def _outgoing(self, call: DeferredCall) -> OutgoingMessage:
         if self._rows is None:
@@ -126,8 +137,9 @@ class BackgroundSender(Sender):
         broker: Broker,
         codec: MessageCodec,
         rows: TaskRows | None,
+        tracing: Tracing = OFF,
     ) -> None:
-        super().__init__(database, broker, codec, rows)
+        super().__init__(database, broker, codec, rows, tracing)
         self._waiting: Batcher[DeferredCall] = Batcher(
             "sender", super().send, _SEND_PAUSE_S, at_exit=self.flush
         )

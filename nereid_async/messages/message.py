@@ -81,6 +81,8 @@ class Message:
     :ivar identity: identity of its database, which tells it from one of the same name;
         None in messages of an earlier release.
     :ivar cancellable: whether its owner may cancel it from the browser.
+    :ivar trace: W3C Trace Context in which it was deferred: ``traceparent``, and maybe
+        ``tracestate``; None if that was not traced.
     """
 
     id: str
@@ -105,6 +107,13 @@ class Message:
     identity: str | None = None
     cancellable: bool = False
     time_limit_s: float | None = None
+    trace: dict[str, str] | None = None
+
+    @property
+    def trace_id(self) -> str | None:
+        """The id of its trace, as 32 hexadecimal digits; None if it is not traced."""
+        parts = (self.trace or {}).get("traceparent", "").split("-")
+        return parts[1] if len(parts) > 1 else None
 
     @property
     def record(self) -> str | None:
@@ -161,6 +170,7 @@ _CHECKED: Types = {
     "outbox": bool,
     "identity": (str, type(None)),
     "time_limit_s": (int, float, type(None)),
+    "trace": (dict, type(None)),
 }
 _TARGET_CHECKED: Types = {
     "kind": str,
@@ -179,3 +189,5 @@ def check_fields(message: Message) -> None:
     check_types(message.target, _TARGET_CHECKED)
     if not is_id(message.id):
         raise BadMessage("its id is no uuid")
+    if not all(isinstance(it, str) for it in (message.trace or {}).values()):
+        raise BadMessage("its trace context is no text")

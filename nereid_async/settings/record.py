@@ -255,6 +255,12 @@ class Settings:
         "requests do not wait for some seconds.",
         unit="seconds",
     )
+    tracing: bool = _option(
+        parsers.boolean,
+        False,
+        "Whether there are spans of OpenTelemetry for what is deferred, sent and run. "
+        "Needs the extra ``tracing``.",
+    )
     sqs_region: str = _option(
         parsers.text, "", "AWS region.", unset="as boto3 finds it"
     )

@@ -186,6 +186,7 @@ class WorkerProcess:
             helper.join(_JOIN_TIMEOUT_S)
         # Worker processes end without Python's exit handlers.
         self._runtime.sender.flush()
+        self._runtime.tracing.flush()
         for consumer in self._consumers:
             consumer.close()
         self.note_aborted_runs()

@@ -24,6 +24,7 @@ FIELDS = (
     "duration_ms",
     "wait_ms",
     "error_id",
+    "trace_id",
 )
 
 
@@ -49,6 +50,8 @@ def facts(
         found["outcome"] = outcome
     if error_id is not None:
         found["error_id"] = error_id
+    if job.message.trace is not None:
+        found["trace_id"] = job.message.trace_id
     if started_s is None:
         return found
     ran_s = time.monotonic() - started_s

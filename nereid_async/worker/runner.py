@@ -25,6 +25,7 @@ from ..messages.outcome import Failure
 from ..runtime import Runtime
 from ..texts import joined, one_line
 from ..throttled_log import ThrottledLog
+from ..tracing import Span
 from . import outage, retry
 from .attempt import Attempt
 from .call import NotTaken
@@ -95,7 +96,14 @@ class Runner:
         if job.attempt > message.max_attempts:
             return self._died(job)
         self._emit(signals.task_started, job, attempt=job.attempt)
-        attempt = Attempt(job)
+        with self._runtime.tracing.running(message, job.attempt) as span:
+            outcome = self._run_attempt(Attempt(job), span)
+            if outcome is not None:
+                span.ended(outcome)
+        return outcome
+
+    def _run_attempt(self, attempt: Attempt, span: Span) -> str | None:
+        job = attempt.job
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("%s starts", job, extra=facts(job))
         try:
@@ -104,12 +112,18 @@ class Runner:
         except LeaseLost:
             raise
         except NotTaken as refusal:
+            span.failed(refusal.error)
             return FAILED if self._settlement.unknown(job, refusal.error) else None
         except BaseException as error:
             # sys.exit() in a task, or a cancelled coroutine, must not end the worker.
             without_ours(error)
             let_go_of_cursors(error)
-            return self._failed(attempt, self._explained(error, attempt.started_s))
+            explained = self._explained(error, attempt.started_s)
+            settled = self._failed(attempt, explained)
+            reason = _reason(explained)
+            if settled != CANCELLED and reason is not None:
+                span.failed(reason)
+            return settled
         if logger.isEnabledFor(logging.INFO):
             told = facts(job, DONE, attempt.started_s)
             logger.info("%s: done in %.0f ms", job, told["duration_ms"], extra=told)
@@ -232,7 +246,7 @@ class Runner:
                 error,
             )
             return
-        reason = retry.reason_of(error) if isinstance(error, Retry) else error
+        reason = _reason(error)
         level = logging.INFO if reason is None else logging.WARNING
         if not logger.isEnabledFor(level):
             return
@@ -266,3 +280,8 @@ class Runner:
         )
         self._settlement.retry(job, delay_s, error, counts=False)
         return True
+
+
+def _reason(error: BaseException) -> BaseException | None:
+    """Why a task runs again, or has failed; None if it has only asked for a run."""
+    return retry.reason_of(error) if isinstance(error, Retry) else error

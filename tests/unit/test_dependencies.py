@@ -19,7 +19,15 @@ else:
 PROJECT = Path(__file__).parents[2]
 
 #: The extras that are installed to use the package, not to work on it.
-EXTRAS = ("nereid", "nereid-parts", "postgresql", "encryption", "metrics", "demo")
+EXTRAS = (
+    "nereid",
+    "nereid-parts",
+    "postgresql",
+    "encryption",
+    "metrics",
+    "tracing",
+    "demo",
+)
 
 
 def declared() -> Iterator[Requirement]:

@@ -80,6 +80,7 @@ cancelling retrying
 pending
 runtime
 sending
+tracing
 deferred_call
 brokers.sqs results.database results.memory results.sqs
 brokers.database brokers.memory brokers.sqs_consumer brokers.sqs_dead_letters
@@ -248,6 +249,12 @@ RULES = (
         ("metrics",),
         below("prometheus_client"),
         "from prometheus_client import Counter",
+    ),
+    Rule(
+        "opentelemetry only where spans are made: it is an extra",
+        ("tracing.py",),
+        below("opentelemetry"),
+        "from opentelemetry import trace",
     ),
     Rule(
         "the Tryton module goes by its own name",

@@ -57,6 +57,21 @@ def test_round_trip() -> None:
     assert CODEC.decode(text) == MESSAGE
 
 
+def test_a_trace_context_travels_with_a_call_and_may_be_missing() -> None:
+    trace_id = "0af7651916cd43dd8448eb211c80319c"
+    traced = replace(MESSAGE, trace={"traceparent": f"00-{trace_id}-b7ad6b7169-01"})
+    assert CODEC.decode(CODEC.encode(traced)) == traced
+    assert traced.trace_id == trace_id
+    assert MESSAGE.trace_id is None
+    # An earlier release writes none; it skips what it does not know.
+    payload = loads(SIGNER.unsign(CODEC.encode(traced)))
+    del payload["trace"]
+    assert CODEC.decode(SIGNER.sign(dumps(payload | {"later": 1}))) == MESSAGE
+    for odd in ("00", {"traceparent": 5}):
+        with pytest.raises(BadMessage, match="trace"):
+            CODEC.decode(SIGNER.sign(dumps(payload | {"trace": odd})))
+
+
 def test_a_pointer() -> None:
     text = CODEC.encode_pointer(MESSAGE.pointer)
     assert text.isascii() and text.isprintable()

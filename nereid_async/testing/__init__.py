@@ -14,8 +14,9 @@ Also :func:`inline`, which runs each call at once; the mixin
 
 from __future__ import annotations
 
+from .call_record import CapturedAttempt
 from .capture import Capture, capture, inline
-from .captured_call import CapturedAttempt, CapturedCall
+from .captured_call import CapturedCall
 from .unittest import AsyncTasksMixin
 
 __all__ = [

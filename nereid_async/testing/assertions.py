@@ -66,7 +66,9 @@ def _divided(
 ) -> tuple[list[CapturedCall], Others]:
     """The calls that are as expected, and the others of the task, closest first."""
     compared = [
-        (call, expected.differences(call)) for call in capture if expected.is_for(call)
+        (call, expected.differences(call.record))
+        for call in capture
+        if expected.is_for(call.record)
     ]
     found = [call for call, differences in compared if not differences]
     others = [it for it in compared if it[1]]
@@ -90,7 +92,7 @@ def _not_called(
         yield f"  {expected}"
         rest = [repr(it) for it in capture]
         yield from listed("what was deferred:", rest) if rest else ["nothing was"]
-    rolled_back = [repr(it) for it in capture.rolled_back if expected.is_for(it)]
+    rolled_back = [repr(it) for it in capture.rolled_back if expected.is_for(it.record)]
     yield from listed("rolled back with its transaction:", rolled_back)
 
 

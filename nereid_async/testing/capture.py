@@ -10,6 +10,7 @@ from .. import runtime as runtimes
 from ..deferred_call import DeferredCall
 from ..runtime import Runtime
 from . import assertions
+from .call_record import CallRecord
 from .captured_call import CapturedCall
 from .running import Run
 from .substitutes import capturing, of_process
@@ -26,8 +27,8 @@ class Capture(Sequence[CapturedCall]):
     """
 
     def __init__(self) -> None:
-        self._all: list[CapturedCall] = []
-        self._by_id: dict[str, CapturedCall] = {}
+        self._all: list[CallRecord] = []
+        self._by_id: dict[str, CallRecord] = {}
         # Each runtime with what captures in its place.
         self._captured: list[tuple[Runtime, Runtime]] = []
         self._of_process: dict[str, Runtime] = {}
@@ -39,7 +40,7 @@ class Capture(Sequence[CapturedCall]):
 
     @property
     def _calls(self) -> list[CapturedCall]:
-        return [call for call in self._all if not call.is_dropped]
+        return [CapturedCall(it) for it in self._all if not it.is_dropped]
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -62,7 +63,7 @@ class Capture(Sequence[CapturedCall]):
     @property
     def rolled_back(self) -> list[CapturedCall]:
         """The calls that were rolled back with their transactions."""
-        return [call for call in self._all if call.was_rolled_back]
+        return [CapturedCall(it) for it in self._all if it.was_rolled_back]
 
     def clear(self) -> None:
         """Forget all calls; those that wait never run."""
@@ -101,7 +102,7 @@ class Capture(Sequence[CapturedCall]):
         self._is_running = True
         try:
             run = Run(self._all, raises=raises, attempts=attempts, limit=limit)
-            return run.all()
+            return [CapturedCall(it) for it in run.all()]
         finally:
             self._is_running = False
 
@@ -175,13 +176,13 @@ class Capture(Sequence[CapturedCall]):
                 return captured
 
         def on_deferred(deferred: DeferredCall) -> None:
-            self._add(CapturedCall(deferred, captured))
+            self._add(CallRecord(deferred, captured))
 
         captured = capturing(of_app, self._by_id, on_deferred)
         self._captured.append((of_app, captured))
         return captured
 
-    def _add(self, call: CapturedCall) -> None:
+    def _add(self, call: CallRecord) -> None:
         __tracebackhide__ = True
         self._all.append(call)
         self._by_id[call.id] = call

@@ -13,6 +13,7 @@ from ..messages.message import Target
 from ..messages.values import record_id
 from ..targets import function_target, is_task, method_target
 from ..task import ConfiguredTask
+from .call_record import CallRecord
 from .captured_call import CapturedCall
 from .texts import Difference, shown
 
@@ -45,7 +46,7 @@ class Expectation:
         for name, value in {**(self._arguments or {}), **self.options}.items():
             _check_saved(value, f"{self.target.name}: {name}")
 
-    def is_for(self, call: CapturedCall) -> bool:
+    def is_for(self, call: CallRecord) -> bool:
         """Whether a call is one of the task."""
         found = call.message.target
         mine = self.target
@@ -55,9 +56,10 @@ class Expectation:
             mine.method,
         )
 
-    def differences(self, call: CapturedCall) -> list[Difference]:
+    def differences(self, record: CallRecord) -> list[Difference]:
         """What differs in a call of the task."""
-        with call.transaction():
+        call = CapturedCall(record)
+        with record.transaction():
             return [*self._of_record(call), *self._of_arguments(call)] + [
                 Difference(f"option {name}", value, call.options[name])
                 for name, value in self.options.items()
@@ -76,7 +78,7 @@ class Expectation:
         return f"{call} with {options}" if options else call
 
     def _of_record(self, call: CapturedCall) -> Iterator[Difference]:
-        record, found = self.target.instance, call.message.target.instance
+        record, found = self.target.instance, call.record.message.target.instance
         if record is not None and record != found:
             owner = self.target.owner
             yield Difference("record", _Shown(owner, record), _Shown(owner, found))

@@ -21,7 +21,8 @@ from ..worker import retry
 from ..worker.call import Call, NotTaken, context_of, find
 from ..worker.execution import outcome_of, web_context
 from ..worker.public_errors import is_public
-from .captured_call import CapturedAttempt, CapturedCall
+from .call_record import CallRecord, CapturedAttempt
+from .captured_call import CapturedCall
 
 T = TypeVar("T")
 
@@ -39,7 +40,7 @@ class Run:
 
     def __init__(
         self,
-        calls: Sequence[CapturedCall],
+        calls: Sequence[CallRecord],
         *,
         raises: bool,
         attempts: int | None,
@@ -50,7 +51,7 @@ class Run:
         self._attempts = attempts
         self._limit = self._left = limit
 
-    def all(self) -> list[CapturedCall]:
+    def all(self) -> list[CallRecord]:
         """Run them; returns those that were run."""
         __tracebackhide__ = True
         ran = []
@@ -61,7 +62,7 @@ class Run:
                 self._run(call)
         return ran
 
-    def _run(self, call: CapturedCall) -> None:
+    def _run(self, call: CallRecord) -> None:
         __tracebackhide__ = True
         before = len(call.attempts)
         while call.waits and (
@@ -70,13 +71,13 @@ class Run:
             if not self._left:
                 raise AssertionError(
                     f"stopped after {self._limit:,} runs: the tasks defer, or try "
-                    f"again, without end; the next one is {call!r}. "
+                    f"again, without end; the next one is {CapturedCall(call)!r}. "
                     "run(limit=...) allows more, run(attempts=1) one attempt of each"
                 )
             self._left -= 1
             self._attempt(call)
 
-    def _attempt(self, call: CapturedCall) -> None:
+    def _attempt(self, call: CallRecord) -> None:
         __tracebackhide__ = True
         known = len(self._calls)
         attempt = _Attempt(call)
@@ -102,7 +103,7 @@ class Run:
 class _Attempt:
     """One attempt of one call."""
 
-    def __init__(self, call: CapturedCall) -> None:
+    def __init__(self, call: CallRecord) -> None:
         self._call = call
         self._runtime = call.runtime
         self._message = call.message

@@ -14,9 +14,9 @@ from ..results.base import ResultStore
 from ..rows import Row, TaskRows
 from ..runtime import Runtime, build
 from ..sending import Sender
-from .captured_call import CapturedCall
+from .call_record import CallRecord
 
-Calls = Mapping[str, CapturedCall]
+Calls = Mapping[str, CallRecord]
 
 
 def of_process(database: str) -> Runtime:
@@ -77,7 +77,7 @@ class CapturedRows(TaskRows):
     def text_of(self, task_id: str) -> str | None:
         """The text of a call."""
         call = self._calls.get(task_id)
-        return super().text_of(task_id) if call is None else call.text
+        return super().text_of(task_id) if call is None else call.deferred.text
 
 
 class CapturedResults:

@@ -55,7 +55,7 @@ def test_calls_that_are_as_expected(record: Any, deferred: Capture) -> None:
     record.below.defer(1)
 
     call = deferred.assert_called(send)
-    assert call is deferred[0]
+    assert call == deferred[0]
     # Defaults, names of parameters, equal records, options of the declaration.
     deferred.assert_called(send, record(one.id), False, lines=[two, {"a": (1, two)}])
     deferred.assert_called(send, order=one, lines=ANY, queue="mail", delay=0)

@@ -22,7 +22,7 @@ testing.capture
 testing.assertions testing.running testing.substitutes
 testing.expectation
 testing.captured_call
-testing.texts
+testing.call_record testing.texts
 extension
 cli
 cli.actions cli.check cli.dead cli.maintenance cli.queues cli.status cli.worker

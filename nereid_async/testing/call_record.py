@@ -1,0 +1,135 @@
+"""The record of a call that was deferred while a test captures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from trytond.transaction import Transaction
+
+from .. import pending
+from ..deferred_call import DeferredCall, Stage
+from ..messages.message import Message
+from ..messages.outcome import Outcome, Progress, State, Status
+from ..runtime import Runtime
+
+
+@dataclass(frozen=True)
+class CapturedAttempt:
+    """An attempt to run a captured call.
+
+    :ivar number: from 1; as ``current_task.attempt`` told the task.
+    :ivar error: what the task raised; None if it returned.
+    :ivar retry_in_s: in how many seconds a worker would make the next attempt; None if
+        there is none.
+    """
+
+    number: int
+    error: BaseException | None = None
+    retry_in_s: float | None = None
+
+
+class CallRecord:
+    """A deferred call, and what has become of it.
+
+    :ivar attempts: the attempts to run it so far.
+    :ivar status: as its owner reads it.
+    :ivar is_to_stop: whether its run was asked to stop.
+    """
+
+    def __init__(self, deferred: DeferredCall, runtime: Runtime) -> None:
+        self.deferred = deferred
+        self.runtime = runtime
+        self.attempts: list[CapturedAttempt] = []
+        self.status = Status(State.PENDING)
+        self.is_to_stop = False
+        self._counted = 0
+
+    @cached_property
+    def message(self) -> Message:
+        """The message, decoded from the text that a worker would get."""
+        return self.runtime.codec.decode(self.deferred.text)
+
+    @property
+    def id(self) -> str:
+        """The task's id."""
+        return self.deferred.message.id
+
+    @property
+    def state(self) -> State:
+        """Its state."""
+        if self.deferred.stage is Stage.CANCELLED:
+            return State.CANCELLED
+        return self.status.state
+
+    @property
+    def was_rolled_back(self) -> bool:
+        """Whether it was dropped with its transaction, so that it never runs."""
+        return self.deferred.stage is Stage.DISCARDED
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether it was rolled back, or cancelled before its commit."""
+        return self.deferred.stage in (Stage.DISCARDED, Stage.CANCELLED)
+
+    @property
+    def waits(self) -> bool:
+        """Whether it may run, now or again."""
+        return not self.is_dropped and self.status.state.waiting
+
+    def begin(self) -> int:
+        """Begin an attempt; returns its number.
+
+        From now on the transaction that deferred it may be rolled back.
+        """
+        pending.take(self.id, Stage.COMMITTED)
+        self.status = Status(State.RUNNING)
+        return self._counted + 1
+
+    def report(self, progress: Progress) -> None:
+        """Note its progress."""
+        self.status = replace(self.status, progress=progress)
+
+    def end(self, attempt: CapturedAttempt, outcome: Outcome) -> None:
+        """End the last attempt."""
+        self.attempts.append(attempt)
+        self.status = Status(outcome.state, self.status.progress, outcome)
+
+    def wait(self, attempt: CapturedAttempt, *, counts: bool) -> None:
+        """End an attempt that is not the last one.
+
+        :param counts: whether it counts as an attempt.
+        """
+        self.attempts.append(attempt)
+        self._counted += counts
+        self.status = Status(State.PENDING)
+
+    def put_back(self) -> None:
+        """Forget an attempt that begins again."""
+        self.status = Status(State.PENDING)
+
+    def cancel(self) -> State:
+        """Cancel it, or ask it to stop; returns the state in which it was."""
+        found = self.state
+        if found.waiting:
+            self.status = Status(State.CANCELLED, outcome=Outcome(cancelled=True))
+        elif found is State.RUNNING:
+            self.is_to_stop = True
+        return found
+
+    def roll_back(self) -> None:
+        """Drop it, unless its transaction has committed."""
+        pending.drop(self.id, Stage.DISCARDED, "rollback")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """An open transaction of its database, in which records can be read."""
+        database = Transaction().database
+        if database is not None and database.name == self.runtime.database:
+            yield
+            return
+        started = Transaction(new=True).start(self.runtime.database, 0, readonly=True)
+        with started:
+            yield

@@ -51,7 +51,7 @@ test: $(INSTALLED)-test
 	$(BIN)/python -m pytest $(ARGS)
 
 test-fast: $(INSTALLED)-test
-	$(BIN)/python -m pytest -m fast tests/unit tests/contract $(ARGS)
+	$(BIN)/python -m pytest -m fast tests/unit $(ARGS)
 
 test-pythons: $(addprefix test-python,$(filter-out $(MAIN_PYTHON),$(PYTHONS)))
 

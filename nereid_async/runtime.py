@@ -197,7 +197,7 @@ def build(
     cipher = cipher_of(settings.encryption_key)
     outcomes = OutcomeCodec(cipher)
     all_rows = TaskRows(database, outcomes)
-    rows = all_rows if _has_rows(settings) else None
+    rows = all_rows if settings.outbox else None
     identity = DatabaseIdentity(database)
     broker = _broker(identity, settings, all_rows, web=web_context is not None)
     codec = MessageCodec(settings.signing_key, settings.max_message_bytes, cipher)
@@ -220,10 +220,6 @@ def build(
     )
 
 
-def _has_rows(settings: Settings) -> bool:
-    return settings.outbox and settings.broker != "memory"
-
-
 # Imported in the branches: boto3 takes long to import.
 def _broker(
     identity: DatabaseIdentity, settings: Settings, rows: TaskRows, *, web: bool
@@ -234,10 +230,6 @@ def _broker(
         return SqsBroker(
             identity.database, settings, identity, rows if settings.outbox else None
         )
-    if settings.broker == "memory":
-        from .brokers.memory import MemoryBroker
-
-        return MemoryBroker()
     from .brokers.database import DatabaseBroker
 
     return DatabaseBroker(rows, settings.visibility_timeout, web)
@@ -251,7 +243,7 @@ def _sender(
     rows: TaskRows | None,
     tracing: Tracing,
 ) -> Sender:
-    if broker.rows_are_messages or settings.broker == "memory":
+    if broker.rows_are_messages:
         # Nothing is sent to another process, so there is nothing to mark as sent.
         return Sender(database, broker, codec, None)
     kind = BackgroundSender if settings.send == "background" else Sender
@@ -269,10 +261,6 @@ def _results(
         from .results.sqs import SqsResults
 
         return SqsResults(identity.database, settings, rows, outcomes, identity)
-    if settings.result_store == "memory":
-        from .results.memory import MemoryResults
-
-        return MemoryResults()
     from .results.database import DatabaseResults
 
     return DatabaseResults(all_rows)

@@ -1,7 +1,6 @@
 """Tests that need no server and start no process, and are held to it: a plugin.
 
-They are those in tests/unit, and those in tests/contract that use neither a database
-nor a server. ``-m fast`` runs them alone.
+They are those in tests/unit. ``-m fast`` runs them alone.
 """
 
 from __future__ import annotations
@@ -14,16 +13,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-
-#: Fixtures that start something, or need what was started.
-_SLOW_FIXTURES = {
-    "backend",
-    "ministack",
-    "moto",
-    "sqs_endpoint",
-    "smtp_server",
-    "nowhere",
-}
 
 #: What Python's audit hooks are told, by its first word, and what that is.
 _FORBIDDEN = {
@@ -48,9 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark what is fast."""
-    folder = item.path.parent.name
-    uses = set(getattr(item, "fixturenames", ()))
-    if folder == "unit" or (folder == "contract" and not uses & _SLOW_FIXTURES):
+    if item.path.parent.name == "unit":
         item.add_marker("fast")
 
 

@@ -65,12 +65,12 @@ class Settings:
     """The settings of one app, or of one database where there is no app."""
 
     broker: str = _option(
-        parsers.choice("database", "sqs", "memory"),
+        parsers.choice("database", "sqs"),
         "database",
-        "What carries the messages. ``memory`` is for tests.",
+        "What carries the messages.",
     )
     results: str = _option(
-        parsers.choice("", "database", "sqs", "memory"),
+        parsers.choice("", "database", "sqs"),
         "",
         "Where results wait for their owner. ``database`` is recommended with the "
         "broker ``sqs`` above a few results a second: on SQS each waits in a reply "

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 from devtools.messages import message
 from nereid_async.brokers.base import Broker, Consumer, Delivery, OutgoingMessage
 from nereid_async.brokers.database import DatabaseBroker
-from nereid_async.brokers.memory import MemoryBroker
 from nereid_async.brokers.sqs import SqsBroker
 from nereid_async.messages.outcome import Outcome, State
 from nereid_async.rows import Row, TaskRows
@@ -18,9 +17,8 @@ from nereid_async.settings import Settings
 from tests.fixtures.services import numbers, sqs_settings
 
 #: How long a message stays hidden from others once it was received, in seconds: whole
-#: ones for SQS, and enough for a slow server. Memory is never slow.
+#: ones for SQS, and enough for a slow server.
 VISIBILITY_S = 3
-MEMORY_VISIBILITY_S = 0.6
 
 _numbers = itertools.count()
 
@@ -98,12 +96,6 @@ class RowCarrier:
         assert it.claim is not None
         self._rows.finish_apart(it.claim, Outcome(), 60)
         consumer.acknowledge([it])
-
-
-def memory_carrier() -> Carrier:
-    """The broker ``memory``."""
-    broker = MemoryBroker(visibility_timeout_s=MEMORY_VISIBILITY_S)
-    return QueueCarrier(broker, MEMORY_VISIBILITY_S)
 
 
 def sqs_carrier(endpoint: str) -> Carrier:

@@ -9,7 +9,6 @@ from devtools.messages import message
 from nereid_async.messages.outcome import Outcome, State
 from nereid_async.results.base import ResultStore
 from nereid_async.results.database import DatabaseResults
-from nereid_async.results.memory import MemoryResults
 from nereid_async.results.sqs import SqsResults
 from nereid_async.rows import Row, TaskRows
 from nereid_async.settings import Settings
@@ -57,16 +56,6 @@ class PlainKeeper:
 
     def store(self) -> ResultStore:
         raise NotImplementedError
-
-
-class MemoryKeeper(PlainKeeper):
-    """The store ``memory``; there is no other process."""
-
-    def __init__(self) -> None:
-        self._store = MemoryResults()
-
-    def store(self) -> ResultStore:
-        return self._store
 
 
 class BareSqsKeeper(PlainKeeper):

@@ -11,16 +11,8 @@ from nereid_async.messages.serialization import Json
 from nereid_async.results.sqs import SqsResults
 from nereid_async.rows import TaskRows
 from tests.contract.result_suite import ResultSuite, RowResultSuite
-from tests.contract.stores import BareSqsKeeper, Keeper, MemoryKeeper, RowKeeper
+from tests.contract.stores import BareSqsKeeper, Keeper, RowKeeper
 from tests.fixtures.services import sqs_client
-
-
-class TestMemoryResults(ResultSuite):
-    """The store ``memory``."""
-
-    @pytest.fixture
-    def keeper(self) -> Keeper:
-        return MemoryKeeper()
 
 
 class TestBareSqsResults(ResultSuite):

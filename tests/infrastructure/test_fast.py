@@ -22,11 +22,6 @@ import pytest
 
 
 @pytest.fixture
-def ministack():
-    return None
-
-
-@pytest.fixture
 def starts():
     subprocess.run(["true"])
 
@@ -93,16 +88,8 @@ def test_it_may_do_the_rest(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "fixture", "runs"),
-    [
-        ("unit", "", True),
-        ("contract", "", True),
-        ("contract", "ministack", False),
-        ("integration", "", False),
-    ],
+    ("place", "runs"), [("unit", True), ("contract", False), ("integration", False)]
 )
-def test_which_tests_are_fast(
-    tmp_path: Path, place: str, fixture: str, runs: bool
-) -> None:
-    _, output = run_fast(tmp_path, place, "pass", fixture)
+def test_which_tests_are_fast(tmp_path: Path, place: str, runs: bool) -> None:
+    _, output = run_fast(tmp_path, place, "pass")
     assert ("1 passed" in output) is runs, output

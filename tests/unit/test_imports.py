@@ -82,8 +82,8 @@ runtime
 sending
 tracing
 deferred_call
-brokers.sqs results.database results.memory results.sqs
-brokers.database brokers.memory brokers.sqs_consumer brokers.sqs_dead_letters
+brokers.sqs results.database results.sqs
+brokers.database brokers.sqs_consumer brokers.sqs_dead_letters
 brokers.sqs_receiver brokers.sqs_sender
 brokers.base brokers.paused_queues results.base
 brokers.dead_letters

@@ -11,7 +11,7 @@ import click
 
 from ..errors import DatabaseUnavailable, NereidAsyncError
 from .groups import commands
-from .output import echo_json, json_option, table
+from .output import Styled, echo_json, json_option, table
 
 if TYPE_CHECKING:
     from ..runtime import Runtime
@@ -21,6 +21,9 @@ _CLOCK_TOLERANCE_S = 5.0
 
 OK, WARNING, ERROR = "ok", "warning", "error"
 _COLOURS = {OK: "green", WARNING: "yellow", ERROR: "red"}
+
+#: How values are written that mean that there is none.
+_EMPTY = ("''", "()", "None")
 
 #: How it stands, and a sentence.
 _Finding: TypeAlias = "tuple[str, str]"
@@ -41,7 +44,7 @@ def check(runtime: Runtime, queues: tuple[str, ...], as_json: bool) -> None:
 
     The exit code is 1 if a worker could not work.
     """
-    from ..settings.loading import DEFAULT, places_of
+    from ..settings.loading import places_of
 
     places = places_of(runtime.settings)
     shown = runtime.settings.described()
@@ -61,17 +64,21 @@ def check(runtime: Runtime, queues: tuple[str, ...], as_json: bool) -> None:
             }
         )
     else:
-        head, *lines = table(("SETTING", "VALUE", "FROM"), settings).splitlines()
-        click.echo(head)
-        for line, (_, _, place) in zip(lines, settings, strict=True):
-            click.secho(line, dim=place == DEFAULT)
-        click.echo()
+        lines = [[_dim_default(cell, line[-1]) for cell in line] for line in settings]
+        click.echo(table(("SETTING", "VALUE", "FROM"), lines) + "\n")
         for what, status, text in findings:
             click.echo(
                 f"{what + ':':<11}{click.style(status, fg=_COLOURS[status])}: {text}"
             )
     if any(status == ERROR for _, status, _ in findings):
         sys.exit(1)
+
+
+def _dim_default(cell: str, place: str) -> str | Styled:
+    from ..settings.loading import DEFAULT
+
+    shown = "-" if cell in _EMPTY else cell
+    return Styled(shown, {"dim": True}) if place == DEFAULT else shown
 
 
 def _findings(

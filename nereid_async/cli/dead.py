@@ -10,7 +10,7 @@ import click
 
 from ..texts import cut, joined
 from .groups import commands
-from .output import echo_json, json_option, report, table
+from .output import coloured, echo_json, json_option, report, table
 
 if TYPE_CHECKING:
     from ..dead_letters import DeadLetters, Letter, Told
@@ -77,7 +77,8 @@ def _line(letter: Letter) -> list[Any]:
     if letter.obstacle is not None:
         reason = f"{letter.obstacle}: {reason}"
     shown = cut(reason, _REASON_MAX_CHARS)
-    return [letter.id, letter.task, letter.queue, since, letter.attempts, shown]
+    cells = [letter.id, letter.task, letter.queue, since, letter.attempts]
+    return [*cells, coloured(shown, "red")]
 
 
 def _chosen(command: _Command) -> _Command:

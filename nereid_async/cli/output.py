@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
@@ -38,20 +38,57 @@ def report(told: Iterable[tuple[str, bool, str]], as_json: bool) -> None:
         sys.exit(1)
 
 
+class Styled(NamedTuple):
+    """A cell of a table in a style, which a pipe does not get.
+
+    :ivar style: as :func:`click.style` takes it.
+    """
+
+    value: Any
+    style: dict[str, Any]
+
+
+def coloured(value: Any, colour: str | None) -> Any:
+    """A cell in a colour; as it is without one."""
+    return value if colour is None else Styled(value, {"fg": colour})
+
+
 def table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Rows of values in columns below headings; numbers are aligned to the right."""
-    texts = [["-" if it is None else str(it) for it in row] for row in rows]
+    """Rows of values in columns below headings; numbers are aligned to the right.
+
+    :param rows: a cell is a value, or :class:`Styled`.
+    """
+    cells = [[_plain(it) for it in row] for row in rows]
+    texts = [
+        ["-" if it.value is None else str(it.value) for it in row] for row in cells
+    ]
     widths = [max(map(len, column)) for column in zip(headings, *texts, strict=True)]
     numbers = [
-        bool(rows) and all(isinstance(row[i], (int, float, type(None))) for row in rows)
+        bool(rows)
+        and all(isinstance(row[i].value, (int, float, type(None))) for row in cells)
         for i in range(len(headings))
     ]
+    last = len(headings) - 1
 
-    def line(cells: Sequence[str]) -> str:
-        aligned = (
-            cell.rjust(width) if number else cell.ljust(width)
-            for cell, width, number in zip(cells, widths, numbers, strict=True)
+    def aligned(texts: Sequence[str]) -> list[str]:
+        return [
+            text.rjust(width) if number else text if i == last else text.ljust(width)
+            for i, (text, width, number) in enumerate(
+                zip(texts, widths, numbers, strict=True)
+            )
+        ]
+
+    lines = [click.style("  ".join(aligned(headings)).rstrip(), bold=True)]
+    for row, row_texts in zip(cells, texts, strict=True):
+        styled = zip(aligned(row_texts), row, strict=True)
+        lines.append(
+            "  ".join(
+                click.style(text, **it.style) if it.style else text
+                for text, it in styled
+            ).rstrip()
         )
-        return "  ".join(aligned).rstrip()
+    return "\n".join(lines)
 
-    return "\n".join([click.style(line(headings), bold=True), *map(line, texts)])
+
+def _plain(cell: Any) -> Styled:
+    return cell if isinstance(cell, Styled) else Styled(cell, {})

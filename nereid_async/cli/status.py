@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from ..queue_selection import ALL_QUEUES
 from ..wakeup import on_signals
 from .groups import commands
 from .loading import rows_of
-from .output import echo_json, json_option, table
+from .output import coloured, echo_json, json_option, table
 from .workers import summary
 
 if TYPE_CHECKING:
@@ -62,6 +63,9 @@ def status(runtime: Runtime, as_json: bool, watch_s: float | None) -> None:
         while not interrupts:
             if sys.stdout.isatty():
                 click.clear()
+                now = time.strftime("%H:%M:%S")
+                text = f"{runtime.database}, broker {runtime.settings.broker}, {now}"
+                click.secho(f"{text}; Ctrl-C ends\n", dim=True)
             _show(runtime, rows, as_json)
             sys.stdout.flush()
             interrupted.wait(watch_s)
@@ -116,9 +120,20 @@ def _json(it: QueueOverview, pause: Pause | None) -> dict[str, object]:
 
 def _line(it: QueueOverview, pauses: list[Pause]) -> list[object]:
     oldest_s = None if it.oldest_due_s is None else round(it.oldest_due_s)
-    counts = it.due, it.scheduled, it.running, it.failed
-    paused = "no" if _pause_of(it, pauses) is None else "yes"
-    return [it.queue, *counts, oldest_s, round(it.rate_per_min, 1), it.workers, paused]
+    paused = _pause_of(it, pauses) is not None
+    # Work that nobody does, unless that is wanted.
+    forgotten = bool(it.due) and not it.workers and not paused
+    return [
+        it.queue,
+        it.due,
+        it.scheduled,
+        it.running,
+        coloured(it.failed, "red" if it.failed else None),
+        coloured(oldest_s, "red" if forgotten else None),
+        round(it.rate_per_min, 1),
+        coloured(it.workers, "red" if forgotten else None),
+        coloured("yes", "yellow") if paused else "no",
+    ]
 
 
 def _pause_of(it: QueueOverview, pauses: list[Pause]) -> Pause | None:

@@ -10,7 +10,7 @@ import click
 from ..texts import cut, joined
 from .groups import commands
 from .loading import rows_of
-from .output import echo_json, json_option, table
+from .output import coloured, echo_json, json_option, table
 from .selecting import filter_options, selection_of, state_option
 
 if TYPE_CHECKING:
@@ -82,7 +82,9 @@ def _line(task: ListedTask) -> list[Any]:
     text = "" if error is None else f"{error.get('type')}: {error.get('message')}"
     error_text = cut(joined(text), _ERROR_MAX_CHARS)
     due = str(task.due_at).partition(".")[0]
-    return [task.id, task.task, task.queue, task.state, task.attempt, due, error_text]
+    state = coloured(task.state, _COLOURS.get(task.state))
+    error_cell = coloured(error_text, "red" if error_text else None)
+    return [task.id, task.task, task.queue, state, task.attempt, due, error_cell]
 
 
 @task_commands.command("show")

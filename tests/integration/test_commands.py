@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -74,6 +75,13 @@ def test_workers_and_the_queues_they_work_on(
     output = command(database, "queues", "mail")
     assert output.splitlines()[1].endswith("Administrator")
     assert command(database, "queues", "other").count("\n") == 1
+
+
+def test_a_file_that_is_no_trytond_conf(tmp_path: Path) -> None:
+    conf = tmp_path / "trytond.conf"
+    conf.write_text("signing_key = x\n")
+    told = command("shop", "status", "-c", str(conf), exit_code=1)
+    assert told.startswith("Error: -c: File contains no section headers.")
 
 
 @ONE_BROKER

@@ -14,7 +14,18 @@ __all__ = ["AsyncResult", "ResultOptions", "async_task", "register"]
 
 def register() -> None:
     """Register the models; called by trytond when it starts its pool."""
-    from . import actions, async_, attempt, identity, queue, queue_status, run, task
+    from . import (
+        actions,
+        async_,
+        attempt,
+        hour,
+        identity,
+        many,
+        queue,
+        queue_status,
+        run,
+        task,
+    )
     from .worker import Worker
 
     Pool.register(
@@ -27,6 +38,8 @@ def register() -> None:
         identity.Identity,
         async_.Async,
         actions.Action,
+        many.Filter,
+        hour.Hour,
         module="async_sqs",
         type_="model",
     )
@@ -34,6 +47,7 @@ def register() -> None:
         actions.Retry,
         actions.Cancel,
         actions.RunNow,
+        many.ActOnMany,
         module="async_sqs",
         type_="wizard",
     )

@@ -6,6 +6,7 @@ commands do, on connections of its own: the row protocol allows no other way.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from trytond.i18n import gettext
@@ -18,6 +19,7 @@ from nereid_async.retrying import retry
 from nereid_async.runtime import Runtime
 
 from .acting import acting
+from .telling import told
 
 
 class Action(ModelView):
@@ -28,42 +30,16 @@ class Action(ModelView):
     text = fields.Text("Tasks", readonly=True)
 
 
-class _Action(Wizard):
-    """Asks, acts, and tells what happened; subclasses act."""
+def text_view(*buttons: Button) -> StateView:
+    """A view that shows a text."""
+    return StateView("async.task.action", "async_sqs.task_action_form", list(buttons))
 
-    start_state = "ask"
-    ask = StateView(
-        "async.task.action",
-        "async_sqs.task_action_form",
-        [
-            Button("Cancel", "end", "tryton-cancel"),
-            Button("OK", "act", "tryton-ok", default=True),
-        ],
-    )
+
+class Reporting(Wizard):
+    """Acts, and tells what happened; subclasses ask first, and act."""
+
     act = StateTransition()
-    report = StateView(
-        "async.task.action",
-        "async_sqs.task_action_form",
-        [Button("Close", "end", "tryton-close", default=True)],
-    )
-
-    #: Message that asks; it has a ``count``.
-    question = ""
-
-    def default_ask(self, fields: list[str]) -> dict[str, Any]:
-        question = gettext(f"async_sqs.{self.question}", count=len(self.records))
-        names = [task.rec_name for task in self.records]
-        return {"text": "\n".join([question, "", *names])}
-
-    def transition_act(self) -> str:
-        ids = [task.uuid for task in self.records]
-        with acting() as runtime:
-            found = self.act_on(runtime, ids)
-        self.report.text = "\n".join(
-            gettext(f"async_sqs.{found[task.uuid]}", task=task.rec_name)
-            for task in self.records
-        )
-        return "report"
+    report = text_view(Button("Close", "end", "tryton-close", default=True))
 
     def default_report(self, fields: list[str]) -> dict[str, Any]:
         return {"text": self.report.text}
@@ -71,50 +47,78 @@ class _Action(Wizard):
     def end(self) -> str:
         return "reload"
 
-    def act_on(self, runtime: Runtime, ids: list[str]) -> dict[str, str]:
-        """Act on tasks; return a message for each."""
-        raise NotImplementedError
+
+class _Action(Reporting):
+    """Acts on the chosen tasks; subclasses say how."""
+
+    start_state = "ask"
+    ask = text_view(
+        Button("Cancel", "end", "tryton-cancel"),
+        Button("OK", "act", "tryton-ok", default=True),
+    )
+
+    #: Its name in ``ACTIONS``.
+    name = ""
+
+    def default_ask(self, fields: list[str]) -> dict[str, Any]:
+        question = gettext(f"async_sqs.msg_ask_{self.name}", count=len(self.records))
+        names = [task.rec_name for task in self.records]
+        return {"text": "\n".join([question, "", *names])}
+
+    def transition_act(self) -> str:
+        names = {task.uuid: task.rec_name for task in self.records}
+        with acting() as runtime:
+            found = ACTIONS[self.name](runtime, list(names))
+        self.report.text = told(found, names)
+        return "report"
 
 
 class Retry(_Action):
     "Retry Asynchronous Tasks"
 
     __name__ = "async.task.retry"
-
-    question = "msg_ask_retry"
-
-    def act_on(self, runtime: Runtime, ids: list[str]) -> dict[str, str]:
-        again = retry(runtime, ids)
-        return {
-            it: "msg_runs_again" if it in again else "msg_not_finished" for it in ids
-        }
+    name = "retry"
 
 
 class Cancel(_Action):
     "Cancel Asynchronous Tasks"
 
     __name__ = "async.task.cancel"
-
-    question = "msg_ask_cancel"
-
-    def act_on(self, runtime: Runtime, ids: list[str]) -> dict[str, str]:
-        return {it: self._told(cancel(runtime, it)) for it in ids}
-
-    def _told(self, found: State | None) -> str:
-        if found is None:
-            return "msg_no_task"
-        if found.waiting:
-            return "msg_cancelled"
-        return "msg_to_stop" if found is State.RUNNING else "msg_finished"
+    name = "cancel"
 
 
 class RunNow(_Action):
     "Run Asynchronous Tasks now"
 
     __name__ = "async.task.run_now"
+    name = "run_now"
 
-    question = "msg_ask_run_now"
 
-    def act_on(self, runtime: Runtime, ids: list[str]) -> dict[str, str]:
-        due = runtime.needed_rows.make_due(ids)
-        return {it: "msg_due" if it in due else "msg_not_scheduled" for it in ids}
+def _retry(runtime: Runtime, ids: list[str]) -> dict[str, str]:
+    again = set(retry(runtime, ids))
+    return {it: "runs_again" if it in again else "not_finished" for it in ids}
+
+
+def _cancel(runtime: Runtime, ids: list[str]) -> dict[str, str]:
+    return {it: _cancelled(cancel(runtime, it)) for it in ids}
+
+
+def _cancelled(found: State | None) -> str:
+    if found is None:
+        return "no_task"
+    if found.waiting:
+        return "cancelled"
+    return "to_stop" if found is State.RUNNING else "finished"
+
+
+def _run_now(runtime: Runtime, ids: list[str]) -> dict[str, str]:
+    due = set(runtime.needed_rows.make_due(ids))
+    return {it: "due" if it in due else "not_scheduled" for it in ids}
+
+
+#: Acts on tasks, by their ids; returns what became of each.
+ACTIONS: dict[str, Callable[[Runtime, list[str]], dict[str, str]]] = {
+    "retry": _retry,
+    "cancel": _cancel,
+    "run_now": _run_now,
+}

@@ -6,7 +6,6 @@ from trytond.model import ModelSQL, ModelView, fields
 from trytond.pool import Pool
 
 from .indexes import create_indexes
-from .timestamp import Timestamp
 
 
 class Attempt(ModelSQL, ModelView):
@@ -24,7 +23,7 @@ class Attempt(ModelSQL, ModelView):
         readonly=True,
         help="Not if the database cut the attempt short, or the task asked for that.",
     )
-    failed_at = Timestamp("Failed at", required=True, readonly=True)
+    failed_at = fields.Timestamp("Failed at", required=True, readonly=True)
     worker = fields.Char("Worker", readonly=True)
     error_type = fields.Char("Error", required=True, readonly=True)
     error_message = fields.Text("Message", readonly=True)

@@ -28,7 +28,6 @@ from . import data, shown_status
 from .attempt import Attempt
 from .indexes import create_indexes
 from .run import Run
-from .timestamp import Timestamp
 
 
 class Task(ModelSQL, ModelView):
@@ -64,17 +63,17 @@ class Task(ModelSQL, ModelView):
         readonly=True,
         help="The record whose method it calls, or that it is given.",
     )
-    due_at = Timestamp(
+    due_at = fields.Timestamp(
         "Due at", required=True, readonly=True, help="Not run before (UTC)."
     )
-    deferred_at = Timestamp("Deferred at", required=True, readonly=True)
-    send_at = Timestamp(
+    deferred_at = fields.Timestamp("Deferred at", required=True, readonly=True)
+    send_at = fields.Timestamp(
         "Sent again at",
         readonly=True,
         help="Not sent to the queue service before (UTC): it has refused the task, or "
         "has got it lately.",
     )
-    finished_at = Timestamp("Finished at", readonly=True)
+    finished_at = fields.Timestamp("Finished at", readonly=True)
     message = fields.Text("Message", required=True, readonly=True)
     token = fields.Char(
         "Claim", readonly=True, help="Guards the finish of the run that holds it."
@@ -82,7 +81,9 @@ class Task(ModelSQL, ModelView):
     result = fields.Text("Result", readonly=True)
     error = fields.Text("Error", readonly=True)
     traceback = fields.Text("Traceback", readonly=True)
-    expires_at = Timestamp("Result readable until", readonly=True, help="In UTC.")
+    expires_at = fields.Timestamp(
+        "Result readable until", readonly=True, help="In UTC."
+    )
     acknowledged = fields.Boolean("Result acknowledged", readonly=True)
 
     status = fields.Function(
@@ -130,8 +131,8 @@ class Task(ModelSQL, ModelView):
 
     attempt = fields.Function(fields.Integer("Attempt"), "get_run")
     worker = fields.Function(fields.Char("Worker"), "get_run")
-    started_at = fields.Function(Timestamp("Started at"), "get_run")
-    lease_until = fields.Function(Timestamp("Lease until"), "get_run")
+    started_at = fields.Function(fields.Timestamp("Started at"), "get_run")
+    lease_until = fields.Function(fields.Timestamp("Lease until"), "get_run")
     progress_message = fields.Function(fields.Char("Step"), "get_run")
     progress = fields.Function(fields.Float("Progress", digits=(1, 4)), "get_progress")
 

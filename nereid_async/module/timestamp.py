@@ -9,6 +9,9 @@ from trytond.model import fields
 
 
 class Timestamp(fields.Timestamp):
-    """A timestamp that clients show to the second, in the user's time zone."""
+    """A timestamp that clients show to the second, in the user's time zone.
+
+    Not for forms: there the clients take what they show for a change of the value.
+    """
 
     format = "%H:%M:%S"

@@ -41,6 +41,7 @@ def test_a_failed_task_is_retried_and_done(
     told = confirm(tryton_page, "tryton-task-retry")
     assert told.endswith(f"{task.id}: runs again")
     assert state(rows, task.id) is State.PENDING
+    expect(tryton_page.get_by_label("Status")).to_have_value('"waiting"')
     script.burst()
     assert state(rows, task.id) is State.DONE
     tryton_page.get_by_role("button", name="Reload").click()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import Locator, Page, expect
 
 from tests.fixtures.chromium import PICTURES
@@ -28,6 +30,11 @@ def rows_of(page: Page) -> Locator:
 
 def picture(page: Page, name: str) -> None:
     """Write a picture of the window, for looking at: the client fills it."""
+    # Dialogs slide in.
+    for dialog in page.locator(".modal-dialog").filter(visible=True).all():
+        expect(dialog).to_have_css(
+            "transform", re.compile(r"none|\(1, 0, 0, 1, 0, 0\)")
+        )
     PICTURES.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=PICTURES / f"{name}.png")
 

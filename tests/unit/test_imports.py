@@ -31,11 +31,12 @@ cli.groups cli.logs cli.output cli.selecting
 cli.loading
 pausing
 module
-module.actions module.async_ module.queue_status
+module.many
+module.actions module.async_ module.hour module.queue_status
 module.task
 module.attempt module.queue module.run module.worker
 module.acting module.data module.identity module.indexes module.series_7_0
-module.shown_status module.timestamp
+module.shown_status module.telling module.timestamp
 web.templates
 web.routes
 web.fast_poll

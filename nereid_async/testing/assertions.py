@@ -12,6 +12,9 @@ from .texts import Difference, compared, listed, times
 if TYPE_CHECKING:
     from .capture import Capture
 
+#: unittest leaves the frames of such modules out of tracebacks.
+__unittest = True
+
 #: How many calls are shown with their differences.
 _SHOWN = 3
 

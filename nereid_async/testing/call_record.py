@@ -46,6 +46,7 @@ class CallRecord:
         self.status = Status(State.PENDING)
         self.is_to_stop = False
         self._counted = 0
+        self._was_open = False
 
     @cached_property
     def message(self) -> Message:
@@ -84,7 +85,7 @@ class CallRecord:
 
         From now on the transaction that deferred it may be rolled back.
         """
-        pending.take(self.id, Stage.COMMITTED)
+        self._was_open |= pending.take(self.id, Stage.COMMITTED) is not None
         self.status = Status(State.RUNNING)
         return self._counted + 1
 
@@ -107,8 +108,13 @@ class CallRecord:
         self.status = Status(State.PENDING)
 
     def put_back(self) -> None:
-        """Forget an attempt that begins again."""
+        """Forget an attempt whose whole transaction is to begin again.
+
+        If it was deferred in that, it is rolled back with it.
+        """
         self.status = Status(State.PENDING)
+        if self._was_open:
+            self.deferred.stage = Stage.DISCARDED
 
     def cancel(self) -> State:
         """Cancel it, or ask it to stop; returns the state in which it was."""

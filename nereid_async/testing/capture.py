@@ -15,6 +15,9 @@ from .captured_call import CapturedCall
 from .running import Run
 from .substitutes import capturing, of_process
 
+#: unittest leaves the frames of such modules out of tracebacks.
+__unittest = True
+
 #: Attempts that one ``run`` makes, at most: tasks may defer each other without end.
 LIMIT = 1_000
 

@@ -17,6 +17,9 @@ from .call_record import CallRecord
 from .captured_call import CapturedCall
 from .texts import Difference, shown
 
+#: unittest leaves the frames of such modules out of tracebacks.
+__unittest = True
+
 _OPTIONS = TaskOptions.__dataclass_fields__.keys() - {"retry_on", "public_errors"}
 
 

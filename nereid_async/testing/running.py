@@ -19,7 +19,7 @@ from ..messages.serialization import dumps, loads
 from ..runtime import Runtime
 from ..worker import retry
 from ..worker.call import Call, NotTaken, context_of, find
-from ..worker.execution import outcome_of, web_context
+from ..worker.execution import outcome_of, run_own_queue, web_context
 from ..worker.public_errors import is_public
 from .call_record import CallRecord, CapturedAttempt
 from .captured_call import CapturedCall
@@ -193,9 +193,12 @@ def _in_transaction(runtime: Runtime, user: int, body: Callable[[Any], T]) -> T:
         new = Transaction(new=True)
         try:
             with new.start(runtime.database, user, **extras):
-                return body(new)
+                value = body(new)
         except TransactionError as error:
             error.fix(extras)
+            continue
+        run_own_queue(runtime.database)
+        return value
 
 
 @contextmanager

@@ -96,7 +96,7 @@ class Execution:
                 if count >= _retries():
                     raise
                 continue
-            _run_own_queue(self._runtime.database)
+            run_own_queue(self._runtime.database)
             return outcome
         raise AssertionError("itertools.count() ended")
 
@@ -161,7 +161,7 @@ def _retries() -> int:
     return int(config.getint("database", "retry"))
 
 
-def _run_own_queue(database: str) -> None:
+def run_own_queue(database: str) -> None:
     """Run what the task put in trytond's own queue, as Nereid does after a request."""
     tasks = Transaction().tasks
     while tasks:

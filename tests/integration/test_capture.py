@@ -39,6 +39,17 @@ def cancel_oneself() -> str:
     return "finished"
 
 
+@async_task(ignore_result=False)
+def lock_first() -> str:
+    """Lock a table, for which trytond begins the transaction again."""
+    from trytond.pool import Pool
+    from trytond.transaction import Transaction
+
+    Pool().get("async_test.entry").log("locks")
+    Transaction().lock_table("async_test_record")
+    return "locked"
+
+
 @pytest.fixture
 def record(database: str) -> Iterator[Any]:
     """The test model, in a transaction that is rolled back, as Tryton's tests are."""
@@ -280,6 +291,38 @@ def test_without_a_transaction_each_runs_in_its_own(
     found = query(database, "SELECT label FROM async_test_entry ORDER BY id")
     assert found == [("attempt",), ("committed",)]
     assert query(database, "SELECT * FROM async_task") == []
+
+
+@ONE_DATABASE
+def test_a_task_that_locks(database: str) -> None:
+    """Who has begun the transaction begins it again, as with_transaction does."""
+    from trytond.transaction import Transaction, TransactionError
+
+    with capture() as deferred:
+        with pytest.raises(TransactionError):
+            with Transaction().start(database, 1):
+                lock_first.defer()
+                deferred.run()
+        assert len(deferred) == 0
+        with Transaction().start(database, 1):
+            result = lock_first.defer()
+        deferred.run()
+    assert result.wait(1) == "locked"
+    assert query(database, "SELECT label FROM async_test_entry") == [("locks",)]
+
+
+@ONE_DATABASE
+def test_what_a_task_puts_in_the_queue_of_tryton(database: str) -> None:
+    from trytond.pool import Pool
+    from trytond.transaction import Transaction
+
+    record = Pool(database).get("async_test.record")
+    with capture() as deferred:
+        with Transaction().start(database, 1):
+            record.use_tryton_queue.defer("queued")
+        deferred.run()
+    assert Transaction().tasks == []
+    assert query(database, "SELECT finished_at FROM ir_queue") != [(None,)]
 
 
 # -- at once -------------------------------------------------------------------------

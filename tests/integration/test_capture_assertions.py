@@ -72,6 +72,23 @@ def test_calls_that_are_as_expected(record: Any, deferred: Capture) -> None:
     deferred.assert_not_called()
 
 
+def test_each_kind_of_task(record: Any, deferred: Capture) -> None:
+    from trytond.pool import Pool
+
+    for task in (record.above, record.below, record.overridden_below, record.bare):
+        task.defer("a")
+        deferred.assert_called_once(task, "a")
+    for task in (record.static_above, record.static_below):
+        task.defer(1, right=2)
+        deferred.assert_called_once(task, 1, 2)
+    report = Pool().get("async_test.report", type="report")
+    wizard = Pool().get("async_test.wizard", type="wizard")
+    for task in (report.build, report.build_below, wizard.close_year):
+        task.defer(2026)
+        deferred.assert_called_once(task, year=2026)
+    assert deferred.run() == list(deferred)
+
+
 def test_methods_without_the_decorator(record: Any, deferred: Capture) -> None:
     from trytond.pool import Pool
 

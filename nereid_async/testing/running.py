@@ -21,6 +21,7 @@ from ..worker import retry
 from ..worker.call import Call, NotTaken, context_of, find
 from ..worker.execution import outcome_of, run_own_queue, web_context
 from ..worker.public_errors import is_public
+from ..worker.tracebacks import without_ours
 from .call_record import CallRecord, CapturedAttempt
 from .captured_call import CapturedCall
 
@@ -97,6 +98,7 @@ class Run:
             later.roll_back()
         told = attempt.failed(error)
         if self._raises and told is not None:
+            without_ours(told)
             raise told
 
 

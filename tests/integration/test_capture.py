@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from nereid_async.errors import (
 )
 from nereid_async.messages.outcome import Progress, State
 from nereid_async.testing import capture, inline
+from tests.fixtures.scripts import ConfWriter
 from tests.helpers import query
 from tests.integration.conftest import SignalLog
 from tests.marks import ONE_BROKER, ONE_DATABASE, once
@@ -339,6 +341,24 @@ def test_inline(record: Any) -> None:
     with inline(raises=False):
         with pytest.raises(TaskFailed, match="ValueError: quiet"):
             record.fail.defer("quiet").get()
+
+
+@ONE_DATABASE
+@pytest.mark.parametrize(
+    "settings",
+    [{"broker": "sqs", "outbox": "no"}, {"encryption_key": "A" * 43 + "="}],
+    ids=["without rows", "encrypted"],
+)
+def test_by_the_settings_of_the_application(
+    tryton_conf: ConfWriter, record: Any, settings: dict[str, str]
+) -> None:
+    tryton_conf(**settings)
+    with capture() as deferred:
+        result = record.echo.defer(Decimal("1.10"))
+        deferred.assert_called_once(record.echo, Decimal("1.10"))
+        deferred.run()
+        assert result.get() == Decimal("1.10")
+    assert deferred[0].record.message.outbox is ("outbox" not in settings)
 
 
 # -- with a web app --------------------------------------------------------------------

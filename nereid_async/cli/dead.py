@@ -135,9 +135,13 @@ def _run(
         raise click.UsageError("name letters by their ids, or choose --queue or --all")
     if not ids and not yes:
         # Before they are hidden: an answer may take long.
-        number = min(letters.count(queue), limit or letters.count(queue))
+        number = letters.count(queue)
+        if limit is not None:
+            number = min(number, limit)
         if number > 1:
             click.confirm(f"{verb} {number} dead letters?", abort=True, err=True)
+        # SQS's number may be too small: no more than the answer was about.
+        limit = max(number, 1)
     found = islice(letters.find(queue, ids), limit)
     report(_told(found, act, ids), as_json)
 

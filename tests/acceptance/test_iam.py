@@ -18,8 +18,9 @@ from devtools.proxy import Call, Proxy
 from nereid_async.worker.maintenance.reaper import reap
 from tests.acceptance.conftest import Commands
 from tests.fixtures.apps import AppFactory
+from tests.fixtures.scripts import Script
 from tests.fixtures.services import app_config, sqs_client, sqs_settings
-from tests.helpers import wait_until
+from tests.helpers import command, wait_until
 from tests.marks import ONE_DATABASE
 
 POLICIES = PROJECT / "docs" / "reference" / "iam"
@@ -163,6 +164,22 @@ def test_a_worker_of_all_queues(
     commands: Commands, queues: None, base: str, needs: Callable[[], set[Need]]
 ) -> None:
     commands.run(commands.worker("--burst", "--queue", "*:1"))
+    needed = needs()
+    listing = {need for need in needed if need.action == "ListQueues"}
+    Policy("all-queues.json", base=base).check(listing)
+    Policy("worker.json", base=base).check_met(needed - listing)
+
+
+@ONE_DATABASE
+def test_the_dead_letters(
+    script: Script, queues: None, base: str, needs: Callable[[], set[Need]]
+) -> None:
+    with script.transaction():
+        script.record.fail.configure(max_attempts=1).defer("x")
+    script.burst()
+    needs()
+    command(script.database, "dead list")
+    command(script.database, "dead replay --all")
     needed = needs()
     listing = {need for need in needed if need.action == "ListQueues"}
     Policy("all-queues.json", base=base).check(listing)

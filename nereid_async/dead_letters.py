@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from . import retrying
 from .brokers.dead_letters import DeadMessage
-from .errors import ConfigurationError, MessageError, TransportError
+from .errors import MessageError, TransportError
 from .messages.message import Message
 from .messages.outcome import State
 from .messages.pointer import Pointer
@@ -60,7 +60,6 @@ class DeadLetters:
 
     :param runtime: with its pool loaded, if it has rows.
     :ivar removed: number of letters that were removed so.
-    :raises ConfigurationError: neither the broker nor rows have dead letters.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -70,10 +69,6 @@ class DeadLetters:
         #: What was replayed. It may be dead again before the end, and is not replayed
         #: for ever.
         self._replayed: set[str] = set()
-        if self._queues is None and runtime.rows is None:
-            raise ConfigurationError(
-                "there are no dead letters here: neither rows nor Amazon SQS"
-            )
 
     def __enter__(self) -> DeadLetters:
         return self

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from devtools.browser import Browser
-from nereid_async import AsyncResult, async_task, current_task
+from nereid_async import AsyncResult, Retry, async_task, current_task
 from nereid_async.errors import (
     ResultNotSent,
     SerializationError,
@@ -50,6 +50,14 @@ def lock_first() -> str:
     Pool().get("async_test.entry").log("locks")
     Transaction().lock_table("async_test_record")
     return "locked"
+
+
+@async_task(max_attempts=1)
+def break_sql() -> None:
+    """Send what no database understands, after which PostgreSQL takes nothing more."""
+    from trytond.transaction import Transaction
+
+    Transaction().connection.cursor().execute("SELECT * FROM nowhere")
 
 
 @pytest.fixture
@@ -209,6 +217,25 @@ def test_retry_is_honoured(record: Any, tmp_path: Path) -> None:
         deferred.run()
     assert result.get() == 3
     assert [it.number for it in deferred[0].attempts] == [1, 2, 3]
+
+
+@ONE_DATABASE
+def test_retry_ends_with_the_last_attempt(record: Any, tmp_path: Path) -> None:
+    with capture() as deferred:
+        record.retry_now.configure(max_attempts=3).defer(str(tmp_path / "a"), 9)
+        with pytest.raises(Retry):
+            deferred.run()
+    assert len(deferred[0].attempts) == 3
+    assert deferred[0].state is State.FAILED
+
+
+def test_a_broken_statement_does_not_end_the_test(record: Any) -> None:
+    with capture() as deferred:
+        break_sql.defer()
+        record.write_entry.defer("after it")
+        deferred.run(raises=False)
+        assert deferred[0].state is State.FAILED
+        assert entries() == ["after it"]
 
 
 @ONE_DATABASE

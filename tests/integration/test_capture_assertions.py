@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from email.message import EmailMessage
 from typing import Any
 from unittest.mock import ANY
 
 import pytest
 
-from nereid_async import async_task
+from nereid_async import async_task, mail
 from nereid_async.errors import SerializationError
 from nereid_async.testing import Capture, capture
 from tests.marks import ONE_DATABASE
@@ -87,6 +88,17 @@ def test_each_kind_of_task(record: Any, deferred: Capture) -> None:
         task.defer(2026)
         deferred.assert_called_once(task, year=2026)
     assert deferred.run() == list(deferred)
+
+
+def test_a_mail(deferred: Capture) -> None:
+    message = EmailMessage()
+    message["From"], message["To"] = "shop@example.com", "ada@example.com"
+    message["Subject"] = "Your order"
+    mail.send_mail(message, queue="mail")
+    call = deferred.assert_called_once(
+        mail.send, ANY, "shop@example.com", ["ada@example.com"], ANY, queue="mail"
+    )
+    assert call.args[0]["Subject"] == "Your order"
 
 
 def test_methods_without_the_decorator(record: Any, deferred: Capture) -> None:

@@ -54,6 +54,7 @@ class TaskOptions:
     :ivar shared: whether anybody who has the link may read the result.
     :ivar attributes: SQS message attributes, as boto3 takes them.
     :ivar cancellable: whether its owner may cancel it from the browser.
+    :ivar notify: whether its end is shown to its user in the Tryton client.
     """
 
     ignore_result: bool = True
@@ -69,6 +70,7 @@ class TaskOptions:
     shared: bool = False
     attributes: dict[str, Any] | None = None
     cancellable: bool = False
+    notify: bool = False
 
     def changed(self, **changes: Any) -> TaskOptions:
         """A copy with some options changed.
@@ -241,6 +243,7 @@ def _message(
         identity=runtime.identity.value,
         cancellable=options.cancellable,
         time_limit_s=_given(options.time_limit, settings.time_limit),
+        notify=options.notify,
     )
 
 

@@ -55,6 +55,7 @@ def async_task(
     public_errors: ExceptionClasses = (),
     shared: bool = False,
     cancellable: bool = False,
+    notify: bool = False,
 ) -> Any:
     """Make a method of a model, report or wizard, or a function, deferrable.
 
@@ -76,6 +77,7 @@ def async_task(
         Tryton's UserError and UserWarning and those of the setting.
     :param shared: serve the result to anybody who has the link.
     :param cancellable: let the owner cancel it from the browser; needs the outbox.
+    :param notify: show its end to its Tryton user in the Tryton client.
     :raises ConfigurationError: an option is out of its range.
     """
     options = TaskOptions().changed(
@@ -90,6 +92,7 @@ def async_task(
         public_errors=_classes("public_errors", public_errors),
         shared=shared,
         cancellable=cancellable,
+        notify=notify,
     )
     if function is not None:
         return AsyncTask(function, options)
@@ -149,7 +152,7 @@ class ConfiguredTask:
         :param changes: ``delay`` (seconds), ``queue``, ``priority``,
             ``ignore_result``, ``visibility_timeout``, ``max_attempts``,
             ``time_limit``, ``retry_delay``, ``shared``, ``attributes``,
-            ``cancellable``.
+            ``cancellable``, ``notify``.
         :raises ConfigurationError: an option is unknown or out of its range, or belongs
             into the declaration (``retry_on``, ``public_errors``): messages carry no
             classes.

@@ -46,6 +46,7 @@ class _Options(TypedDict, total=False):
     retry_delay: float | None
     shared: bool
     cancellable: bool
+    notify: bool
 
 
 class Declaration(_Options, total=False):

@@ -81,6 +81,7 @@ class Message:
     :ivar identity: identity of its database, which tells it from one of the same name;
         None in messages of an earlier release.
     :ivar cancellable: whether its owner may cancel it from the browser.
+    :ivar notify: whether its end is shown to its user in the Tryton client.
     :ivar trace: W3C Trace Context in which it was deferred: ``traceparent``, and maybe
         ``tracestate``; None if that was not traced.
     """
@@ -107,6 +108,7 @@ class Message:
     identity: str | None = None
     cancellable: bool = False
     time_limit_s: float | None = None
+    notify: bool = False
     trace: dict[str, str] | None = None
 
     @property

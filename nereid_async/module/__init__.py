@@ -18,6 +18,7 @@ def register() -> None:
         actions,
         async_,
         attempt,
+        error,
         hour,
         identity,
         many,
@@ -40,6 +41,7 @@ def register() -> None:
         actions.Action,
         many.Filter,
         hour.Hour,
+        error.Error,
         module="async_sqs",
         type_="model",
     )

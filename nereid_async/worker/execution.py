@@ -26,7 +26,7 @@ from ..rows import CancelRequest
 from ..runtime import Runtime
 from ..throttled_log import ThrottledLog
 from ..tryton_config import config
-from . import call
+from . import call, notices
 from .attempt import Attempt
 from .job import Job
 from .lease import check_held
@@ -111,6 +111,7 @@ class Execution:
                     with _left_clean(transaction, self._attempt):
                         value = self._attempt.call(found, transaction.connection)
                 outcome = outcome_of(value, message, runtime)
+                notices.done(message)
         job.row.finish(
             transaction, outcome, runtime.settings.result_ttl, keep=message.keep_result
         )

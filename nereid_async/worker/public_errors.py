@@ -18,7 +18,8 @@ logger = logging.getLogger(__name__)
 
 #: Tryton's exceptions whose texts are written for users.
 _OF_TRYTON: tuple[type[BaseException], ...] = (UserError, UserWarning)
-_SENTENCE = "async_sqs.msg_task_failed"
+#: Key of the sentence that hides the text of an error; it has an ``error``.
+SENTENCE = "async_sqs.msg_task_failed"
 
 
 def is_public(
@@ -50,21 +51,22 @@ def with_sentence(
     """
     if failure.public:
         return failure
-    context = {} if message is None else {"language": _language(message)}
+    context = {} if message is None else {"language": language_of(message)}
     try:
         with connection_pool.start_transaction(
             runtime.database, 0, readonly=True, context=context
         ):
-            sentence = gettext(_SENTENCE, error=failure.id)
+            sentence = gettext(SENTENCE, error=failure.id)
     except Exception as error:
         # The failure must be told even if its translation fails.
         logger.info("the sentence of error %s is in English: %s", failure.id, error)
         return failure
     # The key itself comes from a database whose module is not active or not updated.
-    return failure if sentence == _SENTENCE else replace(failure, sentence=sentence)
+    return failure if sentence == SENTENCE else replace(failure, sentence=sentence)
 
 
-def _language(message: Message) -> str | None:
+def language_of(message: Message) -> str | None:
+    """The language in which a task was deferred."""
     if message.web is not None:
         return message.web.language
     language = message.context.get("language")

@@ -20,7 +20,7 @@ from ..messages.outcome import Failure, Outcome
 from ..rows import FailedAttempt
 from ..runtime import Runtime
 from ..throttled_log import ThrottledLog
-from . import outage, retry
+from . import notices, outage, retry
 from .job import Held, Job, Pointed, Unread
 from .public_errors import with_sentence
 from .run_log import CANCELLED, facts
@@ -93,6 +93,7 @@ class Settlement:
         failed = FailedAttempt(failure, attempt)
         outage.outlast(job, lambda: self._fail(job, failure, failed))
         self._emit(signals.task_failed, job, error=error)
+        notices.failed(job.message, failure, error, self._runtime)
 
     def cancel(self, job: Job) -> None:
         """Cancel a task whose run was rolled back, or has not begun.
@@ -111,6 +112,7 @@ class Settlement:
             self._emit(signals.task_cancelled, job)
         elif ending.delay_s is None:
             self._emit(signals.task_failed, job, error=error)
+            notices.failed(job.message, ending.failure, error, self._runtime)
             failure = with_sentence(ending.failure, job.message, self._runtime)
             return replace(ending, failure=failure)
         else:

@@ -32,7 +32,7 @@ cli.loading
 pausing
 module
 module.many
-module.actions module.async_ module.hour module.queue_status
+module.actions module.async_ module.error module.hour module.queue_status
 module.task
 module.attempt module.queue module.run module.worker
 module.acting module.data module.identity module.indexes module.series_7_0
@@ -60,7 +60,7 @@ worker.aborted_runs worker.runner worker.unclaimed
 worker.maintenance.relay worker.message_checks worker.settlement
 worker.execution worker.interrupt worker.maintenance.reaper worker.maintenance.resending
 worker.maintenance.cron
-worker.announce
+worker.announce worker.notices
 worker.lease worker.message_origin worker.public_errors worker.registration
 worker.run_log
 worker.service_log worker.start_checks

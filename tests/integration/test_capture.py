@@ -407,6 +407,15 @@ def test_a_view(database: str, client: Browser) -> None:
 
 
 @once
+def test_a_view_that_raises_has_deferred_nothing(client: Browser) -> None:
+    with capture() as deferred:
+        assert client.post("/en/raise").status_code == 500
+        deferred.assert_not_called()
+        assert len(deferred.rolled_back) == 1
+        assert deferred.run() == []
+
+
+@once
 def test_a_task_of_a_view_has_its_web_context(client: Browser) -> None:
     with capture() as deferred:
         answer = client.post("/de/web-context")

@@ -59,11 +59,3 @@ def signal_log() -> Iterator[SignalLog]:
 def burst(app: Any) -> Callable[[], None]:
     """Runs a worker with the web app until nothing is left to do."""
     return lambda: run_worker(app)
-
-
-@pytest.fixture(autouse=True)
-def no_runs_of_views() -> None:
-    """Views count their runs; each test counts from none."""
-    from trytond.modules.async_test import views
-
-    views.RUNS.clear()

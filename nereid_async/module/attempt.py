@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from trytond.model import ModelSQL, ModelView, fields
-from trytond.pool import Pool
 
 from .indexes import create_indexes
 
@@ -43,7 +42,7 @@ class Attempt(ModelSQL, ModelView):
     @classmethod
     def failures_of(cls, uuids: list[str]) -> list[Attempt]:
         """The kept failed attempts of tasks, the latest of each first."""
-        found: list[Attempt] = Pool().get(cls.__name__).search([("uuid", "in", uuids)])
+        found: list[Attempt] = cls.search([("uuid", "in", uuids)])
         return found
 
     @classmethod

@@ -25,9 +25,7 @@ from nereid_async.limits import PRIORITY_DEFAULT
 from nereid_async.messages.outcome import State
 
 from . import data, shown_status
-from .attempt import Attempt
 from .indexes import create_indexes
-from .run import Run
 
 
 class Task(ModelSQL, ModelView):
@@ -288,7 +286,7 @@ class Task(ModelSQL, ModelView):
     def get_attempts(cls, tasks: list[Task], name: str) -> dict[int, list[int]]:
         id_of = {task.uuid: task.id for task in tasks}
         found: dict[int, list[int]] = {task.id: [] for task in tasks}
-        for attempt in Attempt.failures_of(list(id_of)):
+        for attempt in Pool().get("async.attempt").failures_of(list(id_of)):
             found[id_of[attempt.uuid]].append(attempt.id)
         return found
 
@@ -338,7 +336,7 @@ class Task(ModelSQL, ModelView):
         cls, tasks: list[Task], names: list[str]
     ) -> dict[str, dict[int, Any]]:
         cursor = Transaction().connection.cursor()
-        run = Run.__table__()
+        run = Pool().get("async.run").__table__()
         values: dict[str, dict[int, Any]] = {
             name: {task.id: None for task in tasks} for name in names
         }

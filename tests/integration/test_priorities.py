@@ -46,7 +46,7 @@ def test_the_urgent_ones_of_all_queues_go_first_and_then_queues_take_turns(
 def test_what_is_urgent_and_not_due_holds_up_nothing(rows: TaskRows) -> None:
     later = Row(message(priority=0, delay_s=600), "later")
     rows.insert_apart([later], notify=True)
-    assert 0 < (rows.next_due_s(["q"], True) or 0) <= 600
+    assert 0 < (rows.next_due_s(["q"], True) or 0) < 601
     add(rows, "q9a")
     assert rows.next_due_s(["q"], True) == 0
     assert claimed(rows, 2, "q") == ["q9a"]

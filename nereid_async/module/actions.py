@@ -26,6 +26,7 @@ class Action(ModelView):
     "Action on Asynchronous Tasks"
 
     __name__ = "async.task.action"
+    __string__ = __doc__
 
     text = fields.Text("Tasks", readonly=True)
 

@@ -33,6 +33,7 @@ class Async(ModelView):
     "Asynchronous Execution"
 
     __name__ = "async.async"
+    __string__ = __doc__
 
     @classmethod
     def defer(

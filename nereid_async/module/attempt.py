@@ -11,6 +11,7 @@ class Attempt(ModelSQL, ModelView):
     "Failed Attempt of an Asynchronous Task"
 
     __name__ = "async.attempt"
+    __string__ = __doc__
 
     uuid = fields.Char("ID", required=True, readonly=True)
     number = fields.Integer(

@@ -24,6 +24,7 @@ class Hour(ModelSQL, ModelView):
     "Hour of Asynchronous Tasks"
 
     __name__ = "async.hour"
+    __string__ = __doc__
 
     hour = fields.DateTime("Hour", readonly=True, help="In which the tasks ended.")
     done = fields.Integer("Done", readonly=True)

@@ -12,6 +12,7 @@ class Identity(ModelSQL):
     "Identity of the Database"
 
     __name__ = "async.identity"
+    __string__ = __doc__
 
     uuid = fields.Char("Identity", required=True, readonly=True)
 

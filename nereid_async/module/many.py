@@ -33,6 +33,7 @@ class Filter(ModelView):
     "Filter of Asynchronous Tasks"
 
     __name__ = "async.task.filter"
+    __string__ = __doc__
 
     action = fields.Selection(
         [("retry", "Retry"), ("cancel", "Cancel"), ("run_now", "Run now")],

@@ -14,6 +14,7 @@ class Queue(ModelSQL):
     "Queue of Asynchronous Tasks"
 
     __name__ = "async.queue"
+    __string__ = __doc__
 
     name = fields.Char(
         "Name", required=True, readonly=True, help="Its short name; * for all queues."

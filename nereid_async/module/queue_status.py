@@ -27,6 +27,7 @@ class QueueStatus(ModelSQL, ModelView):
     "Status of a Queue of Asynchronous Tasks"
 
     __name__ = "async.queue.status"
+    __string__ = __doc__
 
     name = fields.Char(
         "Queue", readonly=True, help="* is all queues, those included that come later."

@@ -11,6 +11,7 @@ class Run(ModelSQL):
     "Run of an Asynchronous Task"
 
     __name__ = "async.run"
+    __string__ = __doc__
 
     uuid = fields.Char("ID", required=True, readonly=True)
     token = fields.Char("Claim", required=True, readonly=True)

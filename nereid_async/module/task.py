@@ -32,6 +32,7 @@ class Task(ModelSQL, ModelView):
     "Asynchronous Task"
 
     __name__ = "async.task"
+    __string__ = __doc__
 
     uuid = fields.Char("ID", required=True, readonly=True)
     name = fields.Char(

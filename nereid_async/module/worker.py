@@ -30,6 +30,7 @@ class Worker(ModelSQL, ModelView):
     "Worker Process of Asynchronous Tasks"
 
     __name__ = "async.worker"
+    __string__ = __doc__
 
     uuid = fields.Char("ID", required=True, readonly=True)
     host = fields.Char("Host", required=True, readonly=True)

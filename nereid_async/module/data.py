@@ -1,8 +1,7 @@
-"""Arguments and results of tasks, decoded for the Tryton client."""
+"""Arguments and results of tasks, as text for the Tryton client."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,41 +11,43 @@ from trytond.transaction import check_access, inactive_records
 from nereid_async.errors import NereidAsyncError
 from nereid_async.messages.message import Message
 from nereid_async.messages.outcome import Failure
+from nereid_async.messages.readable import readable
 from nereid_async.messages.serialization import loads
 from nereid_async.runtime import current
 
 
-def arguments(task: Any) -> Any:
-    """The arguments of a task.
+def arguments(task: Any) -> str:
+    """The arguments of a task, one a line.
 
     :param task: row of ``async.task``.
     :raises NereidAsyncError: they cannot be decoded here.
     """
     message = current().codec.decode(task.message)
-    return {"args": message.args, "kwargs": message.kwargs}
+    named = [f"{name} = {readable(it)}" for name, it in message.kwargs.items()]
+    return "\n".join([*map(readable, message.args), *named])
 
 
-def returned(task: Any) -> Any:
-    """The result of a task; None if it is not kept.
+def returned(task: Any) -> str:
+    """The result of a task; empty if it has none, or it is not kept.
 
     :param task: row of ``async.task``.
     :raises NereidAsyncError: it cannot be decoded here.
     """
     if task.result is None:
-        return None
-    return current().outcomes.from_json(task.uuid, loads(task.result)).value
+        return ""
+    value = current().outcomes.from_json(task.uuid, loads(task.result)).value
+    return "" if value is None else readable(value)
 
 
-def shown(read: Callable[[Any], Any], task: Any) -> str:
-    """A value of a task as JSON text; the error's text if it cannot be decoded.
+def shown(read: Callable[[Any], str], task: Any) -> str:
+    """A value of a task as text; the error's text if it cannot be decoded.
 
     :param read: reads the value of a row.
     """
     try:
-        value = read(task)
+        return read(task)
     except NereidAsyncError as error:
         return f"({error})"
-    return "" if value is None else json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def _message(task: Any) -> Message | None:
@@ -68,7 +69,7 @@ def website_user(task: Any) -> str | None:
     return found[0].rec_name if found else None
 
 
-def readable(records: dict[int, Any]) -> dict[int, str | None]:
+def permitted(records: dict[int, Any]) -> dict[int, str | None]:
     """Records as references, without those that are gone or not for this user.
 
     :param records: records, or None, by task.

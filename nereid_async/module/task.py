@@ -269,7 +269,7 @@ class Task(ModelSQL, ModelView):
     @classmethod
     def get_record(cls, tasks: list[Task], name: str) -> dict[int, str | None]:
         """The record that a task is about, as far as the user may read it."""
-        return data.readable({task.id: task.about for task in tasks})
+        return data.permitted({task.id: task.about for task in tasks})
 
     @classmethod
     def search_record(cls, name: str, clause: tuple[Any, ...]) -> list[Any]:
@@ -319,7 +319,7 @@ class Task(ModelSQL, ModelView):
 
     @classmethod
     def get_data(cls, tasks: list[Task], names: list[str]) -> dict[str, dict[int, str]]:
-        """What a task was given, and what it gave back, as JSON."""
+        """What a task was given, and what it gave back, as text."""
         readers = {"arguments": data.arguments, "returned": data.returned}
         with without_check_access():
             rows = cls.browse([task.id for task in tasks])

@@ -8,8 +8,8 @@ of ``process``, so that one trace leads from a request to its tasks, and to thei
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from .messages.message import Message
 
 if TYPE_CHECKING:
     from opentelemetry import trace
+    from opentelemetry.context import Context
 
 #: By ``messaging.system``: the values of our own, and that of the conventions.
 _SYSTEMS = {"sqs": "aws_sqs"}
@@ -111,29 +112,29 @@ class OpenTelemetry(Tracing):
         span.end()
         return replace(message, trace=carrier or None)
 
-    @contextmanager
-    def sending(self, calls: Sequence[DeferredCall]) -> Iterator[Span]:
+    def sending(self, calls: Sequence[DeferredCall]) -> AbstractContextManager[Span]:
         messages = [call.message for call in calls]
         attributes = self._attributes("send", {it.queue for it in messages})
         attributes["messaging.batch.message_count"] = len(messages)
         if len(messages) == 1:
             attributes["messaging.message.id"] = messages[0].id
-        with self._span(
+        made_in = [self._context(it) for it in messages]
+        return self._current(
             attributes,
             kind=self._trace.SpanKind.CLIENT,
-            links=[link for it in messages for link in self._links(it)],
-        ) as span:
-            yield span
+            links=[link for context in made_in for link in self._links(context)],
+        )
 
-    @contextmanager
-    def running(self, message: Message, attempt: int) -> Iterator[Span]:
-        with self._span(
-            self._of_message("process", message) | {"nereid_async.attempt": attempt},
+    def running(self, message: Message, attempt: int) -> AbstractContextManager[Span]:
+        attributes = self._of_message("process", message)
+        attributes["nereid_async.attempt"] = attempt
+        made_in = self._context(message)
+        return self._current(
+            attributes,
             kind=self._trace.SpanKind.CONSUMER,
-            context=self._context(message),
-            links=self._links(message),
-        ) as span:
-            yield span
+            context=made_in,
+            links=self._links(made_in),
+        )
 
     def flush(self) -> None:
         # Of the SDK's provider: the API knows none.
@@ -141,33 +142,22 @@ class OpenTelemetry(Tracing):
         if flush is not None:
             flush(_FLUSH_MAX_MS)
 
-    @contextmanager
-    def _span(self, attributes: dict[str, Any], **options: Any) -> Iterator[Span]:
-        """A span that is the current one, and ends with the context."""
+    def _current(self, attributes: dict[str, Any], **options: Any) -> _CurrentSpan:
         operation = attributes["messaging.operation.name"]
         queue = attributes.get("messaging.destination.name", "")
-        with self._tracer.start_as_current_span(
-            f"{operation} {queue}".rstrip(),
-            attributes=attributes,
-            record_exception=False,
-            set_status_on_exception=False,
-            **options,
-        ) as made:
-            span = _OpenSpan(made)
-            try:
-                yield span
-            except BaseException as error:
-                span.failed(error)
-                raise
+        span = self._tracer.start_span(
+            f"{operation} {queue}".rstrip(), attributes=attributes, **options
+        )
+        return _CurrentSpan(span, self._trace)
 
     def _of_message(self, operation: str, message: Message) -> dict[str, Any]:
-        return self._attributes(operation, {message.queue}) | {
-            "messaging.message.id": message.id,
-            "nereid_async.task": message.target.name,
-        }
+        attributes = self._attributes(operation, {message.queue})
+        attributes["messaging.message.id"] = message.id
+        attributes["nereid_async.task"] = message.target.name
+        return attributes
 
     def _attributes(self, operation: str, queues: set[str]) -> dict[str, Any]:
-        attributes = {
+        attributes: dict[str, Any] = {
             "messaging.system": self._system,
             "messaging.operation.name": operation,
             "messaging.operation.type": operation,
@@ -176,32 +166,51 @@ class OpenTelemetry(Tracing):
             (attributes["messaging.destination.name"],) = queues
         return attributes
 
-    def _context(self, message: Message) -> Any:
+    def _context(self, message: Message) -> Context:
         """The context in which a message was made; an empty one if it has none."""
         return self._propagator.extract(message.trace or {}, self._no_context())
 
-    def _links(self, message: Message) -> list[trace.Link]:
-        made_in = self._trace.get_current_span(self._context(message))
-        context = made_in.get_span_context()
-        return [self._trace.Link(context)] if context.is_valid else []
+    def _links(self, context: Context) -> list[trace.Link]:
+        """A link to the span that is the current one in a context, if any is."""
+        span = self._trace.get_current_span(context).get_span_context()
+        return [self._trace.Link(span)] if span.is_valid else []
 
 
-class _OpenSpan(Span):
-    """A span of OpenTelemetry."""
+class _CurrentSpan(Span):
+    """A span of OpenTelemetry: the current one in the context, with which it ends.
 
-    def __init__(self, span: trace.Span) -> None:
+    By itself, since the SDK's own context manager would tell the texts of errors.
+
+    :param api: the module ``opentelemetry.trace``.
+    """
+
+    def __init__(self, span: trace.Span, api: Any) -> None:
         self._span = span
+        self._api = api
+        self._current = api.use_span(
+            span,
+            end_on_exit=True,
+            record_exception=False,
+            set_status_on_exception=False,
+        )
+
+    def __enter__(self) -> Span:
+        self._current.__enter__()
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, at: Any) -> None:
+        if error is not None:
+            self.failed(error)
+        self._current.__exit__(None, None, None)
 
     def failed(self, error: BaseException) -> None:
-        from opentelemetry.trace import StatusCode
-
         kind = type(error)
         name = kind.__qualname__
         if kind.__module__ != "builtins":
             name = f"{kind.__module__}.{name}"
         frames = "".join(traceback.format_tb(error.__traceback__))
         self._span.set_attribute("error.type", name)
-        self._span.set_status(StatusCode.ERROR)
+        self._span.set_status(self._api.StatusCode.ERROR)
         self._span.add_event(
             "exception",
             {"exception.type": name, "exception.stacktrace": f"{frames}{name}"},

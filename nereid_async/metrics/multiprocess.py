@@ -42,7 +42,18 @@ def measure_in(folder: Path, slot: int) -> None:
 
     :param slot: number of the process, which no other running one has.
     """
-    from prometheus_client import CollectorRegistry, values
+    from prometheus_client import CollectorRegistry
+
+    count_in(folder, slot)
+    measure(CollectorRegistry())
+
+
+def count_in(folder: Path, slot: int) -> None:
+    """Let metrics of this process that are made from now on count in files.
+
+    :param slot: number of the process, which no other running one has.
+    """
+    from prometheus_client import values
 
     worker_pid = os.getpid()
 
@@ -55,4 +66,3 @@ def measure_in(folder: Path, slot: int) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
     make: Any = values.MultiProcessValue
     values.ValueClass = make(identifier)
-    measure(CollectorRegistry())

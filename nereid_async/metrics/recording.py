@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from blinker import NamedSignal
@@ -93,6 +94,15 @@ class Recorder:
         """Count nothing more."""
         for signal, receiver in self._receivers:
             signal.disconnect(receiver)
+
+    @contextmanager
+    def connected(self) -> Iterator[None]:
+        """Count inside the context only."""
+        self.connect()
+        try:
+            yield
+        finally:
+            self.disconnect()
 
     def _deferrals_of(self, task: str, queue: str) -> _Deferrals:
         return _found(self._deferrals, _Deferrals, self._families, task, queue)

@@ -30,10 +30,8 @@ Value = Callable[..., float | None]
 @pytest.fixture
 def registry() -> Iterator[CollectorRegistry]:
     registry = CollectorRegistry()
-    recorder = Recorder(Families.of(registry))
-    recorder.connect()
-    yield registry
-    recorder.disconnect()
+    with Recorder(Families.of(registry)).connected():
+        yield registry
 
 
 @pytest.fixture

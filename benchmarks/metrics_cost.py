@@ -14,12 +14,17 @@ import argparse
 import os
 import statistics
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trytond.config import config
+
+if TYPE_CHECKING:
+    from nereid_async.metrics.recording import Recorder
 
 
 def main() -> None:
@@ -63,20 +68,21 @@ def measured(folder: Path, rounds: int, tasks: int) -> list[tuple[float, float]]
     work.load_pool()
     # As in a process of a worker: into files that are mapped into memory.
     count_in(folder, 0)
-    recorder = Recorder(Families.of(CollectorRegistry()))
+    recorder = Recorder(Families.of(CollectorRegistry()), late=True)
+    threading.Thread(target=recorder.flush_for_ever, daemon=True).start()
     pairs = []
     for number in range(rounds + 1):
         found = {}
         for metrics in (False, True) if number % 2 else (True, False):
             ours.send_many("tiny", tasks)
             with recorder.connected() if metrics else nullcontext():
-                found[metrics] = _processor_s(_work_off) / tasks * 1e6
+                found[metrics] = _processor_s(lambda: _work_off(recorder)) / tasks * 1e6
         # The first one fills caches.
         pairs.append((found[False], found[True]))
     return pairs[1:]
 
 
-def _work_off() -> None:
+def _work_off(recorder: Recorder) -> None:
     from benchmarks.contenders import work
     from nereid_async.runtime import of_database
     from nereid_async.worker.options import THREADS, WorkerOptions
@@ -85,6 +91,8 @@ def _work_off() -> None:
     run_until_empty(
         of_database(work.database()), WorkerOptions(burst=True, threads=THREADS)
     )
+    # As a process does at its end.
+    recorder.flush()
 
 
 def _processor_s(step: Callable[[], None]) -> float:

@@ -12,11 +12,15 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigurationError
-from .recording import measure
+from .families import Families
+from .recording import Recorder, begin
 
 
 def make_folder() -> Path:
@@ -37,15 +41,23 @@ def remove_folder(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def measure_in(folder: Path, slot: int) -> None:
+def measure_in(folder: Path, slot: int) -> Callable[[], None]:
     """Count what the tasks of this worker process do, in files of its own.
 
     :param slot: number of the process, which no other running one has.
+    :returns: to be called at the end of the process: it counts what is left.
     """
     from prometheus_client import CollectorRegistry
 
     count_in(folder, slot)
-    measure(CollectorRegistry())
+    registry = CollectorRegistry()
+    recorder = Recorder(Families.of(registry), late=True)
+    begin(registry, recorder)
+    thread = threading.Thread(
+        target=recorder.flush_for_ever, name="metrics", daemon=True
+    )
+    thread.start()
+    return recorder.flush
 
 
 def count_in(folder: Path, slot: int) -> None:
@@ -55,14 +67,15 @@ def count_in(folder: Path, slot: int) -> None:
     """
     from prometheus_client import values
 
-    worker_pid = os.getpid()
+    identifier = [f"{slot}"]
 
-    def identifier() -> str:
+    def in_child() -> None:
         # A process that a task forks must not write into the files of the worker.
-        pid = os.getpid()
-        return f"{slot}" if pid == worker_pid else f"{slot}-{pid}"
+        identifier[0] = f"{slot}-{os.getpid()}"
 
+    os.register_at_fork(after_in_child=in_child)
     # prometheus-client takes the folder from nowhere else.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
     make: Any = values.MultiProcessValue
-    values.ValueClass = make(identifier)
+    # Asked for at each count, so it is no function that asks the system.
+    values.ValueClass = make(partial(identifier.__getitem__, 0))

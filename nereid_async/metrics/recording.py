@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from blinker import NamedSignal
 
 from .. import signals
 from ..errors import ConfigurationError
-from ..messages.message import Message
+from ..messages.message import Message, Target
 from .families import INSTALL, Families, is_installed
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
+
+logger = logging.getLogger(__name__)
 
 #: Pairs of task and queue that a process counts apart. Names are signed, so that only
 #: our own code chooses them; this bounds what a slip in it may cost.
@@ -28,6 +32,9 @@ OUTCOMES = ("done", "failed", "cancelled")
 REASONS = ("rollback", "write failed", "cancelled")
 
 _Series = TypeVar("_Series")
+_NO_RUN = (None, 0.0)
+#: How long a worker's counts may be behind.
+_FLUSH_PAUSE_S = 0.5
 
 
 class _Deferrals:
@@ -62,10 +69,17 @@ class _Runs:
 
 
 class Recorder:
-    """Receives the signals of all databases of this process. Thread-safe."""
+    """Receives the signals of all databases of this process. Thread-safe.
 
-    def __init__(self, families: Families) -> None:
+    :param late: whether to count when :meth:`flush` is called. Amid a task, counting
+        would take five times as long, since the processor is at something else.
+    """
+
+    def __init__(self, families: Families, *, late: bool = False) -> None:
         self._families = families
+        self._events: deque[tuple[Callable[..., None], Any, str, float | None]]
+        self._events = deque()
+        self._late = late
         self._deferrals: dict[tuple[str, str], _Deferrals] = {}
         self._runs: dict[tuple[str, str], _Runs] = {}
         #: The attempt that a thread runs: the task's id, and when it began.
@@ -127,37 +141,86 @@ class Recorder:
     # -- who runs ------------------------------------------------------------------
 
     def _started(self, database: str, message: Message, attempt: int) -> None:
-        task = self._runs_of(message.target.name, message.queue)
-        task.started.inc()
-        if attempt == 1:
-            # Of a later attempt the message does not tell when it was due.
-            task.wait.observe(max(0.0, time.time() - message.due_at_s))
+        # Of a later attempt the message does not tell when it was due.
+        waited_s = time.time() - message.due_at_s if attempt == 1 else None
         self._local.run = message.id, time.monotonic()
+        self._note(self._count_start, message, waited_s)
+
+    def _count_start(self, target: Target, queue: str, waited_s: float | None) -> None:
+        task = self._runs_of(target.name, queue)
+        task.started.inc()
+        if waited_s is not None:
+            # Not below 0, whatever the clocks of two machines say.
+            task.wait.observe(max(0.0, waited_s))
 
     def _retried(self, database: str, message: Message, **_: Any) -> None:
-        self._ended(message).retried.inc()
+        self._ended(self._count_retry, message)
+
+    def _count_retry(self, target: Target, queue: str, ran_s: float | None) -> None:
+        self._count_run(target, queue, ran_s).retried.inc()
 
     def _succeeded(self, database: str, message: Message, **_: Any) -> None:
-        self._ended(message).done.inc()
+        self._ended(self._count_success, message)
 
-    def _failed(self, database: str, message: Message | None, **_: Any) -> None:
-        if message is not None:
-            self._ended(message).failed.inc()
+    def _count_success(self, target: Target, queue: str, ran_s: float | None) -> None:
+        self._count_run(target, queue, ran_s).done.inc()
 
-    def _cancelled(self, database: str, message: Message) -> None:
-        self._ended(message).cancelled.inc()
+    def _failed(self, database: str, message: Message, **_: Any) -> None:
+        self._ended(self._count_failure, message)
 
-    def _lease_lost(self, database: str, message: Message) -> None:
-        self._ended(message).leases_lost.inc()
+    def _count_failure(self, target: Target, queue: str, ran_s: float | None) -> None:
+        self._count_run(target, queue, ran_s).failed.inc()
 
-    def _ended(self, message: Message) -> _Runs:
-        """The task's series; observes how long its attempt in this thread has run."""
-        task = self._runs_of(message.target.name, message.queue)
-        id, begun_s = getattr(self._local, "run", (None, 0.0))
-        if id == message.id:
-            self._local.run = None, 0.0
-            task.run.observe(time.monotonic() - begun_s)
+    def _cancelled(self, database: str, message: Message, **_: Any) -> None:
+        self._ended(self._count_cancel, message)
+
+    def _count_cancel(self, target: Target, queue: str, ran_s: float | None) -> None:
+        self._count_run(target, queue, ran_s).cancelled.inc()
+
+    def _lease_lost(self, database: str, message: Message, **_: Any) -> None:
+        self._ended(self._count_loss, message)
+
+    def _count_loss(self, target: Target, queue: str, ran_s: float | None) -> None:
+        self._count_run(target, queue, ran_s).leases_lost.inc()
+
+    def _count_run(self, target: Target, queue: str, ran_s: float | None) -> _Runs:
+        task = self._runs_of(target.name, queue)
+        if ran_s is not None:
+            task.run.observe(ran_s)
         return task
+
+    def _ended(self, count: Callable[..., None], message: Message) -> None:
+        """Note that the attempt which this thread runs, if any, has ended."""
+        id, begun_s = getattr(self._local, "run", _NO_RUN)
+        ran_s = None
+        if id == message.id:
+            ran_s = time.monotonic() - begun_s
+            self._local.run = _NO_RUN
+        self._note(count, message, ran_s)
+
+    def _note(
+        self, count: Callable[..., None], message: Message, seconds: float | None
+    ) -> None:
+        if self._late:
+            self._events.append((count, message.target, message.queue, seconds))
+        else:
+            count(message.target, message.queue, seconds)
+
+    def flush(self) -> None:
+        """Count what was noted. Never raises."""
+        with suppress(IndexError):
+            while True:
+                count, target, queue, seconds = self._events.popleft()
+                try:
+                    count(target, queue, seconds)
+                except Exception:
+                    logger.exception("a task is not counted")
+
+    def flush_for_ever(self) -> None:
+        """Count twice a second what was noted; for a thread."""
+        while True:
+            time.sleep(_FLUSH_PAUSE_S)
+            self.flush()
 
     # -- what carries --------------------------------------------------------------
 
@@ -208,11 +271,14 @@ def measure(registry: CollectorRegistry | None = None) -> None:
     import prometheus_client
 
     there = prometheus_client.REGISTRY if registry is None else registry
+    if not _measuring or _measuring[0][0] is not there:
+        begin(there, Recorder(Families.of(there)))
+
+
+def begin(registry: CollectorRegistry, recorder: Recorder) -> None:
+    """Let this recorder count from now on, in place of the one before."""
     with _lock:
-        if _measuring and _measuring[0][0] is there:
-            return
-        recorder = Recorder(Families.of(there))
         for _, earlier in _measuring:
             earlier.disconnect()
-        _measuring[:] = [(there, recorder)]
+        _measuring[:] = [(registry, recorder)]
         recorder.connect()

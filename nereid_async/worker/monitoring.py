@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 
 from ..metrics import families, multiprocess
 from ..metrics.exposition import Exposition, WorkerFacts
@@ -40,6 +41,7 @@ class Monitoring:
         self._http = HttpProcess(
             listener, health, self._make_metrics, self._remove_folder
         )
+        self._flush: Callable[[], None] | None = None
         self.url = self._http.url
         self.start_due = self._http.start_due
         self.ended = self._http.ended
@@ -48,7 +50,12 @@ class Monitoring:
         """Begin to count in a worker process, and let go of the socket."""
         self._http.leave()
         if self._folder is not None:
-            multiprocess.measure_in(self._folder, slot)
+            self._flush = multiprocess.measure_in(self._folder, slot)
+
+    def child_ends(self) -> None:
+        """Count what is left, in a worker process that ends. Never raises."""
+        if self._flush is not None:
+            self._flush()
 
     def end(self) -> None:
         """End the process that answers, when all others have ended."""

@@ -141,7 +141,10 @@ class Supervisor:
         try:
             pid = os.fork()
             if pid == 0:
-                os._exit(run_child(slot, lambda: self._make(slot)))
+                code = run_child(slot, lambda: self._make(slot))
+                if self._monitoring is not None:
+                    self._monitoring.child_ends()
+                os._exit(code)
             self._children[pid] = _Child(pid, slot, time.monotonic())
             logger.info("worker process %d started: pid %d", slot, pid)
         except OSError as error:

@@ -30,39 +30,19 @@ def create_app(config: Mapping[str, Any] | None = None) -> Nereid:
     folder = DataFolder.from_environment()
     configuration.load(folder)
     # Imported only now: Tryton chooses its database backend when it is imported.
-    from nereid import Nereid
-
-    from nereid_async import NereidAsync
+    from nereid_async import shop
 
     from . import error_pages, headers
 
-    app = Nereid(static_folder=str(Path(__file__).parent / "static"))
-    app.config.update(
-        DATABASE_NAME=DATABASE,
-        SECRET_KEY=folder.secret_key(),
-        TEMPLATE_PREFIX_WEBSITE_NAME=False,
-        MAX_CONTENT_LENGTH=MAX_REQUEST_BYTES,
-        EXAMPLE_MAILBOX=str(folder.mailbox),
+    settings: dict[str, Any] = {"MAX_CONTENT_LENGTH": MAX_REQUEST_BYTES}
+    settings |= {"EXAMPLE_MAILBOX": str(folder.mailbox)}
+    settings |= {it: os.environ[it] for it in os.environ if it.startswith("ASYNC_")}
+    app = shop.create_app(
+        DATABASE,
+        folder.path,
+        config=settings | dict(config or {}),
+        static_folder=str(Path(__file__).parent / "static"),
     )
-    app.config.update(
-        (name, value) for name, value in os.environ.items() if name.startswith("ASYNC_")
-    )
-    app.config.update(config or {})
-    app.session_interface = _session_interface(folder)
-    NereidAsync().init_app(app)
-    app.initialise()
     error_pages.register(app)
     headers.register(app)
     return app
-
-
-def _session_interface(folder: DataFolder) -> Any:
-    """Sessions in files of the data folder that only its owner can read."""
-    from nereid.sessions import NereidSessionInterface, Session
-    from secure_cookie.session import FilesystemSessionStore
-
-    interface = NereidSessionInterface()
-    interface.session_store = FilesystemSessionStore(
-        str(folder.sessions), session_class=Session, renew_missing=True, mode=0o600
-    )
-    return interface

@@ -5,7 +5,6 @@ from __future__ import annotations
 import configparser
 import warnings
 
-from . import libmagic
 from .folder import DataFolder, NotSetUp, write_private
 
 #: Without SMTP server: the demo picks a port at each start and hands it to its
@@ -63,7 +62,6 @@ def load(folder: DataFolder) -> None:
 
     if not folder.tryton_conf.exists():
         raise NotSetUp(folder.path)
-    libmagic.provide()
     config.update_etc(str(folder.tryton_conf))
     config.update_environ()
     _ignore_known_warnings()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,14 +42,6 @@ class DataFolder:
         return self.path / "trytond.conf"
 
     @property
-    def secret_key_file(self) -> Path:
-        return self.path / "secret_key"
-
-    @property
-    def sessions(self) -> Path:
-        return self.path / "sessions"
-
-    @property
     def mailbox(self) -> Path:
         """A Maildir; the development mail server creates it."""
         return self.path / "mailbox"
@@ -63,20 +54,8 @@ class DataFolder:
         return self.path / f"{database}.sqlite"
 
     def create(self) -> None:
-        """Create the folder with its secret key; keep what is there."""
+        """Create the folder; keep what is there."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.sessions.mkdir(mode=0o700, exist_ok=True)
-        if not self.secret_key_file.exists():
-            write_private(self.secret_key_file, secrets.token_hex(32) + "\n")
-
-    def secret_key(self) -> str:
-        """
-        :raises NotSetUp: there is none yet.
-        """
-        try:
-            return self.secret_key_file.read_text().strip()
-        except FileNotFoundError:
-            raise NotSetUp(self.path) from None
 
 
 def write_private(path: Path, text: str) -> None:

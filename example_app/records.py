@@ -1,4 +1,4 @@
-"""The records of a new shop: its site, and two years of invented sales."""
+"""The records of a new shop: two years of invented sales."""
 
 from __future__ import annotations
 
@@ -24,31 +24,6 @@ SEASON = (1.05, 1.0, 1.02, 0.95, 0.9, 0.82, 0.76, 0.8, 0.98, 1.1, 1.25, 1.6)
 GROWTH = 1.17
 #: A week's sales are entered on one day.
 DAYS = (3, 10, 17, 24)
-
-
-def create_site() -> None:
-    """Create what Nereid needs to answer. Needs an open transaction.
-
-    The site has a default locale and no list of locales, so its addresses carry
-    no locale.
-    """
-    from trytond.pool import Pool
-
-    pool = Pool()
-    (english,) = pool.get("ir.lang").search([("code", "=", "en")])
-    (euro,) = pool.get("currency.currency").create(
-        [{"name": "Euro", "code": "EUR", "symbol": "€"}]
-    )
-    (party,) = pool.get("party.party").create([{"name": f"{SHOP} Ltd."}])
-    (company,) = pool.get("company.company").create(
-        [{"party": party, "currency": euro}]
-    )
-    (locale,) = pool.get("nereid.website.locale").create(
-        [{"code": "en", "language": english, "currency": euro}]
-    )
-    pool.get("nereid.website").create(
-        [{"name": SHOP, "company": company, "default_locale": locale}]
-    )
 
 
 def create_sales(today: datetime.date) -> None:

@@ -56,25 +56,19 @@ def set_up(folder: DataFolder, uri: str | None = None) -> None:
 
 def _fill(name: str) -> None:
     """Create tables and records in an empty database, and let go of it."""
-    from trytond import backend
-    from trytond.cache import Cache
-    from trytond.pool import Pool
     from trytond.transaction import Transaction
+
+    from nereid_async.shop import database
 
     from . import records
 
-    database = backend.Database(name)
-    database.connect()
-    database.init()
     with _modules_shown():
-        Pool(name).init(update=["ir", "res", MODULE], lang=["en"], activatedeps=True)
+        database.activate(name, [MODULE])
     print("  site and sales", flush=True)
     with Transaction().start(name, 0):
-        records.create_site()
+        database.create_site(records.SHOP)
         records.create_sales(datetime.date.today())
-    Pool.stop(name)
-    Cache.drop(name)
-    database.close()
+    database.let_go(name)
 
 
 class _ShowModule(logging.Handler):

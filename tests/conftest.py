@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from example_app import libmagic
+from nereid_async.shop import libmagic
 
 # Before anything imports Nereid; the commands that tests start inherit it.
 libmagic.provide()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 from nereid import current_app, jsonify, render_template, route
@@ -18,27 +17,8 @@ from .negotiation import wants_json
 STATES = ("pending", "sent", "running", "done", "failed", "cancelled")
 
 
-_url_map_lock = threading.Lock()
-
-
 class WebSite(metaclass=PoolMeta):
     __name__ = "nereid.website"
-
-    id: int
-
-    def get_url_adapter(self, app: Any) -> Any:
-        """The map of addresses, built once for each application and website.
-
-        Nereid keeps it in a cache that copies what it is given; a map cannot be
-        copied, so every request would build a new one. That takes most of the time
-        of a request, and threads that do so at the same time make some releases of
-        Python 3.11 fail (gh-106905).
-        """
-        maps = app.extensions.setdefault("example_url_maps", {})
-        with _url_map_lock:
-            if self.id not in maps:
-                maps[self.id] = super().get_url_adapter(app)  # type: ignore[misc]
-            return maps[self.id]
 
     @classmethod
     @route("/")

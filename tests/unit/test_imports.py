@@ -23,9 +23,13 @@ testing.assertions testing.running testing.substitutes
 testing.expectation
 testing.captured_call
 testing.call_record testing.texts
+shop
+shop.app
 extension
 cli
-cli.actions cli.check cli.dead cli.maintenance cli.queues cli.status cli.worker
+cli.actions cli.check cli.dead cli.maintenance cli.queues cli.shop cli.status cli.worker
+shop.database
+shop.libmagic
 cli.tasks cli.workers
 cli.groups cli.logs cli.output cli.selecting
 cli.loading
@@ -223,7 +227,7 @@ RULES = (
     ),
     Rule(
         "nereid only where the web is",
-        ("web", "extension.py"),
+        ("web", "shop", "extension.py"),
         below("nereid", "flask_login"),
         "from nereid import request",
     ),

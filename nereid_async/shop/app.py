@@ -1,0 +1,90 @@
+"""A Nereid app with sessions, a secret key and the extension."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nereid import Nereid
+from nereid.sessions import NereidSessionInterface, Session
+from secure_cookie.session import FilesystemSessionStore
+from trytond.transaction import Transaction
+
+from ..extension import NereidAsync
+
+
+class Shop(Nereid):
+    """Nereid, with a map of addresses that is built once for each website.
+
+    Nereid keeps it in a cache that copies what it is given; a map cannot be copied, so
+    every request would build a new one. That takes most of the time of a request, and
+    threads that do so at the same time make some releases of Python 3.11 fail
+    (gh-106905). Here a website's new locales or URL rules show after a restart.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._url_maps: dict[int, Any] = {}
+        self._url_maps_lock = threading.Lock()
+
+    def create_url_adapter(self, request: Any) -> Any:
+        if request is None:
+            return None
+        with Transaction().start(self.database_name, 0, readonly=True):
+            Website = self.pool.get("nereid.website")
+            url_map = self._url_map(Website.get_from_host(request.host))
+            return url_map.bind_to_environ(
+                request.environ, server_name=self.config["SERVER_NAME"]
+            )
+
+    def _url_map(self, website: Any) -> Any:
+        with self._url_maps_lock:
+            if website.id not in self._url_maps:
+                self._url_maps[website.id] = website.get_url_adapter(self)
+            return self._url_maps[website.id]
+
+
+def build(
+    database: str, folder: Path, config: Mapping[str, Any], **options: Any
+) -> Nereid:
+    """See ``create_app``, which is what others call."""
+    sessions = folder / "sessions"
+    for it in (folder, sessions):
+        it.mkdir(mode=0o700, parents=True, exist_ok=True)
+    app = Shop(**options)
+    app.config.update(
+        DATABASE_NAME=database,
+        SECRET_KEY=_secret_key(folder / "secret_key"),
+        # Else templates are looked for in a folder named after the website first.
+        TEMPLATE_PREFIX_WEBSITE_NAME=False,
+    )
+    app.config.update(config)
+    # Nereid shares one interface among all apps, and its store keeps nothing.
+    app.session_interface = NereidSessionInterface()
+    app.session_interface.session_store = FilesystemSessionStore(
+        str(sessions), session_class=Session, renew_missing=True, mode=0o600
+    )
+    NereidAsync(app)
+    app.initialise()
+    return app
+
+
+def _secret_key(path: Path) -> str:
+    """Read the key; make one for all processes, whichever comes first."""
+    if not path.exists():
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        with open(
+            os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w"
+        ) as it:
+            it.write(secrets.token_hex(32))
+        try:
+            # Unlike a rename it fails where another process was first.
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        draft.unlink()
+    return path.read_text().strip()

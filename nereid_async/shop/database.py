@@ -1,0 +1,114 @@
+"""A shop's database: made, its modules activated, with the records of one site."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from trytond import backend
+from trytond.cache import Cache
+from trytond.pool import Pool
+from trytond.transaction import Transaction
+
+from ..errors import ConfigurationError
+from ..tryton_config import config
+from . import libmagic
+
+#: What a Nereid shop with tasks has to activate besides its own modules.
+MODULES = ("ir", "res", "nereid_base", "async_sqs")
+
+
+def create_database(name: str) -> bool:
+    """Create an empty database where trytond.conf says; keep one that is there.
+
+    :returns: whether it was made.
+    """
+    if exists(name):
+        return False
+    if backend.name == "sqlite":
+        _sqlite(name).touch(mode=0o600)
+    else:
+        with _server() as transaction:
+            transaction.database.create(transaction.connection, name)
+    return True
+
+
+def exists(name: str) -> bool:
+    """Whether there is a database of that name, be it empty."""
+    if backend.name == "sqlite":
+        return _sqlite(name).exists()
+    with _server() as transaction, transaction.connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
+        return cursor.fetchone() is not None
+
+
+def activate(name: str, modules: Sequence[str], language: str = "en") -> None:
+    """Activate modules with all they depend on, or update them.
+
+    :param language: code of the language of a new database, such as ``en``.
+    """
+    libmagic.provide()
+    database = backend.Database(name)
+    database.connect()
+    if not database.test():
+        database.init()
+    Pool(name).init(update=[*MODULES, *modules], lang=[language], activatedeps=True)
+
+
+def create_site(name: str, *, locale: str = "en", currency: str = "EUR") -> bool:
+    """Create what Nereid needs to answer, unless there is a website.
+
+    Needs an open transaction. The site has a default locale and no list of locales, so
+    its addresses carry no locale; being the only one, it answers to every host name.
+
+    :param name: of the website and of the company.
+    :param locale: code of a language of Tryton.
+    :param currency: its ISO code.
+    :returns: whether it was made.
+    :raises ConfigurationError: Tryton does not know the language.
+    """
+    pool = Pool()
+    Website = pool.get("nereid.website")
+    if Website.search([], limit=1):
+        return False
+    languages = pool.get("ir.lang").search([("code", "=", locale)])
+    if not languages:
+        raise ConfigurationError(f"Tryton has no language with the code {locale!r}")
+    money = _currency(currency)
+    (party,) = pool.get("party.party").create([{"name": name}])
+    (company,) = pool.get("company.company").create(
+        [{"party": party, "currency": money}]
+    )
+    (spoken,) = pool.get("nereid.website.locale").create(
+        [{"code": locale, "language": languages[0], "currency": money}]
+    )
+    Website.create([{"name": name, "company": company, "default_locale": spoken}])
+    return True
+
+
+def _currency(code: str) -> Any:
+    Currency = Pool().get("currency.currency")
+    found = Currency.search([("code", "=", code)])
+    if not found:
+        found = Currency.create([{"name": code, "code": code, "symbol": code}])
+    return found[0]
+
+
+def let_go(name: str) -> None:
+    """Forget what this process knows of a database, and its connections."""
+    Pool.stop(name)
+    Cache.drop(name)
+    backend.Database(name).close()
+
+
+def _sqlite(name: str) -> Path:
+    return Path(config.get("database", "path"), f"{name}.sqlite")
+
+
+@contextmanager
+def _server() -> Iterator[Any]:
+    """A transaction on the server's own database, where nothing is undone."""
+    with Transaction().start(None, 0, close=True, autocommit=True) as transaction:
+        yield transaction

@@ -14,7 +14,7 @@
 # make bench   side by side with Celery and others, into docs/ (half an hour, alone)
 # make bench-quick  the same in small, printed only (some minutes)
 # make docs    the pages, into docs/_build/index.html; a warning is an error
-# make docs-settings  docs/reference/settings.rst, from the settings in the code
+# make docs-settings docs-commands  the pages that are made from the code
 # All need Python 3.10 or newer and nothing else; they install into .venv.
 
 PYTHON ?= python3
@@ -42,7 +42,8 @@ SHORT = tests/unit tests/contract tests/integration/test_deferral.py \
 	tests/acceptance/test_worker_command.py::TestCutOff
 
 .PHONY: demo test test-fast test-pythons test-versions test-lowest test-short \
-	coverage measure fuzz chaos bench bench-quick docs docs-settings lint install clean
+	coverage measure fuzz chaos bench bench-quick docs docs-settings \
+	docs-commands lint install clean
 
 demo: $(INSTALLED)-demo
 	@exec $(BIN)/python -m example_app.demo --port $(PORT)
@@ -124,6 +125,9 @@ docs: $(INSTALLED)-test
 docs-settings: $(INSTALLED)-test
 	$(BIN)/python -m devtools.settings_page
 
+docs-commands: $(INSTALLED)-test
+	$(BIN)/python -m devtools.commands_page
+
 lint: $(INSTALLED)-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -131,7 +135,7 @@ lint: $(INSTALLED)-test
 
 install: $(INSTALLED)-demo
 
-# The order is the recipe of README.rst, "Installing beside Nereid": m9s-nereid
+# The order is the recipe of docs/how-to/install.rst: m9s-nereid
 # asks for a second build of trytond, so it comes without its dependencies.
 $(INSTALLED)-%: pyproject.toml $(CONSTRAINTS) example_app/pyproject.toml \
 		$(wildcard tests/tryton/pyproject.toml)

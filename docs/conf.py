@@ -14,7 +14,8 @@ exclude_patterns = ["_build"]
 root_doc = "index"
 # A block says in which language it is; one that does not is shown as it is.
 highlight_language = "none"
-nitpicky = True
+# Options begin with two hyphens.
+smartquotes = False
 
 html_theme = "furo"
 html_title = f"nereid_async {version}"

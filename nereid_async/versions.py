@@ -17,7 +17,7 @@ _RECIPE = (
     "Install one of them only: pip uninstall -y trytond m9s-trytond; "
     "pip install 'trytond==7.0.*'; "
     "pip install --no-deps 'm9s-nereid==7.0.*' 'm9s-nereid-base==7.0.*' "
-    "(README, 'Installing beside Nereid')"
+    "(docs/how-to/install.rst)"
 )
 
 

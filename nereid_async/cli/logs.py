@@ -13,7 +13,7 @@ _TEXT_FORMAT = "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a record, with the fields of ``docs/how-to/operations.rst``.
+    """One JSON object a record, with the fields of ``docs/reference/log-fields.rst``.
 
     :param fields: attributes of records that are written where a record has them.
     """

@@ -7,7 +7,7 @@ is that of the later series. On 7.0 these classes turn the names into rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from trytond.model import fields
@@ -28,15 +28,14 @@ class _Named:
     @classmethod
     def write(cls, *args: Any) -> None:
         # Records and their values take turns.
-        super().write(  # type: ignore[misc]
-            *(
-                cls._with_rows(arg) if number % 2 else arg
-                for number, arg in enumerate(args)
-            )
-        )
+        turns = iter(args)
+        written: list[Any] = []
+        for records, values in zip(turns, turns, strict=True):
+            written += [records, cls._with_rows(values, records)]
+        super().write(*written)  # type: ignore[misc]
 
     @classmethod
-    def _with_rows(cls, values: Values) -> Values:
+    def _with_rows(cls, values: Values, records: Sequence[Any] = ()) -> Values:
         model = values.get("model")
         if not isinstance(model, str):
             return values
@@ -62,14 +61,16 @@ class ModelFieldAccess(_Named, metaclass=PoolMeta):
         return str(self.field.model.model)  # type: ignore[attr-defined]
 
     @classmethod
-    def _with_rows(cls, values: Values) -> Values:
+    def _with_rows(cls, values: Values, records: Sequence[Any] = ()) -> Values:
         field = values.get("field")
         if not isinstance(field, str):
             return values
+        # An update of the module writes what differs only: the field, not its model.
+        model = values["model"] if "model" in values else records[0].model
         rows = (
             Pool()
             .get("ir.model.field")
-            .search([("model.model", "=", values["model"]), ("name", "=", field)])
+            .search([("model.model", "=", model), ("name", "=", field)])
         )
         others = {name: value for name, value in values.items() if name != "model"}
         return {**others, "field": rows[0].id}

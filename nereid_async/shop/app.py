@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from nereid import Nereid
+from nereid.helpers import root_transaction
 from nereid.sessions import NereidSessionInterface, Session
 from secure_cookie.session import FilesystemSessionStore
-from trytond.transaction import Transaction
 
 from ..extension import NereidAsync
 
@@ -31,15 +31,16 @@ class Shop(Nereid):
         self._url_maps: dict[int, Any] = {}
         self._url_maps_lock = threading.Lock()
 
+    # A worker has a transaction already.
+    @root_transaction  # type: ignore[untyped-decorator]
     def create_url_adapter(self, request: Any) -> Any:
         if request is None:
             return None
-        with Transaction().start(self.database_name, 0, readonly=True):
-            Website = self.pool.get("nereid.website")
-            url_map = self._url_map(Website.get_from_host(request.host))
-            return url_map.bind_to_environ(
-                request.environ, server_name=self.config["SERVER_NAME"]
-            )
+        Website = self.pool.get("nereid.website")
+        url_map = self._url_map(Website.get_from_host(request.host))
+        return url_map.bind_to_environ(
+            request.environ, server_name=self.config["SERVER_NAME"]
+        )
 
     def _url_map(self, website: Any) -> Any:
         with self._url_maps_lock:

@@ -1,6 +1,6 @@
 """The fields of log lines about one run of a task: ``extra`` of the standard logging.
 
-They are part of what an operator builds on, see ``docs/how-to/operations.rst``. Build
+They are part of what an operator builds on, see ``docs/reference/log-fields.rst``. Build
 them for a line that is logged only.
 """
 

@@ -19,11 +19,11 @@ _HEAD = """\
 Commands
 ========
 
-Each is there twice: ``nereid-async COMMAND -c trytond.conf -d DATABASE``, and ``flask async
-COMMAND`` for the app that Flask finds (``flask --app APP async COMMAND``), which knows the
-database and the settings, and has no ``-c``, ``-d`` and ``--app`` of ours. ``setup-shop`` is
-there without Flask only, for it makes what an app needs. ``-c`` may be left out where the
-environment has ``TRYTOND_CONFIG``.
+Each is there twice: ``nereid-async COMMAND -c trytond.conf -d DATABASE``, and ``flask
+async COMMAND`` for the app that Flask finds (``flask --app APP async COMMAND``), which
+knows the database and the settings, and has no ``-c``, ``-d`` and ``--app`` of ours.
+``setup-shop`` is there without Flask only, for it makes what an app needs. ``-c`` may
+be left out where the environment has ``TRYTOND_CONFIG``.
 """
 
 

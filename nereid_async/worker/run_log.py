@@ -1,7 +1,7 @@
 """The fields of log lines about one run of a task: ``extra`` of the standard logging.
 
-They are part of what an operator builds on, see ``docs/reference/log-fields.rst``. Build
-them for a line that is logged only.
+They are part of what an operator builds on, see ``docs/reference/log-fields.rst``.
+Build them for a line that is logged only.
 """
 
 from __future__ import annotations

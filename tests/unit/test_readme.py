@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import docutils.core
 import pytest
 
-from devtools import settings_page
+from devtools import commands_page, settings_page
+from nereid_async import errors
 
 PROJECT = Path(__file__).parents[2]
 #: Those that are read as they are; ``make docs`` checks the pages in docs/.
@@ -18,6 +20,26 @@ PAGES = sorted([*PROJECT.glob("*.rst"), PROJECT / "tests" / "README.rst"])
 def test_the_page_of_the_settings_is_up_to_date() -> None:
     """Else ``make docs-settings`` writes it."""
     assert settings_page.PAGE.read_text() == settings_page.rendered()
+
+
+def test_the_page_of_the_commands_is_up_to_date() -> None:
+    """Else ``make docs-commands`` writes it."""
+    assert commands_page.PAGE.read_text() == commands_page.rendered()
+
+
+def test_the_page_of_the_errors_has_each() -> None:
+    """With its cause and how to mend it."""
+    page = (PROJECT / "docs" / "reference" / "errors.rst").read_text()
+    told = dict(re.findall(r"^``(\w+)``\n((?:   .+\n)+)", page, re.M))
+    classes = {
+        name: it
+        for name, it in vars(errors).items()
+        if isinstance(it, type) and it.__module__ == errors.__name__
+    }
+    assert set(told) | {"NereidAsyncError"} == set(classes)
+    bases = {base for it in classes.values() for base in it.__bases__}
+    unmended = {it for it in told if "*Mend*" not in told[it]}
+    assert unmended <= {base.__name__ for base in bases}
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.name))

@@ -1,0 +1,326 @@
+"""Each sample on each page of docs/ is run, or read as what reads it in earnest does.
+
+A block says in which language it is; one that does not is output or a drawing. What a
+page has besides a language's rules is told in :data:`ELSEWHERE`: another test runs it.
+"""
+
+from __future__ import annotations
+
+import configparser
+import importlib
+import io
+import json
+import re
+import shlex
+import subprocess
+import textwrap
+import types
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+import docutils.nodes
+import jinja2
+import pytest
+
+from devtools.databases import PROJECT
+from nereid_async.cli import flask_group, main
+from nereid_async.mail import send_mail
+from nereid_async.settings import loading
+from nereid_async.testing import capture
+from tests.docs.stand_ins import create_app, stand_ins
+from tests.pages import document
+
+DOCS = PROJECT / "docs"
+PAGES = sorted(
+    path
+    for path in DOCS.rglob("*.rst")
+    if "_build" not in path.parts and "performance" not in path.parts
+)
+
+#: Pages whose samples of some languages are run by tests of their own.
+ELSEWHERE = {
+    ("tutorial/first-shop", ...): "tests/acceptance/test_tutorial.py",
+    ("how-to/types", ...): "tests/types/test_checkers.py",
+    ("how-to/testing", "python"): "tests/acceptance/test_testing_samples.py",
+    ("how-to/monitoring", "sql"): "tests/integration/test_autoscaling.py",
+    ("reference/commands", ""): "tests/unit/test_readme.py",
+}
+
+#: What begins a line of a sample, and none of output or a drawing.
+_SAMPLE = re.compile(
+    r"^\s*(import |from \w+ import|def |class |@\w|pip |nereid-async (?!\d)"
+    r"|flask |make |export |\{\{|\{%|\[\w+\]$)",
+    re.MULTILINE,
+)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One block of a page."""
+
+    page: str
+    language: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page}: {self.text.partition(chr(10))[0]}"
+
+
+def samples(path: Path) -> Iterator[Sample]:
+    page = path.relative_to(DOCS).with_suffix("").as_posix()
+    for block in document(path.read_text()).findall(docutils.nodes.literal_block):
+        languages = [it for it in block["classes"] if it != "code"]
+        language = languages[0] if languages else ""
+        if not {(page, ...), (page, language)} & ELSEWHERE.keys():
+            yield Sample(page, language, block.astext())
+
+
+def check_output(text: str) -> None:
+    found = _SAMPLE.search(text)
+    assert found is None, f"a sample without a language: {found and found[0]}"
+
+
+def check_shell(text: str) -> None:
+    subprocess.run(["bash", "-n"], input=text, text=True, check=True)
+    for words in commands(text):
+        check_command(*words)
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """The words of each command; what is given to a name is one as well."""
+    begun = ""
+    for line in text.replace("\\\n", " ").splitlines():
+        begun += re.sub(r"^\w+=\$\((.*)\)$", r"\1", line.strip()) + "\n"
+        try:
+            words = shlex.split(begun, comments=True)
+        except ValueError:
+            continue  # A quotation goes on in the next line.
+        begun = ""
+        if words:
+            yield words
+    assert not begun, begun
+
+
+def check_command(name: str, *arguments: str) -> None:
+    """Our own commands take these arguments; others are known to be there."""
+    if name == "nereid-async":
+        check_click(main, list(arguments))
+    elif name == "flask":
+        before, _, ours = " ".join(arguments).partition("async ")
+        assert before in ("", "--app shop ") and (ours or arguments == ("run",))
+        if ours:
+            check_click(flask_group, shlex.split(ours))
+    elif name == "pip":
+        check_pip(*arguments)
+    elif name == "make":
+        check_make(arguments[0])
+    else:
+        assert name in OTHER_COMMANDS, f"{name}: no test knows this command"
+
+
+#: Commands of others that the pages show.
+OTHER_COMMANDS = {"aws", "curl", "export", "psql", "python", "trytond-admin"}
+
+#: trytond.conf has none here.
+SENDER = "shop@example.com"
+
+
+def check_click(group: click.Group, arguments: list[str]) -> None:
+    """The command exists and takes these options; nothing is run."""
+    with click.Context(group) as context:
+        name, command, rest = group.resolve_command(context, arguments)
+        assert command is not None
+        if isinstance(command, click.Group):
+            check_click(command, rest)
+        else:
+            command.make_context(name, rest)
+
+
+def check_pip(command: str, *arguments: str) -> None:
+    assert command == "install"
+    pyproject = (PROJECT / "pyproject.toml").read_text()
+    for argument in arguments:
+        for extra in re.findall(r"nereid_async\[(.*)\]", argument):
+            assert f"\n{extra} = [" in pyproject
+
+
+def check_make(target: str) -> None:
+    makefile = (PROJECT / "Makefile").read_text()
+    assert re.search(rf"^[\w -]*\b{target}\b[^=]*:", makefile, re.MULTILINE), target
+
+
+def check_ini(text: str) -> None:
+    parser = configparser.ConfigParser()
+    parser.read_string(text)
+    assert parser.sections()
+    if "async_sqs" in parser:
+        given = {
+            f"ASYNC_{it.upper()}": parser["async_sqs"][it] for it in parser["async_sqs"]
+        }
+        loading.load({"SECRET_KEY": "for these tests only", **given})
+
+
+def check_template(text: str) -> None:
+    jinja2.Environment(extensions=["jinja2.ext.i18n"]).parse(text)
+    for script in re.findall(r'<script type="module">\n(.*?)</script>', text, re.S):
+        check_javascript(re.sub(r"\{\{.*?\}\}", "x", script))
+
+
+def check_javascript(text: str) -> None:
+    node = ["node", "--input-type=module", "--check"]
+    subprocess.run(node, input=text, text=True, check=True)
+
+
+def check_xml(text: str) -> None:
+    ElementTree.fromstring(f"<page>{text}</page>")
+
+
+def check_nginx(text: str) -> None:
+    """Blocks are closed, and each directive ends."""
+    assert text.count("{") == text.count("}")
+    for line in text.splitlines():
+        assert re.fullmatch(r"\s*(?:[\w]+ .*[;{]|\})", line), line
+
+
+def check_toml(text: str) -> None:
+    if tomllib := optional("tomllib"):
+        tomllib.loads(text)
+
+
+def check_yaml(text: str) -> None:
+    assert isinstance(optional("yaml").safe_load(text), (dict, list))
+
+
+def check_sql(text: str) -> None:
+    """Its names are those of PostgreSQL: which has no reader of statements alone."""
+    assert re.fullmatch(r"ALTER ROLE \w+ SET \w+_timeout = \d+;", text)
+
+
+def optional(name: str) -> Any:
+    return importlib.import_module(name)
+
+
+CHECKS: dict[str, Callable[[str], object]] = {
+    "": check_output,
+    "sh": check_shell,
+    "ini": check_ini,
+    "html+jinja": check_template,
+    "js": check_javascript,
+    "json": json.loads,
+    "xml": check_xml,
+    "nginx": check_nginx,
+    "toml": check_toml,
+    "yaml": check_yaml,
+    "sql": check_sql,
+}
+
+
+def check(sample: Sample) -> None:
+    """
+    :raises Exception: the sample is wrong, or no check is for its language.
+    """
+    assert sample.language in CHECKS, f"no test claims {sample.language!r}"
+    CHECKS[sample.language](sample.text)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the files are that commands name."""
+    for name in ("trytond.conf", "staging.conf"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_samples(path: Path) -> None:
+    for sample in samples(path):
+        if sample.language != "python":
+            try:
+                check(sample)
+            except Exception as error:
+                raise AssertionError(f"{sample}: {error}") from error
+
+
+def run_python(page: str, texts: list[str], database: str) -> None:
+    """Run the samples of a page, one after the other, in one module.
+
+    :raises Exception: what the first one that is wrong raises.
+    """
+    from trytond.transaction import Transaction
+
+    module = types.ModuleType("sample")
+    with Transaction().start(database, 1) as transaction, capture():
+        vars(module).update(stand_ins(page))
+        try:
+            for text in texts:
+                code = compile(textwrap.dedent(text), page, "exec")
+                with redirect_stdout(io.StringIO()):
+                    exec(code, vars(module))
+        finally:
+            transaction.rollback()
+
+
+@pytest.mark.backends("sqlite")
+def test_samples_of_python(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one process: each needs Tryton, which takes long to load."""
+    monkeypatch.setattr("nereid_async.shop.create_app", create_app)
+    monkeypatch.setattr(
+        "tests.docs.stand_ins.send_mail", partial(send_mail, from_addr=SENDER)
+    )
+    seen = 0
+    for path in PAGES:
+        texts = [it.text for it in samples(path) if it.language == "python"]
+        page = path.relative_to(DOCS).with_suffix("").as_posix()
+        try:
+            run_python(page, texts, database)
+        except Exception as error:
+            raise AssertionError(f"{page}: {error!r}") from error
+        seen += len(texts)
+    assert seen > 20
+
+
+PLANTED = [
+    ("", "pip install nereid_async"),
+    ("sh", "nereid-async worker -c trytond.conf -d shop --thread 4"),
+    ("sh", "nereid-async work -c trytond.conf -d shop"),
+    ("sh", "pip install 'nereid_async[postgres]'"),
+    ("sh", "if then"),
+    ("sh", "make demmo"),
+    ("ini", "[async_sqs]\nbrocker = sqs"),
+    ("ini", "broker = sqs"),
+    ("html+jinja", "{{ async_result(report }}"),
+    ("html+jinja", '<script type="module">\nconst = 1;</script>'),
+    ("js", "const = 1"),
+    ("json", "{'a': 1}"),
+    ("xml", "<record>"),
+    ("nginx", "location / {"),
+    ("toml", "a = "),
+    ("yaml", "a: ["),
+    ("sql", "ALTER ROL worker;"),
+    ("cobol", "STOP RUN."),
+]
+
+
+@pytest.mark.parametrize(("language", "text"), PLANTED)
+def test_a_mistake_is_seen(language: str, text: str) -> None:
+    with pytest.raises((Exception, SystemExit)):
+        check(Sample("page", language, text))
+
+
+@pytest.mark.backends("sqlite")
+def test_a_mistake_in_python_is_seen(database: str) -> None:
+    for text in (
+        "import nereid_asinc",
+        "from nereid_async import asinc_task",
+        "from nereid_async import async_task\n@async_task(max_atempts=3)\ndef f(): ...",
+        "from nereid_async import async_task\n@async_task(priority=10)\ndef f(): ...",
+        "Report.build.defer(2026, colour='red')",
+    ):
+        with pytest.raises(Exception, match=r"."):
+            run_python("reference/tasks", [text], database)

@@ -22,6 +22,8 @@ html_title = f"nereid_async {version}"
 html_show_copyright = False
 html_show_sphinx = False
 html_copy_source = False
+# The summaries are fetched, which browsers do not allow for pages from disk.
+html_show_search_summary = False
 html_static_path = ["_static"]
 html_css_files = ["pages.css"]
 html_theme_options = {"navigation_with_keys": True}

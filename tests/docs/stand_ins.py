@@ -44,10 +44,12 @@ def stand_ins(page: str) -> dict[str, Any]:
 def _tasks() -> dict[str, Any]:
     return {
         "Report": SimpleNamespace(build=build),
+        "Sale": SimpleNamespace(export=build),
         "async_ext": SimpleNamespace(send_mail=send_mail),
         "order": SimpleNamespace(
             export=build, party=SimpleNamespace(email="ada@example.com")
         ),
+        "sales": 2026,
         "text": "It is on its way.",
         "tomorrow": datetime.now(timezone.utc) + timedelta(days=1),
     }

@@ -22,7 +22,7 @@ def spread(script: Script) -> None:
     now = dt.datetime.now(dt.timezone.utc)
     now = now.replace(tzinfo=None, minute=30, second=0, microsecond=0)
     with script.transaction():
-        tasks = [script.record.echo.defer(it).id for it in range(240)]
+        tasks = [script.record.echo.defer(it).id for it in range(120)]
     for number, task_id in enumerate(tasks):
         hours = number % 24
         state = "failed" if number % 11 == 0 else "done"

@@ -22,7 +22,7 @@ SERVICE_S = 0.3
 def formula_s(service_s: float, threads: int, share: float) -> float:
     """The mean wait by Sakasegawa's approximation, in seconds."""
     exponent = math.sqrt(2 * (threads + 1)) - 1
-    return service_s * share**exponent / (threads * (1 - share))
+    return service_s * math.pow(share, exponent) / (threads * (1 - share))
 
 
 def simulated_s(service_s: float, threads: int, share: float, tasks: int) -> float:

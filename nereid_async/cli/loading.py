@@ -54,7 +54,7 @@ def app_runtime(command: Callable[..., None]) -> Callable[..., None]:
         from flask.cli import ScriptInfo
 
         info = click.get_current_context().ensure_object(ScriptInfo)
-        _ignore_warning_of_passlib()
+        ignore_warning_of_passlib()
         with reporting():
             command(_of_app(info), **options)
 
@@ -116,7 +116,7 @@ def _load(
             config.update_etc(list(config_files))
         except (configparser.Error, UnicodeDecodeError) as error:
             raise click.ClickException(f"-c: {one_line(error)}") from error
-    _ignore_warning_of_passlib()
+    ignore_warning_of_passlib()
     from .. import runtime as runtimes
 
     if app_name is not None:
@@ -133,7 +133,8 @@ def _load(
     return runtimes.of_database(database)
 
 
-def _ignore_warning_of_passlib() -> None:
+def ignore_warning_of_passlib() -> None:
+    """Load trytond's reports, which reset all filters, and set this one after it."""
     # trytond resets all filters when it loads its reports, also those by which Python
     # shows the deprecations of libraries to their developers only.
     import trytond.report  # noqa: F401

@@ -7,7 +7,7 @@ import warnings
 import click
 
 from .groups import main
-from .loading import reporting
+from .loading import ignore_warning_of_passlib, reporting
 
 
 @main.command("setup-shop")
@@ -50,6 +50,7 @@ def setup_shop(
 
     if config_files:
         config.update_etc(list(config_files))
+    ignore_warning_of_passlib()
     with reporting():
         from trytond.transaction import Transaction
 

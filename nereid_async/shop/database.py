@@ -9,6 +9,7 @@ from typing import Any
 
 from trytond import backend
 from trytond.cache import Cache
+from trytond.modules import get_module_info
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
@@ -48,13 +49,26 @@ def activate(name: str, modules: Sequence[str], language: str = "en") -> None:
     """Activate modules with all they depend on, or update them.
 
     :param language: code of the language of a new database, such as ``en``.
+    :raises ConfigurationError: a module is not installed.
     """
     libmagic.provide()
+    for module in modules:
+        _require(module)
     database = backend.Database(name)
     database.connect()
     if not database.test():
         database.init()
     Pool(name).init(update=[*MODULES, *modules], lang=[language], activatedeps=True)
+
+
+def _require(module: str) -> None:
+    try:
+        get_module_info(module)
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"there is no Tryton module {module!r} here: install the package that "
+            "names it in its entry points trytond.modules (pip install -e .)"
+        ) from None
 
 
 def create_site(name: str, *, locale: str = "en", currency: str = "EUR") -> bool:

@@ -101,7 +101,8 @@ def _of_app(info: ScriptInfo) -> Runtime:
             "is made: NereidAsync(app)"
         )
     with app.app_context():
-        if not app.initialised:
+        # Flask-Tryton has loaded the database when it was set up.
+        if not getattr(app, "initialised", True):
             app.initialise()
     return state
 

@@ -40,15 +40,15 @@ class Target:
 class WebRequest:
     """The web context of a task: facts of the web request that deferred it.
 
-    :ivar website: id of the ``nereid.website``.
-    :ivar locale: id of the ``nereid.website.locale``.
+    :ivar website: id of the ``nereid.website``; None without Nereid.
+    :ivar locale: id of the ``nereid.website.locale``; None without Nereid.
     :ivar language: language code of the transaction.
     :ivar base_url: scheme, host and root path, such as ``https://shop.example.com/``.
     :ivar user: id of the ``nereid.user`` logged in; None for an anonymous visitor.
     """
 
-    website: int
-    locale: int
+    website: int | None
+    locale: int | None
     language: str
     base_url: str
     user: int | None = None

@@ -7,23 +7,19 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from flask import has_request_context, request
-from flask_login import current_user
-from nereid.globals import current_locale, current_website
-from trytond.pool import Pool
 from trytond.transaction import Transaction
 
 from ..messages.message import WebRequest
 from ..messages.task_ids import Owner
 from ..runtime import Caller, no_caller
 from ..settings import Settings
-from . import login, owners
-from .hosts import Hosts
+from . import owners
+from .framework import Framework
 from .origin import Origins
 from .owner_cookie import CookieJar, OwnerCookies
 
 if TYPE_CHECKING:
     from flask import Response
-    from nereid import Nereid
 
 #: Key in the WSGI environment of a request that a worker has restored.
 _RESTORED = "nereid_async.restored"
@@ -32,20 +28,16 @@ _COOKIES = "nereid_async.owner"
 
 
 class Callers:
-    """Tells who defers: the browser of the current request, or nobody.
-
-    :param hosts: learns the host of the request, to which polls will come.
-    """
+    """Tells who defers: the browser of the current request, or nobody."""
 
     def __init__(
-        self, app: Nereid, settings: Settings, jar: CookieJar, hosts: Hosts
+        self, framework: Framework, settings: Settings, jar: CookieJar
     ) -> None:
-        self._app = app
+        self._framework = framework
         self._jar = jar
-        self._hosts = hosts
         self._result_ttl_s = settings.result_ttl
         self._origins = Origins(
-            dict(settings.base_url), app.config.get("TRUSTED_HOSTS") or ()
+            dict(settings.base_url), framework.app.config.get("TRUSTED_HOSTS") or ()
         )
 
     def current(self, delay_s: float, shared: bool) -> Caller:
@@ -57,20 +49,12 @@ class Callers:
         """
         if not has_request_context() or _is_restored():
             return no_caller(delay_s, shared)
-        website = current_website.id
-        self._hosts.learn(request.environ.get("HTTP_HOST"), website)
-        user = login.of_request(self._app)
-        web = WebRequest(
-            website=website,
-            locale=current_locale.id,
-            language=Transaction().language,
-            base_url=self._origins.base_url(request, current_website),
-            user=None if user == login.ANONYMOUS else current_user.id,
-        )
+        visitor = self._framework.visitor()
+        web = self._framework.web_request(visitor, self._origins)
         if shared:
-            return Caller(Owner("shared", website), web)
+            return Caller(Owner("shared", visitor.website), web)
         secret = self._cookies().secret(delay_s + self._result_ttl_s)
-        return Caller(owners.owner(secret, user, website), web)
+        return Caller(owners.owner(secret, visitor), web)
 
     def _cookies(self) -> OwnerCookies:
         cookies: OwnerCookies | None = request.environ.get(_COOKIES)
@@ -92,11 +76,10 @@ class Callers:
         return response
 
 
-def register(app: Nereid, callers: Callers) -> None:
+def register(framework: Framework, callers: Callers) -> None:
     """Connect to the app's answers, logins and logouts."""
-    from flask_login import user_logged_in, user_logged_out
-
-    for signal in (user_logged_in, user_logged_out):
+    app = framework.app
+    for signal in framework.login_signals():
         # weak=False: nothing else refers to this bound method.
         signal.connect(callers.renew, sender=app, weak=False)
     # The first of the list runs last: no other handler makes the answer public again.
@@ -108,19 +91,18 @@ def _is_restored() -> bool:
 
 
 @contextmanager
-def restored(app: Nereid, web: WebRequest) -> Iterator[None]:
+def restored(framework: Framework, web: WebRequest) -> Iterator[None]:
     """Restore the web context of the deferral, inside the worker's transaction.
 
-    Templates, ``url_for(_external=True)``, ``current_website``, ``current_locale``,
-    ``current_user`` and translations work as in the view that deferred.
+    Templates, ``url_for(_external=True)`` and translations work as in the view that
+    deferred; with Nereid ``current_website``, ``current_locale`` and ``current_user``,
+    too.
     """
-    with app.test_request_context(
-        base_url=web.base_url, environ_overrides={_RESTORED: True}
-    ) as context:
-        context.website = web.website
-        context.locale = web.locale
-        if web.user is not None:
-            user = Pool().get("nereid.user").load_user(web.user)
-            app.login_manager._update_request_context_with_user(user)
-        with Transaction().set_context(language=web.language):
-            yield
+    with (
+        framework.app.test_request_context(
+            base_url=web.base_url, environ_overrides={_RESTORED: True}
+        ) as context,
+        framework.restored(context, web),
+        Transaction().set_context(language=web.language),
+    ):
+        yield

@@ -1,6 +1,7 @@
-"""The fast poll: WSGI middleware that answers a poll without Nereid's dispatch.
+"""The fast poll: WSGI middleware that answers a poll without the app's dispatch.
 
-A request through Nereid opens four Tryton transactions and builds the map of all URLs.
+A request through Nereid opens four Tryton transactions and builds the map of all URLs;
+in any app there may be handlers that run before each request.
 A poll needs none of that: the cookies tell its owners, the id tells who may read, and
 one statement reads the status. Polls that it cannot answer go to the normal route.
 """
@@ -15,7 +16,7 @@ from werkzeug.wrappers import Response
 
 from ..messages.task_ids import ID_PATTERN, Owner
 from ..runtime import URL_PREFIX
-from . import endpoint, held_polls, login, owners
+from . import endpoint, held_polls, owners
 from .parts import Parts
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class FastPolls:
     """
 
     def __init__(self, parts: Parts) -> None:
-        self.wsgi_app: WSGIApplication = parts.app.wsgi_app
+        self.wsgi_app: WSGIApplication = parts.framework.app.wsgi_app
         self.parts = parts
         settings = parts.runtime.settings
         self.places = held_polls.HeldPolls(
@@ -51,7 +52,7 @@ class FastPolls:
         try:
             response = self._response(environ)
         except Exception as error:
-            # Nereid's route raises it again, where Flask handles errors.
+            # The normal route raises it again, where Flask handles errors.
             environ[FAILURE] = error
             response = None
         return (response or self.wsgi_app)(environ, start_response)
@@ -62,7 +63,7 @@ class FastPolls:
         match = _POLL.fullmatch(environ.get("PATH_INFO", ""))
         if match is None:
             return None
-        request = self.parts.app.request_class(environ)
+        request = self.parts.framework.app.request_class(environ)
         owners = self._owners(request)
         if owners is None:
             return None
@@ -88,21 +89,8 @@ class FastPolls:
             return held_polls.hold(look, may_read, wait_s)
 
     def _owners(self, request: Any) -> Sequence[Owner] | None:
-        """All owners that a request may read as; None if only Nereid can tell."""
-        website = self.parts.hosts.website(request.environ.get("HTTP_HOST"))
-        if website is None:
-            return None
+        """All owners that a request may read as; None if only the app can tell."""
         secrets = self.parts.secrets(request)
         # Without a secret the user makes no difference.
-        user = self._user(request) if secrets else login.ANONYMOUS
-        return None if user is None else owners.owners(secrets, user, website)
-
-    def _user(self, request: Any) -> str | None:
-        app = self.parts.app
-        try:
-            session = app.session_interface.open_session(app, request)
-        except Exception:
-            # The store needs an app context, as Nereid's memcached one does, or fails:
-            # then it fails again where Flask handles it.
-            return None
-        return None if session is None else login.of_session(app, request, session)
+        visitor = self.parts.framework.early_visitor(request, bool(secrets))
+        return None if visitor is None else owners.owners(secrets, visitor)

@@ -79,7 +79,7 @@ def hold(
     """Look until the answer is final, or the time is over.
 
     :param look: returns the present answer.
-    :param may_read: returns whether the owner may still read; None if only Nereid can
+    :param may_read: returns whether the owner may still read; None if only the app can
         tell. Called once a second, and before a final answer is returned.
     :param wait_s: how long to wait, in seconds.
     """
@@ -94,6 +94,6 @@ def hold(
         check_at_s = time.monotonic() + _CHECK_EVERY_S
         may = may_read()
         if not may:
-            # If only Nereid can tell, the browser's next poll goes to Nereid's route.
+            # If only the app can tell, the browser's next poll goes to its route.
             return unfinished if may is None else NOT_FOUND
     return answer

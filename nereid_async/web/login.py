@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 from flask import request, session
 from flask_login import COOKIE_NAME, current_user
 
+from .visitor import ANONYMOUS
+
 if TYPE_CHECKING:
     from nereid import Nereid
 
 #: flask-login's session key of the user's id.
 USER_KEY = "_user_id"
-
-#: The user's id if nobody is logged in.
-ANONYMOUS = ""
 
 
 def of_session(app: Nereid, request: Any, session: Mapping[str, Any]) -> str | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ipaddress
 import logging
 import re
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,24 +34,19 @@ class Origins:
     :param trusted: the app's own ``TRUSTED_HOSTS``.
     """
 
-    #: How long the name of a website is cached.
-    _FRESH_S = 60.0
-
     def __init__(self, given: Mapping[str, str], trusted: Sequence[str]) -> None:
         self._given = given
         self._trusted = trusted
-        self._names: dict[int, tuple[str, float]] = {}
         self._log = ThrottledLog(logging.getLogger(__name__))
 
-    def base_url(self, request: Any, website: Any) -> str:
+    def base_url(self, request: Any, name: str) -> str:
         """The base URL for the links of tasks that a request defers.
 
-        :param website: record of ``nereid.website``. With several websites, its name is
-            that of its host.
+        :param name: the name of the request's website, which is its host's, or should
+            be; empty if the app has none.
         """
         if "" in self._given:
             return self._given[""]
-        name = self._name(website)
         if name in self._given:
             return self._given[name]
         url, host = str(request.url_root), str(request.host)
@@ -62,10 +56,12 @@ class Origins:
         if not _HOST_NAME.fullmatch(name):
             self._log.warning(
                 ("unknown", name),
-                "links in tasks lead to host %r, as the request has it: website %r is "
-                "not named after its host, so this cannot be checked; %s",
+                "links in tasks lead to host %r, as the request has it: %s, so this "
+                "cannot be checked; %s",
                 host,
-                name,
+                f"website {name!r} is not named after its host"
+                if name
+                else "the app has no SERVER_NAME",
                 _REMEDY,
             )
             return url
@@ -78,14 +74,6 @@ class Origins:
             _REMEDY,
         )
         return get_current_url(request.scheme, name, request.root_path)
-
-    def _name(self, website: Any) -> str:
-        # Cached, to save a statement per request.
-        name, until_s = self._names.get(website.id, ("", 0.0))
-        if time.monotonic() >= until_s:
-            name = website.name
-            self._names[website.id] = name, time.monotonic() + self._FRESH_S
-        return name
 
     def _is_trusted(self, host: str) -> bool:
         # An empty list means all hosts in some versions of werkzeug, none in others.

@@ -9,20 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..messages.task_ids import Owner
-from .login import ANONYMOUS
+from .visitor import ANONYMOUS, Visitor
 
 
-def owner(secret: str, user: str, website: int) -> Owner:
+def owner(secret: str, visitor: Visitor) -> Owner:
     """The owner of a task that is deferred now.
 
     :param secret: secret of the owner cookie in use.
-    :param user: id of the user logged in, or :data:`.login.ANONYMOUS`.
-    :param website: id of the website.
     """
-    return Owner("owner", website, secret, user)
+    return Owner("owner", visitor.website, secret, visitor.user)
 
 
-def owners(secrets: Iterable[str], user: str, website: int) -> list[Owner]:
+def owners(secrets: Iterable[str], visitor: Visitor) -> list[Owner]:
     """All owners that a request may read as.
 
     Tasks deferred before a login stay readable after it; those that a user deferred are
@@ -31,9 +29,9 @@ def owners(secrets: Iterable[str], user: str, website: int) -> list[Owner]:
     :param secrets: secrets of all owner cookies of the request.
     """
     # Shared tasks that were deferred outside a request have no website.
-    readable = [Owner("shared", website), Owner("shared", None)]
+    readable = [Owner("shared", visitor.website), Owner("shared", None)]
     for secret in secrets:
-        readable.append(owner(secret, ANONYMOUS, website))
-        if user != ANONYMOUS:
-            readable.append(owner(secret, user, website))
+        readable.append(owner(secret, Visitor(ANONYMOUS, visitor.website)))
+        if visitor.user != ANONYMOUS:
+            readable.append(owner(secret, visitor))
     return readable

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from flask import Response
 from werkzeug.wrappers import Response as BaseResponse
 
 from ..runtime import Runtime
 from .endpoint import Answer
-from .hosts import Hosts
+from .framework import Framework
 from .owner_cookie import CookieJar
-
-if TYPE_CHECKING:
-    from nereid import Nereid
 
 #: A hook: takes the request of a poll; returns an answer, or None to let it pass.
 BeforePoll: TypeAlias = Callable[[Any], "BaseResponse | None"]
@@ -25,14 +22,13 @@ BeforePoll: TypeAlias = Callable[[Any], "BaseResponse | None"]
 class Parts:
     """The web parts of one app.
 
-    :ivar hosts: learns from the requests that Nereid dispatches.
+    :ivar framework: the app.
     :ivar before_poll: hooks of the app; more may be added.
     """
 
-    app: Nereid
+    framework: Framework
     runtime: Runtime
     jar: CookieJar
-    hosts: Hosts
     before_poll: Sequence[BeforePoll]
 
     def secrets(self, request: Any) -> list[str]:

@@ -1,4 +1,4 @@
-"""The extension's routes in Nereid's URL map."""
+"""The extension's routes in the URL map of the app."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from flask import Response, has_request_context, request, url_for
-from nereid.globals import current_website
 from werkzeug.wrappers import Response as BaseResponse
 
 from ..messages.task_ids import Owner
 from ..runtime import URL_PREFIX
-from . import endpoint, fast_poll, login, owners
+from . import endpoint, fast_poll, owners
 from .parts import Parts
 
 if TYPE_CHECKING:
-    from nereid import Nereid
+    from flask import Flask
+
+    from .framework import Framework
 
 #: Endpoint names of the routes.
 RESULT = "nereid_async.result"
@@ -40,7 +41,7 @@ class _Views:
         response = self._parts.refusal(request)
         if response is not None:
             return response
-        # Not held: that would keep Nereid's transaction open as well.
+        # Not held: that would keep a transaction of Nereid's open as well.
         answer = endpoint.read(self._parts.runtime, task_id, self._owners())
         return self._parts.respond(answer)
 
@@ -51,11 +52,9 @@ class _Views:
         return endpoint.delete(self._parts.runtime, task_id, self._owners(), wanted)
 
     def _owners(self) -> list[Owner]:
-        website = current_website.id
-        self._parts.hosts.learn(request.environ.get("HTTP_HOST"), website)
         secrets = self._parts.secrets(request)
-        user = login.of_request(self._parts.app) if secrets else login.ANONYMOUS
-        return owners.owners(secrets, user, website)
+        # Without a secret the user makes no difference.
+        return owners.owners(secrets, self._parts.framework.visitor(bool(secrets)))
 
     def client(self) -> Response:
         """Answer with the ES module for browsers."""
@@ -70,7 +69,7 @@ class _Views:
 
 def register(parts: Parts) -> None:
     """Add the routes to the app's own URL map, which has no locale prefix."""
-    app, views = parts.app, _Views(parts)
+    app, views = parts.framework.app, _Views(parts)
     if parts.runtime.settings.fast_poll:
         app.wsgi_app = fast_poll.FastPolls(parts)
     app.add_url_rule(
@@ -79,12 +78,12 @@ def register(parts: Parts) -> None:
         view_func=views.result,
         methods=["GET", "DELETE", "OPTIONS"],
         provide_automatic_options=False,
-        readonly=True,
+        **parts.framework.route_options,
     )
     app.add_url_rule("/async/client.js", endpoint=CLIENT, view_func=views.client)
 
 
-def result_url(app: Nereid, task_id: str) -> str:
+def result_url(app: Flask, task_id: str) -> str:
     """The URL of a result for browsers, below the path where the app is mounted."""
     if has_request_context():
         # Flask's url_for(), since Nereid's adds a locale.
@@ -98,13 +97,13 @@ def client_url() -> str:
     return url_for(CLIENT)
 
 
-def exempt_from_tokens(app: Nereid) -> None:
+def exempt_from_tokens(framework: Framework) -> None:
     """Exempt DELETE from the CSRF token, which would need a session.
 
     A page of another origin cannot make a browser send a DELETE: the browser sends a
     CORS preflight first, and no answer allows it; see also :func:`_is_of_own_page`.
     """
-    app.extensions["csrf"].exempt(RESULT)
+    framework.exempt_from_tokens(RESULT)
 
 
 def _is_of_own_page() -> bool:

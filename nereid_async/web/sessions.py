@@ -22,5 +22,5 @@ def warn_if_forgetful(app: Nereid) -> None:
             "cachelib.NullCache): logins and CSRF tokens fail. Give "
             "app.session_interface.session_store a real store, such as "
             "secure_cookie.session.FilesystemSessionStore",
-            stacklevel=4,
+            stacklevel=5,
         )

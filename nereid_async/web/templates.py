@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 from flask import g
 from markupsafe import Markup
-from trytond.transaction import Transaction
 
 from ..result import AsyncResult
 from .routes import client_url
 
 if TYPE_CHECKING:
-    from nereid import Nereid
+    from flask import Flask
 
 
 def async_client() -> Markup:
@@ -65,7 +64,7 @@ def async_result(
     return async_client() + Markup("\n") + element
 
 
-def register(app: Nereid) -> None:
+def register(app: Flask) -> None:
     """Make the helpers available in every template."""
 
     # A context processor, since Nereid makes its Jinja environment later.
@@ -73,14 +72,3 @@ def register(app: Nereid) -> None:
         return {"async_client": async_client, "async_result": async_result}
 
     app.context_processor(helpers)
-
-
-def preload_templates(app: Nereid) -> None:
-    """Let Nereid find the templates of its modules now, while there is one thread.
-
-    Otherwise it does so at the first mail or page, and another thread that renders
-    meanwhile finds no templates.
-    """
-    with Transaction().start(app.database_name, 0, readonly=True):
-        # Reading this property finds them.
-        _ = app.jinja_loader.loaders

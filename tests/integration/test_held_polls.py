@@ -202,7 +202,7 @@ def test_it_hands_out_nothing_after_a_logout(holding: Any) -> None:
 @ONE_DATABASE
 def test_a_host_that_only_nereid_can_tell_by_now_is_no_end(holding: Any) -> None:
     """What Nereid has found counts for a while, which may end while a poll is held."""
-    holding.wsgi_app.parts.hosts.fresh_s = 0.5
+    holding.wsgi_app.parts.framework.hosts.fresh_s = 0.5
     client = Browser(holding)
     task = client.defer("echo", "x")
     polls = Polls(client, task["url"])

@@ -45,9 +45,11 @@ web.templates
 web.routes
 web.fast_poll
 web.held_polls web.parts
-web.caller web.endpoint
-web.hosts web.origin web.owner_cookie web.owners web.sessions
-web.login
+web.caller web.endpoint web.frameworks
+web.flask_tryton_app web.nereid_app
+web.framework
+web.hosts web.login web.origin web.owner_cookie web.owners web.sessions
+web.visitor
 web
 worker.start
 worker.supervisor
@@ -226,15 +228,15 @@ RULES = (
         "from .worker import job",
     ),
     Rule(
-        "nereid only where the web is",
-        ("web", "shop", "extension.py"),
-        below("nereid", "flask_login"),
+        "nereid only where its apps are set up: nobody else needs it",
+        ("web/nereid_app.py", "web/login.py", "web/sessions.py", "shop"),
+        below("nereid"),
         "from nereid import request",
     ),
     Rule(
         "flask only where the web is, and in the commands, which find apps its way",
         ("web", "extension.py", "cli"),
-        below("flask"),
+        below("flask", "flask_login"),
         "import flask",
     ),
     Rule(

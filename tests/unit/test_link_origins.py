@@ -9,8 +9,8 @@ import pytest
 
 from nereid_async.web.origin import Origins
 
-#: The website's record.
-WEBSITE = SimpleNamespace(id=1, name="shop.example.com")
+#: The website's name.
+WEBSITE = "shop.example.com"
 
 ORIGINS = Origins({}, ["shop.example.com", ".example.org"])
 

@@ -36,6 +36,7 @@ MEASURED := $(lastword $(PYTHONS))
 # What depends on the Python and on the versions of what is installed: how methods
 # and decorators work, processes, threads and signals, the brokers.
 SHORT = tests/unit tests/contract tests/integration/test_deferral.py \
+	tests/integration/test_flask_tryton.py \
 	tests/acceptance/test_forks.py \
 	tests/acceptance/test_worker_command.py::test_mail_through_the_command \
 	tests/acceptance/test_worker_command.py::test_processes_are_recycled \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -34,19 +35,22 @@ def bare_app(database: str, folder: Path, **config: Any) -> Any:
 
 def let_go(app: Any) -> None:
     """Take an app's receivers off the signals, which keep it alive otherwise."""
-    import flask.signals
-    import flask_login
-    import nereid.signals
+    from flask import appcontext_popped, appcontext_pushed
 
-    for signal in (
-        flask_login.user_logged_in,
-        flask_login.user_logged_out,
-        flask.signals.appcontext_pushed,
-        flask.signals.appcontext_popped,
-        nereid.signals.transaction_start,
-        nereid.signals.transaction_commit,
-        nereid.signals.transaction_stop,
-    ):
+    signals = [appcontext_pushed, appcontext_popped]
+    if find_spec("flask_login"):
+        from flask_login import user_logged_in, user_logged_out
+
+        signals += [user_logged_in, user_logged_out]
+    if find_spec("nereid"):
+        from nereid.signals import (
+            transaction_commit,
+            transaction_start,
+            transaction_stop,
+        )
+
+        signals += [transaction_start, transaction_commit, transaction_stop]
+    for signal in signals:
         for receiver in list(signal.receivers_for(app)):
             signal.disconnect(receiver, sender=app)
 

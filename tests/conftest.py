@@ -23,6 +23,7 @@ pytest_plugins = (
     "tests.fixtures.databases",
     "tests.fixtures.services",
     "tests.fixtures.apps",
+    "tests.fixtures.flask_apps",
     "tests.fixtures.scripts",
     "tests.fixtures.shop",
     "tests.fixtures.chromium",

@@ -31,6 +31,14 @@ def _hidden(label: str) -> None:
     write_label(label)
 
 
+@extension.task(ignore_result=False)
+def link_to(endpoint: str) -> str:
+    """Make a link as a view does, for a mail."""
+    from flask import url_for
+
+    return url_for(endpoint, _external=True)
+
+
 def undecorated(left: int) -> int:
     """Not a task: no message may call it."""
     return left

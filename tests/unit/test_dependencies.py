@@ -27,6 +27,7 @@ EXTRAS = (
     "metrics",
     "tracing",
     "demo",
+    "flask-tryton",
 )
 
 

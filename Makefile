@@ -4,6 +4,7 @@
 # make test-python3.12  on that Python what depends on it (two minutes); another
 #              Python likewise, and all of them with test-pythons
 # make test-lowest  the same with the lowest versions of all dependencies
+# make test-tryton8  what needs no Nereid, on Tryton 8.0
 # make test-versions  what CI runs besides `make test`: a part of the tests on each other
 #              Python, with the lowest versions, and `make coverage`
 # make coverage  how many lines the tests of unit, contract and integration reach, and
@@ -43,8 +44,8 @@ SHORT = tests/unit tests/contract tests/integration/test_deferral.py \
 	tests/acceptance/test_worker_command.py::TestCutOff
 
 .PHONY: demo test test-fast test-pythons test-versions test-lowest test-short \
-	coverage measure fuzz chaos bench bench-quick docs docs-settings \
-	docs-commands lint install clean
+	test-tryton8 test-core coverage measure fuzz chaos bench bench-quick docs \
+	docs-settings docs-commands lint install clean
 
 demo: $(INSTALLED)-demo
 	@exec $(BIN)/python -m example_app.demo --port $(PORT)
@@ -63,7 +64,7 @@ test-python%: $(INSTALLED)-test
 
 # What CI runs besides `make test`. The longest begins first. It runs what test-short
 # does on its Python, and more.
-test-versions: coverage test-lowest \
+test-versions: coverage test-lowest test-tryton8 \
 	$(addprefix test-python,$(filter-out $(MAIN_PYTHON) $(MEASURED),$(PYTHONS)))
 
 coverage: $(INSTALLED)-test
@@ -76,11 +77,22 @@ test-lowest: $(INSTALLED)-test
 		$(MAKE) --no-print-directory test-short \
 		VENV=.venv-lowest PYTHON="$$python" CONSTRAINTS=constraints-lowest.txt
 
+test-tryton8: $(INSTALLED)-test
+	@$(MAKE) --no-print-directory test-core VENV=.venv-tryton8
+
 # ministack is that of .venv.
-test-short measure: export PATH := $(PATH):$(CURDIR)/.venv/bin
+test-short measure test-core: export PATH := $(PATH):$(CURDIR)/.venv/bin
 PYTEST = pytest -q -o cache_dir=$(VENV)/cache
 test-short: $(INSTALLED)-test-short
 	$(BIN)/python -m $(PYTEST) $(SHORT) $(ARGS)
+
+# What needs no Nereid, which exists for Tryton 7.0 only.
+CORE = tests/contract tests/acceptance/test_module_case.py \
+	$(addprefix tests/integration/test_,$(addsuffix .py,absent_rows access attempts \
+	cancel commands dead_letters deferral pausing pointers priorities queue_views rows \
+	task_actions workers))
+test-core: $(INSTALLED)-tryton8
+	$(BIN)/python -m $(PYTEST) --database=sqlite $(CORE) $(ARGS)
 
 # On one database, in one process, and what is written for each on the other, too.
 # An interrupted thread may be inside coverage and leave its lock held, so what
@@ -147,6 +159,16 @@ $(INSTALLED)-%: pyproject.toml $(CONSTRAINTS) example_app/pyproject.toml \
 	@$(TAKE_TURNS) $(PIP) install -c $(CONSTRAINTS) --no-deps -e ./example_app
 	@if [ "$*" != demo ]; then \
 		$(TAKE_TURNS) $(PIP) install -c $(CONSTRAINTS) --no-deps -e ./tests/tryton; fi
+	@touch $@
+
+$(INSTALLED)-tryton8: pyproject.toml $(CONSTRAINTS) constraints-tryton-8.0.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) (once; a minute or two) ..."
+	@grep -viE '^(trytond|m9s)' $(CONSTRAINTS) | \
+		cat - constraints-tryton-8.0.txt > $(VENV)/constraints.txt
+	@$(TAKE_TURNS) $(PIP) install -c $(VENV)/constraints.txt -e '.[test-short]' \
+		trytond-company speaklater
+	@$(TAKE_TURNS) $(PIP) install --no-deps -e ./tests/tryton
 	@touch $@
 
 clean:

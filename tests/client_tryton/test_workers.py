@@ -19,7 +19,7 @@ pytestmark = [
 
 
 @pytest.fixture
-def workers(rows: TaskRows, database: str) -> None:
+def registered_workers(rows: TaskRows, database: str) -> None:
     """One that runs, one that drains, and one that is lost."""
     pools = ("mail:2", "reports:1", "*:1")
     lost = Registered("c", "shop-3", 23, "0.1.0", ("mail",), 2)
@@ -29,7 +29,7 @@ def workers(rows: TaskRows, database: str) -> None:
     rows.beat(Registered("b", "shop-2", 17, "0.1.0", ("mail",), 2), 1, "draining", 900)
 
 
-def test_the_list(workers: None, tryton_page: Page) -> None:
+def test_the_list(registered_workers: None, tryton_page: Page) -> None:
     open_menu(tryton_page, "Workers")
     found = rows_of(tryton_page)
     expect(found).to_contain_text(["shop-1", "shop-2", "shop-3"])

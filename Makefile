@@ -92,7 +92,8 @@ CORE = tests/contract tests/acceptance/test_module_case.py \
 	cancel commands dead_letters deferral pausing pointers priorities queue_views rows \
 	task_actions workers))
 test-core: $(INSTALLED)-tryton8
-	$(BIN)/python -m $(PYTEST) --database=sqlite $(CORE) $(ARGS)
+	$(BIN)/python -m $(PYTEST) -o empty_parameter_set_mark=xfail \
+		--database=sqlite $(CORE) $(ARGS)
 
 # On one database, in one process, and what is written for each on the other, too.
 # An interrupted thread may be inside coverage and leave its lock held, so what

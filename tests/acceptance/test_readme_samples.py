@@ -30,7 +30,7 @@ FILES = [
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[OwnShop]:
+def own_shop(tmp_path: Path) -> Iterator[OwnShop]:
     path = tmp_path / "shop"
     path.mkdir()
     with ExitStack() as stack:
@@ -38,13 +38,13 @@ def shop(tmp_path: Path) -> Iterator[OwnShop]:
 
 
 @pytest.mark.backends("sqlite")
-def test_the_first_success(shop: OwnShop, new_context: NewContext) -> None:
-    shop.write_all(SAMPLES, *FILES)
-    shop.run(SAMPLES["set up"])
-    worker = shop.start(SAMPLES["worker"])
-    server = shop.start(SAMPLES["serve"])
-    server.wait_until(lambda: listens(shop.port), "it listens", 60)
-    page = new_context(base_url=f"http://127.0.0.1:{shop.port}").new_page()
+def test_the_first_success(own_shop: OwnShop, new_context: NewContext) -> None:
+    own_shop.write_all(SAMPLES, *FILES)
+    own_shop.run(SAMPLES["set up"])
+    worker = own_shop.start(SAMPLES["worker"])
+    server = own_shop.start(SAMPLES["serve"])
+    server.wait_until(lambda: listens(own_shop.port), "it listens", 60)
+    page = new_context(base_url=f"http://127.0.0.1:{own_shop.port}").new_page()
     page.goto("/")
     expect(page.get_by_text(re.compile(r"Month \d+"))).to_be_visible(timeout=60_000)
     expect(page.get_by_text('"year": 2026')).to_be_visible(timeout=60_000)

@@ -34,7 +34,7 @@ SHELL = ["environment", "set up", "mail server", "worker", "serve", "status", "t
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[OwnShop]:
+def own_shop(tmp_path: Path) -> Iterator[OwnShop]:
     """The folder of the tutorial, with a port for mail that is free."""
     with ExitStack() as stack:
         made = OwnShop(tmp_path, stack)
@@ -72,36 +72,36 @@ def sqs(endpoint: str) -> dict[str, str]:
 
 @pytest.mark.backends("postgresql")
 def test_the_walk(
-    shop: OwnShop, databases: Databases, ministack: str, new_context: NewContext
+    own_shop: OwnShop, databases: Databases, ministack: str, new_context: NewContext
 ) -> None:
     smtp = str(free_port())
-    shop.write_all(SAMPLES, *FILES)
+    own_shop.write_all(SAMPLES, *FILES)
     conf = on_postgresql(databases.uri).replace("2525", smtp)
-    shop.write("trytond.conf", conf)
-    shop.run(SAMPLES["set up"])
+    own_shop.write("trytond.conf", conf)
+    own_shop.run(SAMPLES["set up"])
     try:
-        mail = shop.start(SAMPLES["mail server"].replace("2525", smtp))
-        context = new_context(base_url=f"http://127.0.0.1:{shop.port}")
-        ask_for_all(shop, context.new_page(), mail, 1)
+        mail = own_shop.start(SAMPLES["mail server"].replace("2525", smtp))
+        context = new_context(base_url=f"http://127.0.0.1:{own_shop.port}")
+        ask_for_all(own_shop, context.new_page(), mail, 1)
         # The same on SQS, for which nothing but the settings changes.
-        shop.env |= sqs(ministack)
-        shop.write("trytond.conf", f"{conf}\n{SAMPLES['sqs.conf']}")
-        ask_for_all(shop, context.new_page(), mail, 2)
-        assert "QUEUE" in shop.run(SAMPLES["status"])
+        own_shop.env |= sqs(ministack)
+        own_shop.write("trytond.conf", f"{conf}\n{SAMPLES['sqs.conf']}")
+        ask_for_all(own_shop, context.new_page(), mail, 2)
+        assert "QUEUE" in own_shop.run(SAMPLES["status"])
     finally:
         databases.drop("shop")
 
 
-def ask_for_all(shop: OwnShop, page: Page, mail: Process, mails: int) -> None:
+def ask_for_all(own_shop: OwnShop, page: Page, mail: Process, mails: int) -> None:
     """What the page says to try, in a browser; all ends again."""
-    server = shop.start(SAMPLES["serve"])
-    server.wait_until(lambda: listens(shop.port), "it listens", 60)
+    server = own_shop.start(SAMPLES["serve"])
+    server.wait_until(lambda: listens(own_shop.port), "it listens", 60)
     page.goto("/")
     page.get_by_role("button", name="Welcome mail").click()
     page.get_by_role("button", name="Report").click()
     expect(page.get_by_role("progressbar")).to_be_visible()
     # Only now: what waits is not lost.
-    worker = shop.start(SAMPLES["worker"])
+    worker = own_shop.start(SAMPLES["worker"])
     expect(page.get_by_text("Total of 2026: 42")).to_be_visible(timeout=60_000)
     subject = "Subject: Welcome to the shop"
     mail.wait_until(lambda: mail.output.count(subject) == mails, "the mail comes", 60)
@@ -111,10 +111,10 @@ def ask_for_all(shop: OwnShop, page: Page, mail: Process, mails: int) -> None:
 
 
 @pytest.mark.backends("sqlite")
-def test_its_tests(shop: OwnShop) -> None:
-    shop.write_all(SAMPLES, *FILES)
-    shop.write("trytond.conf", SAMPLES["trytond.conf"])
-    shop.run(f"pip install -e .\n{SAMPLES['test']}")
+def test_its_tests(own_shop: OwnShop) -> None:
+    own_shop.write_all(SAMPLES, *FILES)
+    own_shop.write("trytond.conf", SAMPLES["trytond.conf"])
+    own_shop.run(f"pip install -e .\n{SAMPLES['test']}")
 
 
 def test_each_block_is_tried() -> None:

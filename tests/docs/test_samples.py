@@ -236,7 +236,7 @@ def check(sample: Sample) -> None:
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the files are that commands name."""
     for name in ("trytond.conf", "staging.conf"):
         (tmp_path / name).touch()

@@ -23,7 +23,7 @@ from nereid_async.worker.http_server import Server, listen, url_of
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def metrics_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Where metrics of this process are counted, for one test."""
     monkeypatch.setattr(values, "ValueClass", values.ValueClass)
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
@@ -34,11 +34,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def server(folder: Path) -> Iterator[Server]:
+def http_server(metrics_folder: Path) -> Iterator[Server]:
     def worker() -> WorkerFacts:
         return WorkerFacts(4, 1, ready=True)
 
-    metrics = Exposition(folder, worker, None).text
+    metrics = Exposition(metrics_folder, worker, None).text
     with listen("127.0.0.1", 0) as listener:
         server = Server(listener, HealthState(), metrics, "missing", lambda: None)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -48,17 +48,17 @@ def server(folder: Path) -> Iterator[Server]:
         thread.join()
 
 
-def test_health(server: Server) -> None:
-    url = url_of(server.socket)
+def test_health(http_server: Server) -> None:
+    url = url_of(http_server.socket)
 
     def get(path: str) -> tuple[int, str]:
         answer = requests.get(url + path, timeout=10)
         return answer.status_code, answer.text
 
     assert get("/health/ready") == (503, "starting\n")
-    server.health.write(Health(True, "busy: worker process 0"))
+    http_server.health.write(Health(True, "busy: worker process 0"))
     assert get("/health/ready?from=probe") == (200, "busy: worker process 0\n")
-    server.health.write(Health(False, "stuck: 🐌" + "x" * 1_000))
+    http_server.health.write(Health(False, "stuck: 🐌" + "x" * 1_000))
     assert get("/health/ready")[1].startswith("stuck: 🐌xxx")
     assert get("/health/live") == (200, "ok\n")
     assert get("/")[0] == 404
@@ -68,8 +68,8 @@ def test_health(server: Server) -> None:
     assert requests.post(f"{url}/health/live", timeout=10).status_code == 501
 
 
-def test_metrics(server: Server, folder: Path) -> None:
-    url = url_of(server.socket)
+def test_metrics(http_server: Server, metrics_folder: Path) -> None:
+    url = url_of(http_server.socket)
     with Recorder(Families.of(CollectorRegistry())).connected():
         call = message("mail")
         signals.task_started.send("shop", message=call, attempt=2)
@@ -86,8 +86,11 @@ def test_metrics(server: Server, folder: Path) -> None:
         f'nereid_async_tasks_finished_total{{outcome="failed",{labels}}} 1.0',
     ):
         assert line in lines
-    assert {it.name for it in folder.glob("*.db")} == {"counter_3.db", "histogram_3.db"}
-    server.metrics = None
+    assert {it.name for it in metrics_folder.glob("*.db")} == {
+        "counter_3.db",
+        "histogram_3.db",
+    }
+    http_server.metrics = None
     assert requests.get(f"{url}/metrics", timeout=10).text == "missing\n"
 
 

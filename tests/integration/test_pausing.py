@@ -96,7 +96,7 @@ class TestCommands:
             output = command(database, "pause", *pause, "0.5", exit_code=1)
             assert f"waits for task {result.id} (async_test.record.wait_for" in output
             assert "1 task(s) still run after 0.5 s" in output
-            threading.Timer(0.5, go.touch).start()
+            threading.Timer(2, go.touch).start()
             output = command(database, "pause", *pause, "30")
             assert "queue held: paused, and was before" in output
             assert output.count("waits for task") == 1

@@ -56,7 +56,8 @@ class Async(ModelView):
         :param kwargs: keyword arguments.
         :param delay_seconds: seconds that it waits after the commit.
         :param attributes: SQS message attributes, in the form of boto3.
-        :param result_options: options of the result; None drops the result.
+        :param result_options: options of the result; by default those that the method
+            was declared with. The result of a method without the decorator is dropped.
         :raises DeferralError: no model is given, or only decorated methods are allowed.
 
         Otherwise as :meth:`nereid_async.task.ConfiguredTask.defer`.
@@ -65,10 +66,10 @@ class Async(ModelView):
         owner = _owner(model, instance, name)
         if current().settings.only_tasks:
             _check_decorated(owner, name)
-        options = TaskOptions().changed(
-            delay=delay_seconds,
-            attributes=attributes,
-            **(result_options or ResultOptions())._asdict(),
+        declared = getattr(getattr(owner, name), "task_options", TaskOptions())
+        of_result = {} if result_options is None else result_options._asdict()
+        options = declared.changed(
+            delay=delay_seconds, attributes=attributes, **of_result
         )
         target = method_target(owner, name, instance)
         return defer_call(target, list(args or ()), dict(kwargs or {}), options)

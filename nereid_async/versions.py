@@ -25,8 +25,9 @@ _RECIPE = (
 def check() -> None:
     """Check what is installed as ``trytond``, once per process.
 
-    Warns if two distributions have written the same folder: their files are mixed, and
-    uninstalling one of them breaks the other.
+    Warns if two distributions have written the same folder, that of trytond or that of
+    the module ``async_sqs``: their files are mixed, and uninstalling one of them breaks
+    the other.
 
     :raises ConfigurationError: trytond is of another series than 7.0.
     """
@@ -40,6 +41,9 @@ def check() -> None:
         warnings.warn(
             f"the folder trytond/ was written by {both}. {_RECIPE}", stacklevel=3
         )
+    text = other_module()
+    if text is not None:
+        warnings.warn(text, stacklevel=3)
 
 
 def series() -> str:
@@ -56,3 +60,21 @@ def mixed_distributions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found if len(found) > 1 else {}
+
+
+def other_module() -> str | None:
+    """What is wrong if another distribution has a Tryton module of our name, too.
+
+    The older one, ``openlabs_async_sqs``, and what was made from it do: their files lie
+    in the same folder as ours, or are found before them.
+    """
+    found = metadata.entry_points(group="trytond.modules", name="async_sqs")
+    names = {it.dist.name for it in found if it.dist is not None}
+    others = sorted(names - {"nereid_async", "nereid-async"})
+    if not others:
+        return None
+    return (
+        f"{' and '.join(others)} has a Tryton module async_sqs, too, in the same "
+        "folder: uninstall both, and install this one again: pip uninstall -y "
+        f"{' '.join(others)} nereid_async; pip install nereid_async"
+    )

@@ -85,6 +85,7 @@ def _findings(
     runtime: Runtime, queues: tuple[str, ...]
 ) -> Iterator[tuple[str, str, str]]:
     looks: dict[str, Callable[[], Iterator[_Finding]]] = {
+        "packages": _packages,
         "database": lambda: _database(runtime),
         "clock": lambda: _clock(runtime),
         "broker": lambda: _broker(runtime, queues),
@@ -99,6 +100,14 @@ def _reported(look: Callable[[], Iterator[_Finding]]) -> Iterator[_Finding]:
         yield from look()
     except NereidAsyncError as error:
         yield ERROR, str(error)
+
+
+def _packages() -> Iterator[_Finding]:
+    from .. import versions
+
+    text = versions.other_module()
+    if text is not None:
+        yield WARNING, text
 
 
 def _database(runtime: Runtime) -> Iterator[_Finding]:
@@ -125,8 +134,14 @@ def _clock(runtime: Runtime) -> Iterator[_Finding]:
 
 
 def _broker(runtime: Runtime, queues: tuple[str, ...]) -> Iterator[_Finding]:
+    from ..settings.loading import unused
+
     settings = runtime.settings
     if settings.broker != "sqs":
+        text = unused(settings)
+        if text is not None:
+            yield WARNING, text
+            return
         yield OK, f"{settings.broker}: there is nothing else to reach"
         return
     # Imported late: boto3 takes long to import.

@@ -52,9 +52,11 @@ class Signer:
             if base64_encode(base64_decode(signature)) != signature:
                 raise BadSignature("not spelled as it was signed")
             return payload.decode("ascii")
-        except (BadSignature, UnicodeError) as error:
+        except (BadSignature, UnicodeError):
             if _SIGNED.fullmatch(text):
                 raise WrongSignature(
                     "not signed with a key of the setting signing_key here"
                 ) from None
-            raise BadMessage(f"{type(error).__name__}, {len(text)} bytes") from None
+            raise BadMessage(
+                f"no message of this package: {len(text)} bytes without a signature"
+            ) from None

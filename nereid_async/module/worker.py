@@ -90,3 +90,10 @@ class Worker(ModelSQL, ModelView):
 
     def get_icon(self, name: str) -> str:
         return _ICONS[self.status]
+
+
+if __name__ == "__main__":
+    raise SystemExit(
+        "the worker of the old module was started in this way; this one is: "
+        "nereid-async worker -c trytond.conf -d DATABASE"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from difflib import get_close_matches
@@ -13,6 +14,8 @@ from ..tryton_config import config as tryton_config
 from ..tryton_config import of_environment
 from .keys import key
 from .record import Settings
+
+logger = logging.getLogger(__name__)
 
 SECTION = "async_sqs"
 PREFIX = "ASYNC_"
@@ -26,6 +29,8 @@ _OPTIONS = {option.name: option for option in fields(Settings)}
 
 def load(app_config: Mapping[str, Any] | None = None) -> Settings:
     """Read the settings of an app or, without one, of this Tryton process.
+
+    Logs a warning if there are settings of Amazon SQS, and none of what is to use them.
 
     :param app_config: the app's configuration; None outside a web app. Its SECRET_KEY
         signs if ``signing_key`` is not set.
@@ -43,7 +48,33 @@ def load(app_config: Mapping[str, Any] | None = None) -> Settings:
         values["signing_key"] = tuple(_secret_keys(app_config))
     settings = Settings(**values)
     _check(settings, web=app_config is not None)
+    if (text := _unused(settings, found)) is not None:
+        logger.warning("%s", text)
     return settings
+
+
+def unused(settings: Settings) -> str | None:
+    """What is wrong if trytond.conf has settings of SQS, and nothing uses them."""
+    return _unused(settings, _from_tryton())
+
+
+def _unused(settings: Settings, found: Mapping[str, tuple[Any, str]]) -> str | None:
+    # The old module knew no other broker, and so no setting for that.
+    if "broker" in found or "sqs" in (settings.broker, settings.result_store):
+        return None
+    places = [
+        place
+        for name, (_, place) in found.items()
+        # The queue is a setting of the broker ``database``, too.
+        if name.startswith("sqs_") and (name != "sqs_queue" or "[options]" in place)
+    ]
+    if not places:
+        return None
+    return (
+        f"{', '.join(places)}: set, but broker is not, so the database carries the "
+        f"tasks. Set broker = sqs in section [{SECTION}] for Amazon SQS, or broker = "
+        "database to keep it so"
+    )
 
 
 def places_of(settings: Settings) -> dict[str, str]:

@@ -67,8 +67,29 @@ def _result() -> dict[str, Any]:
     return {"result": build.defer(2026)}
 
 
+def _model(name: str, bases: tuple[type, ...], content: dict[str, Any]) -> Any:
+    """In place of ``PoolMeta``: a model of the page's own, in no pool."""
+    from trytond.model import Model
+
+    return type(Model)(name, (Model,), content)
+
+
+def _moving() -> dict[str, Any]:
+    from trytond.pool import Pool
+
+    return {
+        "PoolMeta": _model,
+        "order": SimpleNamespace(confirm_later=build),
+        "parties": Pool().get("async_test.record").create([{"name": "ada"}]),
+        "party": SimpleNamespace(send_letter=build),
+    }
+
+
 _OF_A_PAGE: dict[str, Callable[[], dict[str, Any]]] = {
     "how-to/cancel": _result,
+    "how-to/moving-from-celery": _moving,
+    "how-to/moving-from-dramatiq": _moving,
+    "how-to/moving-from-tryton-queue": _moving,
     "reference/browser": _polls,
     "reference/tasks": _tasks,
 }

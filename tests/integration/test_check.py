@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from pathlib import Path
 
 import pytest
 
@@ -15,10 +16,13 @@ from devtools.apps import SECRET_KEY
 from devtools.databases import PROJECT
 from devtools.proxy import Call, Proxy, Refusal
 from devtools.servers import PostgreSQL
+from devtools.tryton_conf import remove_option
+from nereid_async.tryton_config import config
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import NO_KEYS, sqs_settings
 from tests.helpers import command, query
 from tests.marks import ONE_BROKER, ONE_DATABASE, once
+from tests.unit.test_versions import pretend_installed
 
 
 def assert_documented(output: str, database: str, *texts: str) -> None:
@@ -69,6 +73,24 @@ def test_all_is_well(script: Script, database: str) -> None:
     }
     places = {it["name"]: it["from"] for it in told["settings"]}
     assert places["max_attempts"] == "default"
+
+
+@once
+def test_what_is_left_of_the_old_module(
+    script: Script, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry_points = "[trytond.modules]\nasync_sqs = trytond.modules.async_sqs\n"
+    pretend_installed(tmp_path, "openlabs_async_sqs", "3.2.0.1", entry_points)
+    monkeypatch.syspath_prepend(tmp_path)
+    config.add_section("options")
+    config.set("options", "sqs_region", "eu-central-1")
+    remove_option("async_sqs", "broker")
+    try:
+        output = command(database, "check")
+    finally:
+        config.remove_section("options")
+    assert_documented(output, database, "packages:", "broker: ")
+    assert "sqs_region in trytond.conf's section [options]: set" in output
 
 
 @once

@@ -122,7 +122,9 @@ class TestOnSqs:
         script.burst()
         (letter,) = listed(database)
         assert letter["task"] is None
-        assert letter["reason"] == "BadMessage: BadSignature, 18 bytes"
+        assert letter["reason"] == (
+            "BadMessage: no message of this package: 18 bytes without a signature"
+        )
         # Not lost while it cannot be sent.
         proxy.refuse("AccessDenied", 403, only="SendMessage")
         told = command(database, "dead replay", letter["id"], exit_code=1)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from trytond.pool import Pool
 
+from nereid_async.errors import TaskFailed
 from tests import plain_tasks
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.helpers import labels, query
@@ -163,6 +164,22 @@ def test_a_direct_call_runs_here_and_now(script: Script, database: str) -> None:
         assert saved().rename("after") == "after"
         assert plain_tasks.multiply(6, 7) == 42
     assert query(database, "SELECT count(*) FROM async_task") == [(0,)]
+
+
+@once
+def test_a_record_that_was_deleted_meanwhile(script: Script, database: str) -> None:
+    """The task fails where it reads it; Tryton's own queue would leave it out."""
+    with script.transaction():
+        (record,) = script.record.create([{"name": "x"}])
+        kept = script.record.echo.defer([record])
+        failed = record.rename.configure(max_attempts=1).defer("y")
+    with script.transaction():
+        script.record.delete(script.record.search([]))
+    script.burst()
+    with script.transaction():
+        assert kept.get(timeout=0) == [record]
+        with pytest.raises(TaskFailed):
+            failed.get(timeout=0)
 
 
 @once

@@ -81,6 +81,25 @@ def test_the_old_place_of_sqs_options(conf: Conf) -> None:
     assert settings.sqs_region == "eu-central-1"
 
 
+def test_settings_of_sqs_without_a_broker_are_told(
+    conf: Conf, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Those of the old module, which knew no other broker."""
+    conf("async_sqs", "sqs_queue", "mail")
+    loaded()
+    assert caplog.messages == []
+    conf("options", "sqs_region", "eu-west-1")
+    conf("options", "sqs_queue_prefix", "shop")
+    assert loaded().broker == "database"
+    (text,) = caplog.messages
+    assert "sqs_region in trytond.conf's section [options], sqs_queue_prefix" in text
+    assert "broker = sqs in section [async_sqs]" in text
+    caplog.clear()
+    assert loaded(ASYNC_BROKER="sqs").broker == "sqs"
+    loaded(ASYNC_BROKER="database")
+    assert caplog.messages == []
+
+
 def test_other_names_in_app_config_are_left_alone() -> None:
     assert loaded(MAX_ATTEMPTS=3, SECRET_KEY=OLD, SYNC_X=1) == loaded()
 

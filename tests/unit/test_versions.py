@@ -9,13 +9,16 @@ import pytest
 from nereid_async import versions
 
 
-def pretend_installed(folder: Path, name: str, version: str) -> None:
+def pretend_installed(
+    folder: Path, name: str, version: str, entry_points: str = ""
+) -> None:
     """Put a distribution's metadata where Python looks for it."""
     info = folder / f"{name.replace('-', '_')}-{version}.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(
         f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     )
+    (info / "entry_points.txt").write_text(entry_points)
 
 
 def test_one_build_is_fine() -> None:
@@ -32,3 +35,20 @@ def test_two_builds_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     finally:
         versions.check.cache_clear()
     assert "pip uninstall" in str(caught[0].message)
+
+
+def test_the_old_module_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever distribution brings it."""
+    assert versions.other_module() is None
+    entry_points = "[trytond.modules]\nasync_sqs = trytond.modules.async_sqs\n"
+    pretend_installed(tmp_path, "openlabs-async-sqs", "3.2.0.1", entry_points)
+    monkeypatch.syspath_prepend(tmp_path)
+    versions.check.cache_clear()
+    try:
+        with pytest.warns(UserWarning, match=r"openlabs.async.sqs") as caught:
+            versions.check()
+    finally:
+        versions.check.cache_clear()
+    assert "pip uninstall -y openlabs" in str(caught[0].message)

@@ -20,7 +20,12 @@ def register() -> None:
         module="async_test",
         type_="model",
     )
-    Pool.register(report.YearReport, module="async_test", type_="report")
+    Pool.register(
+        report.YearReport,
+        report.MyBigReport,
+        module="async_test",
+        type_="report",
+    )
     Pool.register(wizard.YearWizard, module="async_test", type_="wizard")
     if find_spec("nereid"):
         _register_views()

@@ -1,8 +1,9 @@
-"""Reports the health of a worker's processes: log, health file, and over HTTP."""
+"""Reports the health of a worker's processes: log, health file, HTTP, and systemd."""
 
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterable
 
@@ -10,6 +11,7 @@ from .health_file import HealthFile
 from .health_state import Health, HealthState
 from .heartbeats import Heartbeats
 from .options import WorkerOptions
+from .service_manager import ServiceManager
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +29,7 @@ class HealthMonitor:
         self._heartbeats = heartbeats
         self._options = options
         self._health = HealthFile(options.health_file)
+        self._service_manager = ServiceManager(os.environ)
         self.state = HealthState()
         #: When which problem of which slot was logged.
         self._told_at_s: dict[tuple[str, int], float] = {}
@@ -51,7 +54,9 @@ class HealthMonitor:
                 busy = f"busy: {text}"
         self._health.write(stuck or overdue or busy)
         trouble = stuck or overdue or ("draining" if draining else "")
-        self.state.write(Health(not trouble, trouble or busy or "ok"))
+        text = trouble or busy or "ok"
+        self.state.write(Health(not trouble, text))
+        self._service_manager.tell(text, draining=draining)
         return hopeless
 
     def end(self) -> None:

@@ -74,7 +74,7 @@ worker.attempt worker.call worker.extender worker.outage worker.prefetch
 worker.database_sessions worker.health_monitor worker.http_server worker.job
 worker.delivery_row
 worker.health_file worker.health_state worker.heartbeats worker.options
-worker.poll_token worker.retry
+worker.poll_token worker.retry worker.service_manager
 worker.intervals worker.maintenance worker.thread_alive worker.tracebacks
 worker
 mail
@@ -350,9 +350,13 @@ def _environment_or_evaluation(node: ast.AST) -> str | None:
 
 
 def test_no_environment_is_read_and_nothing_evaluated() -> None:
-    # prometheus-client is told of its folder there, and nothing else.
-    told = ["metrics/multiprocess.py: os.environ"]
-    assert environment_and_evaluation(PACKAGE) == told
+    # prometheus-client is told of its folder there, and systemd says there how it is
+    # to be told of a worker; nothing else.
+    told = [
+        "metrics/multiprocess.py: os.environ",
+        "worker/health_monitor.py: os.environ",
+    ]
+    assert sorted(environment_and_evaluation(PACKAGE)) == told
 
 
 def test_what_is_evaluated_is_seen_in_every_file(tmp_path: Path) -> None:

@@ -7,7 +7,14 @@ import docutils.nodes
 from docutils.parsers.rst import Directive, directives, roles
 
 _ROLES = ("doc", "ref", "class", "func", "meth", "exc", "data", "attr", "mod")
-_DIRECTIVES = ("toctree", "automodule", "autoclass", "autofunction", "autoexception")
+_DIRECTIVES = (
+    "toctree",
+    "literalinclude",
+    "automodule",
+    "autoclass",
+    "autofunction",
+    "autoexception",
+)
 
 
 class _Left(Directive):

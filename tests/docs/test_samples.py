@@ -49,6 +49,7 @@ ELSEWHERE = {
     ("tutorial/first-shop", ...): "tests/acceptance/test_tutorial.py",
     ("how-to/types", ...): "tests/types/test_checkers.py",
     ("how-to/testing", "python"): "tests/acceptance/test_testing_samples.py",
+    ("how-to/production", ...): "tests/acceptance/test_deployment.py",
     ("how-to/monitoring", "sql"): "tests/integration/test_autoscaling.py",
     ("reference/commands", ""): "tests/unit/test_readme.py",
 }

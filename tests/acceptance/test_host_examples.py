@@ -5,10 +5,8 @@ Nereid is not needed: these run on each series of Tryton.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,58 +16,30 @@ import pytest
 import requests
 
 from devtools.databases import PROJECT
-from devtools.processes import Process, free_port, listens
+from devtools.processes import listens
 from nereid_async import versions
+from tests.acceptance.own_shop import OwnShop
 from tests.helpers import wait_until
 from tests.samples import samples
 
 EXAMPLES = PROJECT / "examples"
 
 
-class Example:
-    """A copy of an example's folder, and a shell in it.
+class Example(OwnShop):
+    """A copy of an example's folder, with the blocks of its README.
 
-    :param folder: the copy.
-    :param stack: ends what is started.
+    :param name: of the folder.
     """
 
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
-        self.folder = folder
-        self._samples = samples(folder / "README.rst")
-        self._stack = stack
-        self._number = 0
-        bin_path = Path(sys.executable).parent
-        self.port = free_port()
-        self.env = {
-            "PATH": f"{bin_path}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(folder / "site"),
-            "FLASK_RUN_PORT": str(self.port),
-            "TRYTOND_WEB__LISTEN": f"localhost:{self.port}",
-            # What is installed here stays here, and is made with what there is.
-            "PIP_TARGET": str(folder / "site"),
-            "PIP_NO_BUILD_ISOLATION": "0",
-            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        }
-
-    def run(self, name: str) -> None:
-        """Run a block of the README to its end."""
-        process = self.start(name)
-        assert process.wait(180) == 0, process.output
-
-    def start(self, name: str) -> Process:
-        """Start a block of the README; its last command gets the signals."""
-        *before, last = self._samples[name].splitlines()
-        # A pipe is the work of the shell.
-        script = "\n".join([*before, last if "|" in last else f"exec {last}"])
-        self._number += 1
-        log = self.folder / f"{self._number}.log"
-        return self._stack.enter_context(
-            Process(["bash", "-ec", script], log, env=self.env, cwd=self.folder)
-        )
+    def __init__(self, name: str, path: Path, stack: ExitStack) -> None:
+        super().__init__(path, stack)
+        self.env["TRYTOND_WEB__LISTEN"] = f"localhost:{self.port}"
+        shutil.copytree(EXAMPLES / name, path)
+        self.blocks = samples(path / "README.rst")
 
     def serve(self) -> str:
         """Start the block "serve"; returns the root of its URLs."""
-        server = self.start("serve")
+        server = self.start(self.blocks["serve"])
         server.wait_until(lambda: listens(self.port), "it listens", 60)
         return f"http://localhost:{self.port}"
 
@@ -81,18 +51,12 @@ Start = Callable[[str], Example]
 def example(tmp_path: Path) -> Iterator[Start]:
     """Copies an example, by its name, into a folder of the test."""
     with ExitStack() as stack:
-
-        def copied(name: str) -> Example:
-            folder = tmp_path / name
-            shutil.copytree(EXAMPLES / name, folder)
-            return Example(folder, stack)
-
-        yield copied
+        yield lambda name: Example(name, tmp_path / name, stack)
 
 
 def test_flask_tryton(example: Start) -> None:
     app = example("flask_tryton")
-    app.run("set up")
+    app.run(app.blocks["set up"])
     root = app.serve()
     visitor, stranger = requests.Session(), requests.Session()
     page = visitor.post(f"{root}/", data={"module": "res"}, timeout=60)
@@ -100,7 +64,7 @@ def test_flask_tryton(example: Start) -> None:
     (uuid,) = re.findall('<async-result uuid="([^"]+)"', page.text)
     url = f"{root}/async/result/{uuid}"
     assert visitor.get(url, timeout=60).json()["state"] == "pending"
-    app.start("run a worker")
+    app.start(app.blocks["run a worker"])
     wait_until(lambda: visitor.get(url, timeout=60).status_code == 200, timeout_s=60)
     result = visitor.get(url, timeout=60).json()["result"]
     assert result["models"] > 1
@@ -148,12 +112,12 @@ class Client:
 def test_plain_tryton(example: Start) -> None:
     """By RPC, by a wizard, and by the schedule."""
     server = example("plain_tryton")
-    server.run("install the module")
-    server.run("set up")
-    server.run("make a key")
+    server.run(server.blocks["install the module"])
+    server.run(server.blocks["set up"])
+    server.run(server.blocks["make a key"])
     root = server.serve()
-    client = Client(root, (server.folder / "password").read_text().strip())
-    server.start("run a worker")
+    client = Client(root, (server.path / "password").read_text().strip())
+    server.start(server.blocks["run a worker"])
 
     def create(model: str) -> int:
         values = [{"name": model}]

@@ -88,9 +88,10 @@ test-short: $(INSTALLED)-test-short
 
 # What needs no Nereid, which exists for Tryton 7.0 only.
 CORE = tests/contract tests/acceptance/test_module_case.py \
+	tests/acceptance/test_host_examples.py \
 	$(addprefix tests/integration/test_,$(addsuffix .py,absent_rows access attempts \
-	cancel commands dead_letters deferral pausing pointers priorities queue_views rows \
-	task_actions workers))
+	cancel commands dead_letters deferral flask_tryton pausing pointers priorities \
+	queue_views rows task_actions workers))
 test-core: $(INSTALLED)-tryton8
 	$(BIN)/python -m $(PYTEST) -o empty_parameter_set_mark=xfail \
 		--database=sqlite $(CORE) $(ARGS)
@@ -168,7 +169,7 @@ $(INSTALLED)-tryton8: pyproject.toml $(CONSTRAINTS) constraints-tryton-8.0.txt
 	@grep -viE '^(trytond|m9s)' $(CONSTRAINTS) | \
 		cat - constraints-tryton-8.0.txt > $(VENV)/constraints.txt
 	@$(TAKE_TURNS) $(PIP) install -c $(VENV)/constraints.txt -e '.[test-short]' \
-		trytond-company speaklater
+		trytond-company setuptools speaklater
 	@$(TAKE_TURNS) $(PIP) install --no-deps -e ./tests/tryton
 	@touch $@
 

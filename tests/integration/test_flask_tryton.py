@@ -28,7 +28,6 @@ def app(
     return flask_app_factory(
         lambda session: session.get("user"),
         ASYNC_IMPORTS="tests.plain_tasks",
-        ASYNC_POLL_MAX_WAIT=5,
         **broker_config,
     )
 

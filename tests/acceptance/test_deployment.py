@@ -39,6 +39,9 @@ APP = "from tests.acceptance.web_app import create_app\n\napp = create_app()\n"
 #: What a worker needs besides its grace to hand back what it has aborted, in seconds.
 STOP_MARGIN_S = 10
 
+#: Sending is what clients and threads of a process are for.
+ON_SQS = pytest.mark.parametrize("broker_settings", ["sqs"], indirect=True)
+
 #: A view that defers a task; the label of what the task writes.
 DEFERS, LABEL = "/en/readwrite-get", "readwrite"
 
@@ -238,25 +241,29 @@ def test_the_other_commands_of_the_page() -> None:
 
 
 @pytest.mark.backends("postgresql")
-@ONE_BROKER
+@ON_SQS
 @pytest.mark.parametrize("server", ["uwsgi", "waitress"])
-def test_other_web_servers(script: Script, deployed: Deployed, server: str) -> None:
-    line = samples(PAGE)[server]
-    web = deployed.serve(shlex.split(line))
+def test_other_web_servers(
+    script: Script, commands: Commands, deployed: Deployed, server: str
+) -> None:
+    """They let threads run that the extension starts after the fork."""
+    commands.set("send", "background")
+    web = deployed.serve(shlex.split(samples(PAGE)[server]))
     for _ in range(6):
         deployed.get(DEFERS)
-    assert states(script.database) == ["pending"] * 6
+    wait_until(lambda: states(script.database) == ["sent"] * 6, 20)
     web.send_signal(signal.SIGTERM)
     assert web.wait(30) in (0, -signal.SIGTERM), web.output
 
 
 @pytest.mark.backends("postgresql")
-@ONE_BROKER
-def test_the_procfile(script: Script, deployed: Deployed) -> None:
+@ON_SQS
+def test_the_procfile(script: Script, commands: Commands, deployed: Deployed) -> None:
+    commands.set("send", "background")
     lines = procfile()
-    check_command(lines["release"])
     web = deployed.serve(lines["web"])
     deployed.get(DEFERS)
+    wait_until(lambda: states(script.database) == ["sent"], 20)
     worker = deployed.start(lines["worker"])
     wait_until(lambda: labels(script.database) == [LABEL], 60)
     for process in (worker, web):

@@ -14,6 +14,7 @@
 #              SQS, and what came of it (ten minutes)
 # make bench   side by side with Celery and others, into docs/ (half an hour, alone)
 # make bench-quick  the same in small, printed only (some minutes)
+# make dist    what is uploaded, into dist/, checked
 # make docs    the pages, into docs/_build/index.html; a warning is an error
 # make docs-settings docs-commands  the pages that are made from the code
 # All need Python 3.10 or newer and nothing else; they install into .venv.
@@ -132,6 +133,11 @@ bench:
 bench-quick:
 	@$(MAKE) --no-print-directory VENV=$(VENV) $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks --quick $(ARGS)
+
+dist: $(INSTALLED)-test
+	rm -rf dist
+	@$(TAKE_TURNS) $(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
 
 docs: $(INSTALLED)-test
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --jobs auto \

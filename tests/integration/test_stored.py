@@ -28,6 +28,7 @@ from tests.fixtures.databases import opened
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.fixtures.services import TaskQueue, sqs_settings
 from tests.helpers import command, labels, query
+from tests.unit.test_changelog import releases
 
 FOLDER = PROJECT / "tests" / "fixtures" / "stored"
 VERSIONS = sorted(path.stem for path in FOLDER.glob("*.json"))
@@ -161,6 +162,10 @@ def handle(rows: Rows, argument: str) -> AsyncResult[Any]:
         it["uuid"] for it in rows["async_task"] if f'"{argument}"' in it["message"]
     ]
     return AsyncResult(found)
+
+
+def test_each_released_version_is_there() -> None:
+    assert sorted(version for version, _ in releases()) == VERSIONS
 
 
 def test_rows_of_before_the_update(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from devtools.apps import SECRET_KEY
-from devtools.databases import PROJECT, Databases
+from devtools.databases import PROJECT
 from devtools.processes import run, script
+from tests.acceptance.own_shop import OwnShop
+from tests.acceptance.test_readme_samples import FILES
 from tests.samples import samples
 
 PAGE = samples(PROJECT / "docs" / "how-to" / "testing.rst")
@@ -81,23 +82,17 @@ def test_in_memory(tmp_path: Path) -> None:
 
 
 @pytest.mark.backends("sqlite")
-def test_with_a_web_request(
-    databases: Databases, trytond_conf: Callable[..., Path], tmp_path: Path
-) -> None:
-    """With the app and the view of the README."""
-    write(tmp_path, module("shop", "party\n    nereid_base", "party", "Party"))
-    write(tmp_path, {"shop_module/party.py": README["party.py"]})
-    write(tmp_path, {"shop.py": README["shop.py"], "secret_key": SECRET_KEY})
-    write(tmp_path, {name: PAGE[name] for name in ("conftest.py", "test_report.py")})
-    databases.clone("shop")
-    try:
-        env = {"TRYTOND_CONFIG": str(trytond_conf()), "TRYTONPASSFILE": "secret_key"}
-        update = ("-d", "shop", "-u", "shop", "--activate-dependencies")
-        check(tmp_path, "trytond-admin", *update, **env)
-        output = check(tmp_path, "pytest", *QUIET, "test_report.py", **env)
-        assert "1 passed" in output
-    finally:
-        databases.drop("shop")
+def test_with_a_web_request(tmp_path: Path) -> None:
+    """With the shop of the README."""
+    path = tmp_path / "shop"
+    path.mkdir()
+    with ExitStack() as stack:
+        shop = OwnShop(path, stack)
+        shop.write_all(README, *FILES)
+        shop.write_all(PAGE, "conftest.py", "test_report.py")
+        shop.run(README["set up"])
+        command = f"export TRYTOND_CONFIG=trytond.conf\npytest {' '.join(QUIET)}"
+        assert "1 passed" in shop.run(command)
 
 
 def test_each_block_is_tried() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from configparser import RawConfigParser
 from typing import Any
 
@@ -20,3 +21,13 @@ def of_environment() -> RawConfigParser:
     if parser is not None:
         parser.update_environ(found)
     return found
+
+
+def make_path_absolute() -> None:
+    """Let ``path = .`` of a trytond.conf with SQLite mean this folder.
+
+    trytond opens what is not absolute below the root of the file system.
+    """
+    path = config.get("database", "path", default="")
+    if path:
+        config.set("database", "path", os.path.abspath(path))

@@ -110,13 +110,14 @@ def _of_app(info: ScriptInfo) -> Runtime:
 def _load(
     config_files: tuple[str, ...], database: str | None, app_name: str | None
 ) -> Runtime:
-    from ..tryton_config import config
+    from ..tryton_config import config, make_path_absolute
 
     if config_files:
         try:
             config.update_etc(list(config_files))
         except (configparser.Error, UnicodeDecodeError) as error:
             raise click.ClickException(f"-c: {one_line(error)}") from error
+    make_path_absolute()
     ignore_warning_of_passlib()
     from .. import runtime as runtimes
 

@@ -46,10 +46,11 @@ def setup_shop(
     the named modules, and creates a website with its locale, currency and company. What
     is there is kept, so that it may be called again after a change of a module.
     """
-    from ..tryton_config import config
+    from ..tryton_config import config, make_path_absolute
 
     if config_files:
         config.update_etc(list(config_files))
+    make_path_absolute()
     ignore_warning_of_passlib()
     with reporting():
         from trytond.transaction import Transaction

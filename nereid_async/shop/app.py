@@ -15,6 +15,7 @@ from nereid.sessions import NereidSessionInterface, Session
 from secure_cookie.session import FilesystemSessionStore
 
 from ..extension import NereidAsync
+from ..tryton_config import make_path_absolute
 
 
 class Shop(Nereid):
@@ -53,6 +54,7 @@ def build(
     database: str, folder: Path, config: Mapping[str, Any], **options: Any
 ) -> Nereid:
     """See ``create_app``, which is what others call."""
+    make_path_absolute()
     sessions = folder / "sessions"
     for it in (folder, sessions):
         it.mkdir(mode=0o700, parents=True, exist_ok=True)

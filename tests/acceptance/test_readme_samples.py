@@ -41,6 +41,7 @@ def own_shop(tmp_path: Path) -> Iterator[OwnShop]:
 def test_the_first_success(own_shop: OwnShop, new_context: NewContext) -> None:
     own_shop.write_all(SAMPLES, *FILES)
     own_shop.run(SAMPLES["set up"])
+    assert (own_shop.path / "shop.sqlite").stat().st_size > 0
     worker = own_shop.start(SAMPLES["worker"])
     server = own_shop.start(SAMPLES["serve"])
     server.wait_until(lambda: listens(own_shop.port), "it listens", 60)

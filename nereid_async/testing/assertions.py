@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from .captured_call import CapturedCall
 from .expectation import Expectation
 from .texts import Difference, compared, listed, times
-
-if TYPE_CHECKING:
-    from .capture import Capture
 
 #: unittest leaves the frames of such modules out of tracebacks.
 __unittest = True
@@ -19,8 +16,20 @@ __unittest = True
 _SHOWN = 3
 
 
+class Calls(Protocol):
+    """What assertions are made on: a :class:`.capture.Capture`."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[CapturedCall]: ...
+
+    @property
+    def rolled_back(self) -> list[CapturedCall]:
+        """The calls that were rolled back with their transactions."""
+
+
 def called(
-    capture: Capture, task: Any, args: tuple[Any, ...], keywords: Mapping[str, Any]
+    capture: Calls, task: Any, args: tuple[Any, ...], keywords: Mapping[str, Any]
 ) -> CapturedCall:
     """Assert that there is such a call; see :meth:`.capture.Capture.assert_called`."""
     __tracebackhide__ = True
@@ -32,7 +41,7 @@ def called(
 
 
 def call_count(
-    capture: Capture,
+    capture: Calls,
     count: int,
     task: Any,
     args: tuple[Any, ...],
@@ -52,7 +61,7 @@ def call_count(
     return found
 
 
-def nothing_called(capture: Capture) -> None:
+def nothing_called(capture: Calls) -> None:
     """Assert that there is no call at all."""
     __tracebackhide__ = True
     if len(capture):
@@ -65,7 +74,7 @@ Others = Sequence[tuple[CapturedCall, Sequence[Difference]]]
 
 
 def _divided(
-    capture: Capture, expected: Expectation
+    capture: Calls, expected: Expectation
 ) -> tuple[list[CapturedCall], Others]:
     """The calls that are as expected, and the others of the task, closest first."""
     compared = [
@@ -78,9 +87,7 @@ def _divided(
     return found, sorted(others, key=lambda it: len(it[1]))
 
 
-def _not_called(
-    capture: Capture, expected: Expectation, others: Others
-) -> Iterator[str]:
+def _not_called(capture: Calls, expected: Expectation, others: Others) -> Iterator[str]:
     name = expected.target.name
     if others:
         yield f"{name} was deferred {times(len(others))}, but never like this:"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
-from ..errors import DatabaseUnavailable, NereidAsyncError
+from ..errors import NereidAsyncError
 from .groups import commands
 from .output import Styled, echo_json, json_option, table
 
@@ -21,9 +21,6 @@ _CLOCK_TOLERANCE_S = 5.0
 
 OK, WARNING, ERROR = "ok", "warning", "error"
 _COLOURS = {OK: "green", WARNING: "yellow", ERROR: "red"}
-
-#: How values are written that mean that there is none.
-_EMPTY = ("''", "()", "None")
 
 #: How it stands, and a sentence.
 _Finding: TypeAlias = "tuple[str, str]"
@@ -40,22 +37,20 @@ _Finding: TypeAlias = "tuple[str, str]"
 )
 @json_option
 def check(runtime: Runtime, queues: tuple[str, ...], as_json: bool) -> None:
-    """Show the settings in force, and try what a worker needs; changes nothing.
+    """Show the settings in force, and try what a worker needs.
 
-    The exit code is 1 if a worker could not work.
+    It changes nothing. The exit code is 1 if a worker could not work.
     """
     from ..settings.loading import places_of
 
     places = places_of(runtime.settings)
-    shown = runtime.settings.described()
-    settings = [(name, value, places[name]) for name, value in shown.items()]
     findings = list(_findings(runtime, queues or (runtime.settings.sqs_queue,)))
     if as_json:
         echo_json(
             {
                 "settings": [
-                    dict(zip(("name", "value", "from"), it, strict=True))
-                    for it in settings
+                    {"name": name, "value": value, "from": places[name]}
+                    for name, value in runtime.settings.shown().items()
                 ],
                 "findings": [
                     dict(zip(("what", "status", "text"), it, strict=True))
@@ -64,6 +59,10 @@ def check(runtime: Runtime, queues: tuple[str, ...], as_json: bool) -> None:
             }
         )
     else:
+        described = runtime.settings.described()
+        settings = [
+            (name, text or "-", places[name]) for name, text in described.items()
+        ]
         lines = [[_dim_default(cell, line[-1]) for cell in line] for line in settings]
         click.echo(table(("SETTING", "VALUE", "FROM"), lines) + "\n")
         for what, status, text in findings:
@@ -77,8 +76,7 @@ def check(runtime: Runtime, queues: tuple[str, ...], as_json: bool) -> None:
 def _dim_default(cell: str, place: str) -> str | Styled:
     from ..settings.loading import DEFAULT
 
-    shown = "-" if cell in _EMPTY else cell
-    return Styled(shown, {"dim": True}) if place == DEFAULT else shown
+    return Styled(cell, {"dim": True}) if place == DEFAULT else cell
 
 
 def _findings(
@@ -91,8 +89,15 @@ def _findings(
         "broker": lambda: _broker(runtime, queues),
         "web app": lambda: _web(runtime),
     }
+    failed = set()
     for what, look in looks.items():
-        yield from ((what, *it) for it in _reported(look))
+        if what == "clock" and "database" in failed:
+            # There is no clock to compare with.
+            continue
+        for status, text in _reported(look):
+            if status == ERROR:
+                failed.add(what)
+            yield what, status, text
 
 
 def _reported(look: Callable[[], Iterator[_Finding]]) -> Iterator[_Finding]:
@@ -118,11 +123,7 @@ def _database(runtime: Runtime) -> Iterator[_Finding]:
 def _clock(runtime: Runtime) -> Iterator[_Finding]:
     if runtime.rows is None:
         return
-    try:
-        ahead_s = time.time() - runtime.rows.clock_s()
-    except DatabaseUnavailable:
-        # Said of the database already.
-        return
+    ahead_s = time.time() - runtime.rows.clock_s()
     if abs(ahead_s) < _CLOCK_TOLERANCE_S:
         yield OK, "it agrees with the database's"
     else:

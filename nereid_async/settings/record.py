@@ -31,7 +31,20 @@ _DAY_S = 86_400
 
 
 def _hidden(value: Any) -> str:
-    return "***" if value else repr(value)
+    return "***" if value else ""
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _written(value: Any) -> str:
+    """A value as it stands in trytond.conf; empty if there is none."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)
 
 
 def _option(
@@ -41,14 +54,14 @@ def _option(
     *,
     unit: str = "",
     unset: str = "",
-    show: Callable[[Any], str] = repr,
+    show: Callable[[Any], Any] = _as_it_is,
 ) -> Any:
     """Declare a setting.
 
     :param doc: what it does, as reStructuredText for docs/reference/settings.rst.
     :param unit: its unit, in words.
     :param unset: what holds where the default is empty, in words.
-    :param show: writes a value for a log.
+    :param show: the value without its secrets.
     """
     metadata = {
         "parse": parse,
@@ -313,7 +326,7 @@ class Settings:
         "",
         "URL of an SQS-compatible server; a user and password in it are not used.",
         unset="AWS",
-        show=lambda url: repr(masked(url)),
+        show=masked,
     )
 
     @property
@@ -321,12 +334,16 @@ class Settings:
         """Where replies wait: the setting, or the broker's own place."""
         return self.results or self.broker
 
-    def described(self) -> dict[str, str]:
-        """Name and value of every option, for a log; secrets are masked."""
+    def shown(self) -> dict[str, Any]:
+        """Name and value of every option; secrets are masked."""
         return {
             option.name: option.metadata["show"](getattr(self, option.name))
             for option in fields(self)
         }
+
+    def described(self) -> dict[str, str]:
+        """The same as text, as in ``trytond.conf``; empty where there is none."""
+        return {name: _written(value) for name, value in self.shown().items()}
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={it}" for name, it in self.described().items())

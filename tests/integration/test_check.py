@@ -73,6 +73,10 @@ def test_all_is_well(script: Script, database: str) -> None:
     }
     places = {it["name"]: it["from"] for it in told["settings"]}
     assert places["max_attempts"] == "default"
+    values = {it["name"]: it["value"] for it in told["settings"]}
+    assert (values["max_attempts"], values["outbox"]) == (5, True)
+    assert (values["time_limit"], values["signing_key"]) == (None, "***")
+    assert re.search(r"^outbox +yes +", output, re.M)
 
 
 @once
@@ -97,6 +101,7 @@ def test_what_is_left_of_the_old_module(
 def test_a_database_that_is_not_there(script: Script) -> None:
     output = command("no_such_database", "check", exit_code=1)
     assert "database:  error: " in output
+    assert "clock:" not in output
     assert_documented(output, "no_such_database", "database: ")
 
 

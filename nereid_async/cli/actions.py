@@ -58,7 +58,7 @@ def retry(runtime: Runtime, **options: Any) -> None:
 
     def act(ids: Sequence[str]) -> Iterator[tuple[str, bool, str]]:
         with _letters_forgotten(runtime, ids):
-            return _told(rows, ids, retrying.retry(runtime, ids), "again")
+            return _told(rows, ids, retrying.retry(runtime, ids), "runs again")
 
     _run("Retry", rows, act, _OVER, **options)
 
@@ -70,7 +70,7 @@ def retry(runtime: Runtime, **options: Any) -> None:
     "--interrupt", is_flag=True, help="Interrupt a run that does not stop by itself."
 )
 def cancel(runtime: Runtime, interrupt: bool, **options: Any) -> None:
-    """Cancel tasks: what waits never runs, what runs is asked to stop."""
+    """Cancel tasks: what waits never runs, what runs is to stop."""
     from .. import cancelling
 
     def act(ids: Sequence[str]) -> Iterator[tuple[str, bool, str]]:

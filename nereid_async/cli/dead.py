@@ -10,7 +10,7 @@ import click
 
 from ..texts import cut, joined
 from .groups import commands
-from .output import coloured, echo_json, json_option, report, table
+from .output import coloured, echo_json, iso, json_option, report, second, table
 
 if TYPE_CHECKING:
     from ..dead_letters import DeadLetters, Letter, Told
@@ -59,6 +59,8 @@ def list_dead(runtime: Runtime, queue: str | None, limit: int, as_json: bool) ->
         echo_json([_json(it) for it in found])
     else:
         click.echo(table(_HEADINGS, [_line(it) for it in found]))
+        if not found:
+            click.echo("there are no dead letters", err=True)
     if removed:
         text = f"removed {removed} letter(s) of tasks that have run since, or are to"
         click.echo(text, err=True)
@@ -68,16 +70,23 @@ def list_dead(runtime: Runtime, queue: str | None, limit: int, as_json: bool) ->
 
 def _json(letter: Letter) -> dict[str, Any]:
     names = ("id", "task", "queue", "reason", "since", "attempts", "obstacle")
-    return {name: getattr(letter, name) for name in names}
+    return {name: getattr(letter, name) for name in names} | {
+        "since": iso(letter.since)
+    }
 
 
 def _line(letter: Letter) -> list[Any]:
-    since = None if letter.since is None else f"{letter.since:%Y-%m-%d %H:%M:%S}"
     reason = joined(letter.reason)
     if letter.obstacle is not None:
         reason = f"{letter.obstacle}: {reason}"
     shown = cut(reason, _REASON_MAX_CHARS)
-    cells = [letter.id, letter.task, letter.queue, since, letter.attempts]
+    cells = [
+        letter.id,
+        letter.task,
+        letter.queue,
+        second(letter.since),
+        letter.attempts,
+    ]
     return [*cells, coloured(shown, "red")]
 
 

@@ -32,7 +32,7 @@ def reap(runtime: Runtime) -> None:
     help="With --renew: delete the tasks that have not run.",
 )
 def identity(runtime: Runtime, renew: bool, drop_waiting: bool) -> None:
-    """Show the identity of the database, which tells it from its copy.
+    """Show the identity of the database, which no copy should share.
 
     A copy needs a new identity before any process of it starts: --renew.
     """

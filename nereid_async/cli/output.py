@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -22,6 +23,29 @@ def echo_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, default=str, ensure_ascii=False))
 
 
+def moment(at: Any) -> dt.datetime | None:
+    """A time as the database has it, with its zone: UTC.
+
+    :param at: a datetime, or its text, as SQLite has it; None for none.
+    """
+    if at is None:
+        return None
+    found = at if isinstance(at, dt.datetime) else dt.datetime.fromisoformat(str(at))
+    return found if found.tzinfo else found.replace(tzinfo=dt.timezone.utc)
+
+
+def iso(at: Any) -> str | None:
+    """A time of the database for scripts: ISO 8601 with its zone."""
+    found = moment(at)
+    return None if found is None else found.isoformat(timespec="milliseconds")
+
+
+def second(at: Any) -> str | None:
+    """A time of the database for people: UTC, to the second."""
+    found = moment(at)
+    return None if found is None else f"{found:%Y-%m-%d %H:%M:%S}"
+
+
 def report(told: Iterable[tuple[str, bool, str]], as_json: bool) -> None:
     """Print what became of each id; exit with code 1 if one was left as it was.
 
@@ -34,6 +58,8 @@ def report(told: Iterable[tuple[str, bool, str]], as_json: bool) -> None:
             click.secho(f"{name}: {text}", fg=None if done else "yellow")
     if as_json:
         echo_json(results)
+    elif not results:
+        click.echo("nothing to do: none is chosen so", err=True)
     if not all(it["done"] for it in results):
         sys.exit(1)
 

@@ -23,7 +23,7 @@ def _queue_arguments(command: Callable[..., Any]) -> Callable[..., Any]:
         is_flag=True,
         help="All queues, also those that appear later.",
     )
-    return click.argument("queues", nargs=-1, metavar="QUEUE...")(every(command))
+    return click.argument("queues", nargs=-1, metavar="[QUEUE]...")(every(command))
 
 
 def _rows_of_queues(
@@ -89,7 +89,10 @@ def pause(
 @commands.command("resume")
 @_queue_arguments
 def resume(runtime: Runtime, queues: tuple[str, ...], all_queues: bool) -> None:
-    """Let workers go on with paused queues; they notice within two seconds."""
+    """Let workers go on with paused queues.
+
+    They notice within two seconds.
+    """
     from ..pausing import described
 
     rows, queues = _rows_of_queues(runtime, queues, all_queues)

@@ -34,7 +34,12 @@ class Since(click.ParamType):  # type: ignore[type-arg]
         try:
             at = dt.datetime.fromisoformat(value)
         except ValueError:
-            self.fail(f"{value!r} is neither an age such as 2h nor a date", param, ctx)
+            self.fail(
+                f"{value!r} is neither an age, as 90s, 30m, 2h or 7d, nor a date or a "
+                "time in UTC",
+                param,
+                ctx,
+            )
         at = at if at.tzinfo else at.replace(tzinfo=dt.timezone.utc)
         return (dt.datetime.now(dt.timezone.utc) - at).total_seconds()
 

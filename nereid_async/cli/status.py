@@ -14,8 +14,8 @@ from ..queue_selection import ALL_QUEUES
 from ..wakeup import on_signals
 from .groups import commands
 from .loading import rows_of
-from .output import coloured, echo_json, json_option, table
-from .workers import summary
+from .output import coloured, echo_json, iso, json_option, table
+from .workers import as_json_value, summary
 
 if TYPE_CHECKING:
     from ..rows import Pause, QueueOverview, TaskRows
@@ -45,7 +45,7 @@ _PAUSES = ("SINCE (UTC)", "BY")
     help="Show it again each time so many seconds have passed, until Ctrl-C.",
 )
 def status(runtime: Runtime, as_json: bool, watch_s: float | None) -> None:
-    """Show what waits, runs and has failed in each queue, and how many work on it."""
+    """Show what waits, runs and has failed in each queue."""
     rows = rows_of(runtime)
     if watch_s is None:
         _show(runtime, rows, as_json)
@@ -79,11 +79,11 @@ def _show(runtime: Runtime, rows: TaskRows, as_json: bool) -> None:
                 "database": runtime.database,
                 "broker": runtime.settings.broker,
                 "queues": [
-                    {**it._asdict(), "paused": _pause_of(it, pauses) is not None}
+                    {**_counts(it), "paused": _pause_of(it, pauses) is not None}
                     for it in queues
                 ],
-                "pauses": [vars(it) for it in pauses],
-                "workers": [it._asdict() for it in workers],
+                "pauses": [{**vars(it), "since": iso(it.since)} for it in pauses],
+                "workers": [as_json_value(it) for it in workers],
             }
         )
         return
@@ -97,13 +97,25 @@ def _show(runtime: Runtime, rows: TaskRows, as_json: bool) -> None:
 @click.argument("names", nargs=-1, metavar="[QUEUE]...")
 @json_option
 def queues(runtime: Runtime, names: tuple[str, ...], as_json: bool) -> None:
-    """Show queues as `status` does, and of each who has paused it, since when."""
+    """Show queues as `status` does, and who has paused them, when."""
+    from ..rows import QueueOverview
+
     rows = rows_of(runtime)
     pauses = rows.pauses()
-    found = [it for it in rows.overview() if not names or it.queue in names]
+    found = {it.queue: it for it in rows.overview() if not names or it.queue in names}
+    missing = [it for it in names if it not in found]
+    unknown = rows.unknown_queues(missing)
+    # What is known is empty.
+    found |= {it: QueueOverview(it) for it in missing if it not in unknown}
     if as_json:
-        echo_json([_json(it, _pause_of(it, pauses)) for it in found])
-        return
+        echo_json([_json(it, _pause_of(it, pauses)) for it in found.values()])
+    else:
+        _print(list(found.values()), pauses)
+    if unknown:
+        raise click.ClickException(f"there is no such queue: {', '.join(unknown)}")
+
+
+def _print(found: list[QueueOverview], pauses: list[Pause]) -> None:
     lines = []
     for it in found:
         pause = _pause_of(it, pauses)
@@ -113,9 +125,15 @@ def queues(runtime: Runtime, names: tuple[str, ...], as_json: bool) -> None:
 
 
 def _json(it: QueueOverview, pause: Pause | None) -> dict[str, object]:
-    since, by = (None, None) if pause is None else (pause.since, pause.by)
+    since, by = (None, None) if pause is None else (iso(pause.since), pause.by)
     paused = pause is not None
-    return {**it._asdict(), "paused": paused, "paused_since": since, "paused_by": by}
+    return {**_counts(it), "paused": paused, "paused_since": since, "paused_by": by}
+
+
+def _counts(it: QueueOverview) -> dict[str, object]:
+    oldest_s = None if it.oldest_due_s is None else round(it.oldest_due_s, 1)
+    rate = round(it.rate_per_min, 1)
+    return {**it._asdict(), "oldest_due_s": oldest_s, "rate_per_min": rate}
 
 
 def _line(it: QueueOverview, pauses: list[Pause]) -> list[object]:

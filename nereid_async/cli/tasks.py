@@ -10,7 +10,7 @@ import click
 from ..texts import cut, joined
 from .groups import commands
 from .loading import rows_of
-from .output import coloured, echo_json, json_option, table
+from .output import coloured, echo_json, iso, json_option, moment, second, table
 from .selecting import filter_options, selection_of, state_option
 
 if TYPE_CHECKING:
@@ -19,8 +19,13 @@ if TYPE_CHECKING:
 
 task_commands = commands.group("tasks", "Look at tasks, and act on them.")
 
-_HEADINGS = ("ID", "TASK", "QUEUE", "STATE", "ATTEMPT", "DUE (UTC)", "ERROR")
+_HEADINGS = ("ID", "TASK", "QUEUE", "STATE", "ATTEMPTS", "DUE (UTC)", "ERROR")
+#: Of tasks that have finished it tells when.
+_FAILED_HEADINGS = (*_HEADINGS[:-2], "FINISHED (UTC)", "ERROR")
+#: What is a time.
+_TIMES = ("deferred_at", "due_at", "started_at", "finished_at")
 _COLOURS = {"failed": "red", "running": "green", "cancelled": "yellow"}
+_PROGRESS = ("progress_done", "progress_total", "progress_message")
 _LIMIT = 50
 _ERROR_MAX_CHARS = 60
 
@@ -64,27 +69,36 @@ def _list(rows: TaskRows, selection: Selection, limit: int, as_json: bool) -> No
     if as_json:
         echo_json([_json(it) for it in found])
         return
-    click.echo(table(_HEADINGS, [_line(it) for it in found]))
+    ended = {it.value for it in selection.states} == {"failed"}
+    lines = [_line(it, it.finished_at if ended else it.due_at) for it in found]
+    click.echo(table(_FAILED_HEADINGS if ended else _HEADINGS, lines))
+    if not found:
+        click.echo("there are no such tasks", err=True)
     if len(found) == limit:
         click.echo(f"these are the last {limit}; more with --limit", err=True)
 
 
 def _json(task: ListedTask) -> dict[str, Any]:
-    return {**task._asdict(), "error": _error(task)}
+    told = task._asdict()
+    progress = {
+        name.partition("_")[2]: told.pop(name) for name in _PROGRESS if name in told
+    }
+    some = any(it is not None for it in progress.values())
+    told |= {name: iso(told[name]) for name in _TIMES}
+    return {**told, "progress": progress if some else None, "error": _error(task)}
 
 
 def _error(task: ListedTask) -> dict[str, Any] | None:
     return None if task.error is None else json.loads(task.error)
 
 
-def _line(task: ListedTask) -> list[Any]:
+def _line(task: ListedTask, at: Any) -> list[Any]:
     error = _error(task)
     text = "" if error is None else f"{error.get('type')}: {error.get('message')}"
     error_text = cut(joined(text), _ERROR_MAX_CHARS)
-    due = str(task.due_at).partition(".")[0]
     state = coloured(task.state, _COLOURS.get(task.state))
     error_cell = coloured(error_text, "red" if error_text else None)
-    return [task.id, task.task, task.queue, state, task.attempt, due, error_cell]
+    return [task.id, task.task, task.queue, state, task.attempt, second(at), error_cell]
 
 
 @task_commands.command("show")
@@ -102,7 +116,7 @@ def show(runtime: Runtime, task_id: str, as_json: bool) -> None:
         {
             "attempt": it.attempt,
             "counted": it.counted,
-            "failed_at": it.failed_at,
+            "failed_at": iso(it.failed_at),
             "worker": it.worker,
             "error": it.failure.as_json(),
             "traceback": it.failure.traceback,
@@ -130,20 +144,42 @@ def _call(runtime: Runtime, rows: TaskRows, task: ListedTask) -> str:
 
 def _show(told: dict[str, Any], attempts: list[dict[str, Any]]) -> None:
     error = told.pop("error")
-    for name, value in told.items():
+    took = _took(told)
+    told["progress"] = _progress(told["progress"])
+    for name, value in {**told, **took}.items():
         if value is not None:
-            text = (
-                click.style(value, fg=_COLOURS.get(value)) if name == "state" else value
-            )
-            click.echo(f"{name + ':':<13}{text}")
-    if error is not None and not attempts:
+            text = f"{second(value)} UTC" if name in _TIMES else value
+            colour = _COLOURS.get(value) if name == "state" else None
+            click.echo(f"{name + ':':<13}{click.style(text, fg=colour)}")
+    if error is not None:
         click.echo(f"error:       {error.get('type')}: {error.get('message')}")
     for it in attempts:
         counted = "" if it["counted"] else ", not counted"
         click.secho(
-            f"\nattempt {it['attempt']}{counted}, failed {it['failed_at']} UTC "
+            f"\nattempt {it['attempt']}{counted}, failed {second(it['failed_at'])} UTC "
             f"on {it['worker'] or 'no worker'}, error {it['error']['id']}",
             bold=True,
         )
         text = it["traceback"] or f"{it['error']['type']}: {it['error']['message']}"
         click.echo(text.rstrip())
+
+
+def _progress(told: dict[str, Any] | None) -> str | None:
+    if told is None:
+        return None
+    done, total = told["done"], told["total"]
+    share = f"{done / total:.0%}" if done is not None and total else None
+    return ", ".join(it for it in (share, told["message"]) if it)
+
+
+def _took(told: dict[str, Any]) -> dict[str, str]:
+    """How long it has waited for its latest attempt, and how long that ran."""
+    due, started, finished = (
+        moment(told[it]) for it in ("due_at", "started_at", "finished_at")
+    )
+    took = {}
+    if due and started and started >= due:
+        took["waited"] = f"{(started - due).total_seconds():.3f} s"
+    if started and finished and finished >= started:
+        took["ran"] = f"{(finished - started).total_seconds():.3f} s"
+    return took

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .groups import commands
-from .output import echo_json, json_option, table
+from .output import echo_json, iso, json_option, table
 
 if TYPE_CHECKING:
     from ..rows import ListedWorker
@@ -29,16 +29,24 @@ _HEADINGS = (
 @commands.command("workers")
 @json_option
 def workers(runtime: Runtime, as_json: bool) -> None:
-    """Show the worker processes: what they work on, and whether they live."""
+    """Show the worker processes, their queues and whether they live."""
     # Imported late, as all that imports trytond.
     from ..rows.workers import WorkerRows
 
     runtime.load_pool()
     found = WorkerRows(runtime.database).workers()
     if as_json:
-        echo_json([it._asdict() for it in found])
+        echo_json([as_json_value(it) for it in found])
     else:
         click.echo(table(_HEADINGS, [_line(it) for it in found]))
+        if not found:
+            click.echo("no worker runs", err=True)
+
+
+def as_json_value(it: ListedWorker) -> dict[str, object]:
+    """What ``--json`` tells of a process."""
+    times = {name: iso(getattr(it, name)) for name in ("started_at", "heartbeat_at")}
+    return {**it._asdict(), **times, "silent_s": round(it.silent_s, 1)}
 
 
 def _line(it: ListedWorker) -> list[object]:

@@ -31,6 +31,9 @@ class ListedTask(NamedTuple):
 
     :ivar attempt: number of attempts that count.
     :ivar error: JSON of the failure; None if it has not failed.
+    :ivar progress_done: how far its latest attempt has come, of ``progress_total``;
+        None if it has not said.
+    :ivar progress_message: what it does, in its own words.
     """
 
     id: str
@@ -44,6 +47,9 @@ class ListedTask(NamedTuple):
     finished_at: Any
     worker: str | None
     error: str | None
+    progress_done: float | None
+    progress_total: float | None
+    progress_message: str | None
 
 
 class ListingRows(Statements):
@@ -60,7 +66,8 @@ class ListingRows(Statements):
             self.execute(
                 cursor,
                 "SELECT t.uuid, t.name, t.queue, t.state, r.attempt, t.deferred_at, "
-                "t.due_at, r.started_at, t.finished_at, r.worker, t.error "
+                "t.due_at, r.started_at, t.finished_at, r.worker, t.error, "
+                "r.progress_done, r.progress_total, r.progress_message "
                 "FROM async_task t LEFT JOIN async_run r ON r.uuid = t.uuid "
                 f"WHERE {condition} ORDER BY t.id DESC{limited}",
                 parameters if limit is None else [*parameters, limit],

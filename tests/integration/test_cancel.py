@@ -295,7 +295,7 @@ def test_a_cancelled_task_can_be_run_after_all(script: Script) -> None:
     with script.transaction():
         result.cancel()
     script.burst()
-    assert command(script.database, "retry", result.id) == f"{result.id}: again\n"
+    assert command(script.database, "retry", result.id) == f"{result.id}: runs again\n"
     if not of_database(script.database).rows_are_messages:
         assert sent(script.database, 0) == 1
     script.burst()

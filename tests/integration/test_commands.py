@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,12 @@ from nereid_async.rows.workers import Registered
 from tests.fixtures.scripts import Script
 from tests.helpers import command, query, states
 from tests.marks import ONE_BROKER
+
+
+def is_recent(text: str) -> bool:
+    """Whether a time of ``--json`` has its zone, and was some seconds ago."""
+    ago = dt.datetime.now(dt.timezone.utc) - dt.datetime.fromisoformat(text)
+    return abs(ago) < dt.timedelta(minutes=10)
 
 
 def test_status_tells_a_queue_that_nobody_works_on(
@@ -47,6 +55,7 @@ def test_status_tells_a_queue_that_nobody_works_on(
         "paused": True,
     }
     assert [it["queue"] for it in told["pauses"]] == ["mail"]
+    assert is_recent(told["pauses"][0]["since"])
 
 
 @ONE_BROKER
@@ -67,14 +76,17 @@ def test_workers_and_the_queues_they_work_on(
     assert told[1]["queues"] == ["mail:2", "*:1"]
     assert (told[1]["busy"], told[1]["threads"]) == (1, 3)
     assert told[1]["silent_s"] < 40 < told[0]["silent_s"]
+    assert is_recent(told[1]["heartbeat_at"])
     output = command(database, "status")
     assert "2 worker process(es) (1 draining, 1 lost), 1 of 3 threads busy\n" in output
     (mail,) = json.loads(command(database, "queues", "--json"))
     assert (mail["queue"], mail["workers"]) == ("mail", 1)
     assert (mail["paused"], mail["paused_by"]) == (True, "Administrator")
+    assert is_recent(mail["paused_since"])
     output = command(database, "queues", "mail")
     assert output.splitlines()[1].endswith("Administrator")
-    assert command(database, "queues", "other").count("\n") == 1
+    told = command(database, "queues", "other", exit_code=1)
+    assert "Error: there is no such queue: other" in told
 
 
 def test_a_file_that_is_no_trytond_conf(tmp_path: Path) -> None:
@@ -109,17 +121,20 @@ class TestTasks:
         assert command(database, "retry", *words, exit_code=1).splitlines() == [
             "41cbf95c: there is no such task",
             f"{ids['waits']}: has neither failed nor been cancelled",
-            f"{ids['failed']}: again",
+            f"{ids['failed']}: runs again",
         ]
 
     def test_failed_tasks_are_listed(self, ids: dict[str, str], database: str) -> None:
         heading, line = command(database, "failed").splitlines()
-        assert heading.startswith("ID")
+        assert heading.startswith("ID") and "FINISHED (UTC)" in heading
         assert line.startswith(ids["failed"])
         assert line.endswith("UserWarning: not like this")
         (told,) = json.loads(command(database, "failed", "--json"))
         assert told["id"] == ids["failed"]
         assert told["error"]["type"] == "UserWarning"
+        assert is_recent(told["finished_at"])
+        output = command(database, "failed", "--queue", "other")
+        assert output.endswith("there are no such tasks\n")
         listed = "tasks list"
         assert ids["done"] in command(database, listed, "--state", "done")
         assert ids["failed"] not in command(database, listed, "--queue", "other")
@@ -133,9 +148,13 @@ class TestTasks:
         output = command(database, "tasks show", ids["failed"])
         assert "async_test.record.fail_as('UserWarning', 'not like this')" in output
         assert "attempt 1, failed 20" in output
+        assert re.search(r"^finished_at: 20\S+ \d\d:\d\d:\d\d UTC$", output, re.M)
+        assert re.search(r"^ran: +[\d.]+ s$", output, re.M)
         assert "Traceback" in output
         told = json.loads(command(database, "tasks show", "--json", ids["failed"]))
         assert told["attempts"][0]["error"]["message"] == "not like this"
+        assert is_recent(told["attempts"][0]["failed_at"])
+        assert told["progress"] is None
         assert "no such task" in command(database, "tasks show", "x", exit_code=1)
 
     def test_many_are_acted_on_after_a_question(
@@ -150,7 +169,7 @@ class TestTasks:
         assert states(database).count("failed") == 2
         words = ("--queue", "mail", "--yes", "--limit", "1", "--json")
         (told,) = json.loads(command(database, "tasks retry", *words))
-        assert (told["done"], told["text"]) == (True, "again")
+        assert (told["done"], told["text"]) == (True, "runs again")
         assert states(database).count("failed") == 1
         command(database, "tasks cancel", "--all", "--yes")
         assert sorted(states(database)) == ["cancelled", "cancelled", "done", "failed"]
@@ -158,6 +177,24 @@ class TestTasks:
         command(database, "tasks discard", "--all", "--yes")
         assert states(database) == ["done"]
         assert query(database, "SELECT count(*) FROM async_attempt") == [(0,)]
+        output = command(database, "tasks discard", "--all")
+        assert output == "nothing to do: none is chosen so\n"
+
+    def test_how_far_a_task_has_come_is_shown(
+        self, ids: dict[str, str], database: str
+    ) -> None:
+        query(
+            database,
+            "UPDATE async_run SET progress_done = 15, progress_total = 60, "
+            "progress_message = 'Counting' WHERE uuid = %s",
+            ids["done"],
+        )
+        output = command(database, "tasks show", ids["done"])
+        assert "\nprogress:    25%, Counting\n" in output
+        (told,) = json.loads(
+            command(database, "tasks list", "--state", "done", "--json")
+        )
+        assert told["progress"] == {"done": 15, "total": 60, "message": "Counting"}
 
     def test_what_is_meant_has_to_be_said(
         self, ids: dict[str, str], database: str

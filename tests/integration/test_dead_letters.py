@@ -90,7 +90,7 @@ class TestOnSqs:
         self, failed: Any, database: str, queue: TaskQueue
     ) -> None:
         assert len(queue.dead()) == 1
-        assert command(database, "retry", failed.id) == f"{failed.id}: again\n"
+        assert command(database, "retry", failed.id) == f"{failed.id}: runs again\n"
         assert queue.dead() == []
 
     def test_a_letter_of_a_task_that_runs_again_is_removed(

@@ -197,7 +197,7 @@ def test_commands_on_rows(version: str, shop: Script) -> None:
     insert(rows)
     failed, delayed = (handle(rows, it).id for it in ("has failed", "delayed"))
     assert "has failed" in command(DATABASE, "tasks show", failed)
-    assert command(DATABASE, "retry", failed) == f"{failed}: again\n"
+    assert command(DATABASE, "retry", failed) == f"{failed}: runs again\n"
     assert "cancelled" in command(DATABASE, "cancel", delayed)
     assert "later" in command(DATABASE, "status")
 

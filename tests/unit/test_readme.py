@@ -11,6 +11,7 @@ import pytest
 
 from devtools import commands_page, settings_page
 from nereid_async import errors
+from nereid_async.cli import main
 
 PROJECT = Path(__file__).parents[2]
 #: Those that are read as they are; ``make docs`` checks the pages in docs/.
@@ -25,6 +26,13 @@ def test_the_page_of_the_settings_is_up_to_date() -> None:
 def test_the_page_of_the_commands_is_up_to_date() -> None:
     """Else ``make docs-commands`` writes it."""
     assert commands_page.PAGE.read_text() == commands_page.rendered()
+
+
+def test_what_a_command_is_for_fits_on_a_line() -> None:
+    """In the list that ``nereid-async --help`` prints on a terminal of 80 columns."""
+    columns = 80 - 6 - max(map(len, main.commands))
+    told = [it.get_short_help_str(columns) for it in main.commands.values()]
+    assert [it for it in told if it.endswith("...")] == []
 
 
 def test_the_page_of_the_errors_has_each() -> None:

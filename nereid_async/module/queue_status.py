@@ -32,13 +32,13 @@ class QueueStatus(ModelSQL, ModelView):
     name = fields.Char(
         "Queue", readonly=True, help="* is all queues, those included that come later."
     )
-    waiting = fields.Integer("Waiting", readonly=True, help="Tasks that are due.")
+    waiting = fields.Integer("Due", readonly=True, help="Tasks that wait for a worker.")
     scheduled = fields.Integer("Scheduled", readonly=True)
     running = fields.Integer("Running", readonly=True)
     failed = fields.Integer("Failed", readonly=True)
     rate = fields.Function(
         fields.Float(
-            "Rate",
+            "Rate (/min)",
             digits=(16, 1),
             help="Tasks that finish a minute, over the last minutes.",
         ),

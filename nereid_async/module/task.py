@@ -133,7 +133,15 @@ class Task(ModelSQL, ModelView):
     started_at = fields.Function(fields.Timestamp("Started at"), "get_run")
     lease_until = fields.Function(fields.Timestamp("Lease until"), "get_run")
     progress_message = fields.Function(fields.Char("Step"), "get_run")
-    progress = fields.Function(fields.Float("Progress", digits=(1, 4)), "get_progress")
+    progress = fields.Function(
+        fields.Float(
+            "Progress",
+            digits=(1, 4),
+            # Clients show an empty bar as a full one.
+            states={"invisible": ~Eval("progress", 0)},
+        ),
+        "get_progress",
+    )
 
     @classmethod
     def __setup__(cls) -> None:
@@ -179,7 +187,13 @@ class Task(ModelSQL, ModelView):
                 If(status == "cancelled", "muted", ""),
             ),
         )
-        return [*super().view_attributes(), ("/tree", "visual", colour, ["status"])]
+        faultless = ~Eval("failure") & ~Eval("attempts", [])
+        return [
+            *super().view_attributes(),
+            ("/tree", "visual", colour, ["status"]),
+            # The form opens at its first page that is there.
+            ("/form//page[@id='errors']", "states", {"invisible": faultless}),
+        ]
 
     @classmethod
     def __register__(cls, module_name: str) -> None:

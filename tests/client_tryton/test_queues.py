@@ -30,6 +30,9 @@ def test_pause_and_resume(script: Script, rows: TaskRows, tryton_page: Page) -> 
     mail = rows_of(tryton_page).filter(has_text="mail")
     # The client wants the row to be selected first.
     mail.get_by_text("mail").click()
+    heading = tryton_page.locator("#tabcontent thead")
+    expect(heading).to_contain_text("Due")
+    expect(heading).to_contain_text("Rate (/min)")
     mail.get_by_role("button", name="Pause").click()
     tryton_page.get_by_role("button", name="OK", exact=True).click()
     expect(mail).to_contain_text("Administrator")

@@ -54,11 +54,14 @@ def test_the_list_and_a_form(tasks: None, tryton_page: Page) -> None:
     picture(tryton_page, "tryton-task-list")
     tab(tryton_page, "Failed").click()
     expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("ValueError: the reason")
     rows.get_by_text("async_test.record.fail").dblclick()
     form = tryton_page.locator("#tabcontent .tab-form")
-    form.get_by_role("tab", name="Errors").click()
+    # Errors come first, and there are no two fields of its state.
     failure = form.locator("textarea").filter(visible=True).first
     expect(failure).to_have_value("ValueError: the reason")
+    expect(form.locator(".progress")).to_be_hidden()
+    expect(form.get_by_label("State", exact=True)).to_be_hidden()
     expect(form.get_by_role("row").filter(has_text="the reason")).to_be_visible()
     picture(tryton_page, "tryton-task-errors")
     form.get_by_role("tab", name="Times").click()
@@ -82,6 +85,7 @@ def test_the_progress_of_a_running_task(tasks: None, tryton_page: Page) -> None:
     expect(tab(tryton_page, "Running")).to_contain_text("1")
     rows_of(tryton_page).get_by_text("async_test.record.echo").dblclick()
     form = tryton_page.locator("#tabcontent .tab-form")
+    expect(form.get_by_role("tab", name="Errors")).to_be_hidden()
     expect(form.get_by_label("Step")).to_have_value("three of four pages")
     expect(form.locator(".progress-bar")).to_have_attribute(
         "style", re.compile("width: 75%")

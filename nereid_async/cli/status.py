@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import DatabaseUnavailable
 from ..queue_selection import ALL_QUEUES
 from ..wakeup import on_signals
 from .groups import commands
@@ -66,7 +67,11 @@ def status(runtime: Runtime, as_json: bool, watch_s: float | None) -> None:
                 now = time.strftime("%H:%M:%S")
                 text = f"{runtime.database}, broker {runtime.settings.broker}, {now}"
                 click.secho(f"{text}; Ctrl-C ends\n", dim=True)
-            _show(runtime, rows, as_json)
+            try:
+                _show(runtime, rows, as_json)
+            except DatabaseUnavailable as error:
+                # It comes back: that is what somebody watches for.
+                click.secho(f"Error: {error}", fg="red", err=True)
             sys.stdout.flush()
             interrupted.wait(watch_s)
 

@@ -308,7 +308,9 @@ def _from_client_error(operation: str, error: ClientError) -> TransportError:
     details = error.response.get("Error", {})
     short = _code(error)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    text = f"SQS {operation}: {short}: {details.get('Message', '')}"
+    # Most are sentences; what is to be done follows as another one.
+    message = details.get("Message", "").rstrip(".")
+    text = f"SQS {operation}: {short}: {message}"
     if short in _MISSING:
         return QueueMissing(text)
     if short in _DENIED:

@@ -64,15 +64,22 @@ def test_a_server_that_is_away(
     script: Script, commands: Commands, database: str, server: PostgreSQL
 ) -> None:
     worker = commands.worker("--threads", "2")
+    watch = commands.flask("status", "--watch", "0.2")
     defer(script, "before")
     wait_for_label(worker, script, "before")
+    watch.wait_for_output("QUEUE")
     server.stop()
+    watch.wait_for_output(f"Error: database {database!r}: ", 20)
     # Soon: trytond itself waits for a minute before it says anything.
     worker.wait_for_output(f": database {database!r}: ", 20)
     (child,) = worker.children
     os.kill(child, signal.SIGKILL)
     worker.wait_for_output("worker process 0 failed: connection to server")
+    shown = watch.output.count("QUEUE")
     server.start()
+    watch.wait_until(lambda: watch.output.count("QUEUE") > shown, "shown again")
+    watch.send_signal(signal.SIGINT)
+    assert watch.wait(20) == 0, watch.output
     defer(script, "after")
     wait_for_label(worker, script, "after")
     server.stop(signal.SIGQUIT)

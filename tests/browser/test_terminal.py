@@ -95,7 +95,7 @@ def operator(shop: int, data: Path, new_context: NewContext) -> Operator:
 
 
 def test_a_terminal(operator: Operator) -> None:
-    wait_until(lambda: operator.pipes("failed").count("charge_card") == 3, 30)
+    wait_until(lambda: operator.pipes("failed").count("charge_card") == 3, 90)
     operator.pipes("pause yearly")
     status = operator.sees("status", "status --watch 1", watched=True)
     failed = operator.sees("failed", "failed")

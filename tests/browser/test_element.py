@@ -14,7 +14,7 @@ from tests.browser.test_shop import check_with_axe
 from tests.helpers import wait_until
 
 pytestmark = [
-    pytest.mark.backends("sqlite"),
+    pytest.mark.backends("postgresql"),
     # The answers are the tests' own.
     pytest.mark.parametrize("shop", ["database"], indirect=True),
 ]

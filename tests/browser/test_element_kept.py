@@ -15,7 +15,7 @@ from tests.helpers import wait_until
 __all__ = ["answers"]
 
 pytestmark = [
-    pytest.mark.backends("sqlite"),
+    pytest.mark.backends("postgresql"),
     pytest.mark.parametrize("shop", ["database"], indirect=True),
 ]
 

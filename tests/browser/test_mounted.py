@@ -16,7 +16,7 @@ from tests.browser.test_shop import build_report, see_report
 from tests.fixtures.chromium import NewContext
 
 pytestmark = [
-    pytest.mark.backends("sqlite"),
+    pytest.mark.backends("postgresql"),
     pytest.mark.parametrize("shop", ["database"], indirect=True),
 ]
 

@@ -13,7 +13,7 @@ from tests.fixtures.chromium import NewContext, picture
 from tests.helpers import wait_until
 from tests.marks import ONE_SHOP
 
-pytestmark = pytest.mark.backends("sqlite")
+pytestmark = pytest.mark.backends("postgresql")
 
 #: A worker may have to start first, and the machine be busy.
 SLOW_MS = 30_000

@@ -12,7 +12,7 @@ from tests.fixtures.scripts import Script
 from tests.helpers import query
 
 pytestmark = [
-    pytest.mark.backends("sqlite"),
+    pytest.mark.backends("postgresql"),
     pytest.mark.parametrize("broker_settings", ["database"], indirect=True),
 ]
 

@@ -20,7 +20,7 @@ from tests.client_tryton.views import (
 from tests.fixtures.scripts import Script
 
 pytestmark = [
-    pytest.mark.backends("sqlite"),
+    pytest.mark.backends("postgresql"),
     pytest.mark.parametrize("broker_settings", ["database"], indirect=True),
 ]
 

@@ -12,7 +12,7 @@ from tests.fixtures.scripts import Script
 from tests.helpers import wait_until
 
 pytestmark = [
-    pytest.mark.backends("sqlite"),
+    pytest.mark.backends("postgresql"),
     pytest.mark.parametrize("broker_settings", ["database"], indirect=True),
 ]
 

@@ -14,7 +14,7 @@ from devtools.site import CLERK, PASSWORD
 from tests.fixtures.scripts import Script
 
 pytestmark = [
-    pytest.mark.backends("sqlite"),
+    pytest.mark.backends("postgresql"),
     pytest.mark.parametrize("broker_settings", ["database"], indirect=True),
 ]
 

@@ -16,7 +16,7 @@ from tests.fixtures.chromium import NewContext
 from tests.fixtures.scripts import Script
 
 pytestmark = [
-    pytest.mark.backends("sqlite"),
+    pytest.mark.backends("postgresql"),
     pytest.mark.parametrize("broker_settings", ["database"], indirect=True),
 ]
 

@@ -13,7 +13,7 @@ from tests.client_tryton.views import open_menu, picture, rows_of, tab
 from tests.fixtures.scripts import Script
 
 pytestmark = [
-    pytest.mark.backends("sqlite"),
+    pytest.mark.backends("postgresql"),
     pytest.mark.parametrize("broker_settings", ["database"], indirect=True),
 ]
 

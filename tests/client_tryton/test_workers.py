@@ -13,7 +13,7 @@ from tests.client_tryton.views import open_menu, picture, rows_of
 from tests.helpers import query
 
 pytestmark = [
-    pytest.mark.backends("sqlite"),
+    pytest.mark.backends("postgresql"),
     pytest.mark.parametrize("broker_settings", ["database"], indirect=True),
 ]
 

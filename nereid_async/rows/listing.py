@@ -95,10 +95,12 @@ class ListingRows(Statements):
             self.execute(
                 cursor,
                 f"DELETE FROM async_task WHERE uuid IN ({params(ids)}) "
-                "AND state IN ('failed', 'cancelled') RETURNING uuid",
+                "AND state IN ('failed', 'cancelled') RETURNING uuid, id",
                 ids,
             )
-            gone = [uuid for (uuid,) in cursor.fetchall()]
+            found = cursor.fetchall()
+            gone = [uuid for uuid, _ in found]
             if gone:
                 self._forget_runs(cursor, gone)
+                self._forget_errors(cursor, [row_id for _, row_id in found])
         return gone

@@ -25,12 +25,15 @@ class MaintenanceRows(Statements):
                 "WITH old AS MATERIALIZED (SELECT id FROM async_task "
                 "WHERE finished_at < {later} LIMIT {p} {skip_locked}) "
                 "DELETE FROM async_task WHERE id IN (SELECT id FROM old) "
-                "RETURNING uuid",
+                "RETURNING uuid, id, state",
                 [-row_ttl_s, limit],
             )
-            gone = [uuid for (uuid,) in cursor.fetchall()]
+            rows = cursor.fetchall()
+            gone = [uuid for uuid, _, _ in rows]
             if gone:
                 self._forget_runs(cursor, gone)
+                failed = [row_id for _, row_id, state in rows if state == "failed"]
+                self._forget_errors(cursor, failed)
         with connections.transaction(self.database) as cursor:
             self.execute(
                 cursor,

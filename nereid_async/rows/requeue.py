@@ -74,11 +74,13 @@ class RequeueRows(Statements):
                 "UPDATE async_task SET state = {p}, token = NULL, error = NULL, "
                 "traceback = NULL, finished_at = NULL, expires_at = NULL, "
                 "acknowledged = NULL, due_at = {now}, send_at = NULL "
-                f"WHERE {condition} RETURNING uuid",
+                f"WHERE {condition} RETURNING uuid, id",
                 [state.value, *parameters],
             )
-            again = [uuid for (uuid,) in cursor.fetchall()]
+            rows = cursor.fetchall()
+            again = [uuid for uuid, _ in rows]
             if again:
+                self._solve_errors(cursor, [row_id for _, row_id in rows])
                 self.execute(
                     cursor,
                     "UPDATE async_run SET attempt = 0, lease_until = NULL, "

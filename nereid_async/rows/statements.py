@@ -124,6 +124,31 @@ class Statements:
                 cursor, f"DELETE FROM {table} WHERE uuid IN ({params(ids)})", ids
             )
 
+    def _forget_errors(
+        self, cursor: connections.Cursor, row_ids: Sequence[int]
+    ) -> None:
+        """Remove what Tryton's users were told of failed rows that are removed."""
+        origins = [f"async.task,{it}" for it in row_ids]
+        if origins:
+            self.execute(
+                cursor,
+                f"DELETE FROM ir_error WHERE origin IN ({params(origins)})",
+                origins,
+            )
+
+    def _solve_errors(self, cursor: connections.Cursor, row_ids: Sequence[int]) -> None:
+        """Let what Tryton's users were told of rows that run again be solved.
+
+        Not what somebody has begun with: that is solved in the client.
+        """
+        origins = [f"async.task,{it}" for it in row_ids]
+        self.execute(
+            cursor,
+            "UPDATE ir_error SET state = 'solved' WHERE state = 'open' "
+            f"AND origin IN ({params(origins)})",
+            origins,
+        )
+
     def _after(self, seconds: str) -> str:
         """SQL for a time in the future.
 

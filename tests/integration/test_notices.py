@@ -40,6 +40,24 @@ def test_an_error_for_users_is_solved_by_them(script: Script, rows: TaskRows) ->
         error.delete([error])
 
 
+@pytest.mark.parametrize("act", ["retry_failed", "discard", "reap"])
+def test_an_error_goes_with_its_failure(
+    script: Script, rows: TaskRows, act: str
+) -> None:
+    with script.transaction():
+        task = script.record.fail_as.defer("UserError", "No address.")
+    script.burst()
+    if act == "reap":
+        assert rows.reap(-5, 10) == 1
+    else:
+        assert getattr(rows, act)([task.id]) == [task.id]
+    with Transaction().start(script.database, 1):
+        errors = Pool().get("ir.error").search([])
+        told = [it.state for it in errors]
+        assert told == (["solved"] if act == "retry_failed" else [])
+        Pool().get("ir.error").delete(errors)
+
+
 @pytest.mark.backends("postgresql")
 def test_the_user_is_notified_at_the_end(script: Script) -> None:
     database = backend.Database(script.database)

@@ -336,12 +336,16 @@ def forget_databases() -> None:
         _of_database.clear()
 
 
-def of_database(database: str) -> Runtime:
+def of_database(database: str, *, signs: bool = True) -> Runtime:
     """The runtime of a database, built from trytond.conf at its first use.
 
+    :param signs: whether to insist on a key; without one the next use builds another.
     :raises ConfigurationError: the settings in trytond.conf are not usable.
     """
     with _lock:
-        if database not in _of_database:
-            _of_database[database] = build(database, settings_module.load())
-        return _of_database[database]
+        runtime = _of_database.get(database)
+        if runtime is None:
+            runtime = build(database, settings_module.load(signs=signs))
+            if runtime.settings.signing_key:
+                _of_database[database] = runtime
+        return runtime

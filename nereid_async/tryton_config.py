@@ -31,3 +31,11 @@ def make_path_absolute() -> None:
     path = config.get("database", "path", default="")
     if path:
         config.set("database", "path", os.path.abspath(path))
+
+
+def unnamed_database() -> str:
+    """What to add to an error of a database, if nobody has said where databases are."""
+    default = ("sqlite://", os.path.join(os.path.expanduser("~"), "db"))
+    if (config.get("database", "uri"), config.get("database", "path")) != default:
+        return ""
+    return "; no trytond.conf says where it is: set TRYTOND_CONFIG, or give -c"

@@ -84,6 +84,7 @@ def _findings(
 ) -> Iterator[tuple[str, str, str]]:
     looks: dict[str, Callable[[], Iterator[_Finding]]] = {
         "packages": _packages,
+        "key": lambda: _key(runtime),
         "database": lambda: _database(runtime),
         "clock": lambda: _clock(runtime),
         "broker": lambda: _broker(runtime, queues),
@@ -113,6 +114,13 @@ def _packages() -> Iterator[_Finding]:
     text = versions.other_module()
     if text is not None:
         yield WARNING, text
+
+
+def _key(runtime: Runtime) -> Iterator[_Finding]:
+    from ..settings import require_key
+
+    require_key(runtime.settings)
+    yield from ()
 
 
 def _database(runtime: Runtime) -> Iterator[_Finding]:

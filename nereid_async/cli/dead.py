@@ -121,7 +121,11 @@ def discard(runtime: Runtime, **options: Any) -> None:
 
 def _letters(runtime: Runtime) -> DeadLetters:
     from ..dead_letters import DeadLetters
+    from ..settings import require_key
 
+    if runtime.settings.broker == "sqs":
+        # Else every letter would be one that cannot be read.
+        require_key(runtime.settings)
     if runtime.rows is not None:
         runtime.load_pool()
     return DeadLetters(runtime)

@@ -110,15 +110,7 @@ def _of_app(info: ScriptInfo) -> Runtime:
 def _load(
     config_files: tuple[str, ...], database: str | None, app_name: str | None
 ) -> Runtime:
-    from ..tryton_config import config, make_path_absolute
-
-    if config_files:
-        try:
-            config.update_etc(list(config_files))
-        except (configparser.Error, UnicodeDecodeError) as error:
-            raise click.ClickException(f"-c: {one_line(error)}") from error
-    make_path_absolute()
-    ignore_warning_of_passlib()
+    read_config(config_files)
     from .. import runtime as runtimes
 
     if app_name is not None:
@@ -132,7 +124,25 @@ def _load(
         return runtime
     if database is None:
         raise click.UsageError("name the database with -d, or the app with --app")
-    return runtimes.of_database(database)
+    # Most commands only look, or act on rows: those that sign ask for a key themselves.
+    return runtimes.of_database(database, signs=False)
+
+
+def read_config(config_files: tuple[str, ...]) -> None:
+    """Read trytond.conf, before anything imports trytond's backend.
+
+    :raises click.ClickException: a file is no trytond.conf.
+    """
+    try:
+        # trytond reads the file of TRYTOND_CONFIG when it is imported.
+        from ..tryton_config import config, make_path_absolute
+
+        if config_files:
+            config.update_etc(list(config_files))
+    except (configparser.Error, UnicodeDecodeError) as error:
+        raise click.ClickException(f"-c: {one_line(error)}") from error
+    make_path_absolute()
+    ignore_warning_of_passlib()
 
 
 def ignore_warning_of_passlib() -> None:
@@ -169,13 +179,24 @@ def reporting() -> Iterator[None]:
         yield
     except NereidAsyncError as error:
         raise click.ClickException(str(error)) from error
+    except click.ClickException:
+        raise
+    except ModuleNotFoundError as error:
+        if error.name != "psycopg2":
+            raise
+        raise click.ClickException(
+            "the driver of PostgreSQL is not installed; install it: pip install "
+            "'nereid_async[postgresql]'"
+        ) from error
     except Exception as error:
         # Imported late, as all of trytond.
         from trytond import backend
 
+        from ..tryton_config import unnamed_database
+
         if not isinstance(error, backend.DatabaseOperationalError):
             raise
-        raise click.ClickException(f"database: {error}") from error
+        raise click.ClickException(f"database: {error}{unnamed_database()}") from error
 
 
 def _untraced(record: logging.LogRecord) -> bool:

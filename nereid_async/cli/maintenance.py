@@ -38,6 +38,10 @@ def identity(runtime: Runtime, renew: bool, drop_waiting: bool) -> None:
     """
     if drop_waiting and not renew:
         raise click.UsageError("--drop-waiting goes with --renew")
+    if renew:
+        from ..settings import require_key
+
+        require_key(runtime.settings)
     runtime.load_pool()
     if renew:
         renewal = runtime.identity.renew(runtime.codec, drop_waiting=drop_waiting)

@@ -7,7 +7,7 @@ import warnings
 import click
 
 from .groups import main
-from .loading import ignore_warning_of_passlib, reporting
+from .loading import read_config, reporting
 
 
 @main.command("setup-shop")
@@ -46,13 +46,8 @@ def setup_shop(
     the named modules, and creates a website with its locale, currency and company. What
     is there is kept, so that it may be called again after a change of a module.
     """
-    from ..tryton_config import config, make_path_absolute
-
-    if config_files:
-        config.update_etc(list(config_files))
-    make_path_absolute()
-    ignore_warning_of_passlib()
     with reporting():
+        read_config(config_files)
         from trytond.transaction import Transaction
 
         from ..shop import database as databases

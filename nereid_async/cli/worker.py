@@ -137,6 +137,7 @@ def worker(
 ) -> None:
     """Run tasks until Ctrl-C or SIGTERM."""
     from .. import versions
+    from ..settings import require_key
     from ..worker.start import work
 
     if options["cron"] and options["burst"]:
@@ -144,6 +145,7 @@ def worker(
             "--cron goes on for ever, and --burst ends; `trytond-cron --once` runs "
             "what is due now"
         )
+    require_key(runtime.settings)
     options |= queue_options(queues, threads)
     if http is not None:
         options["http"] = http_address(http)

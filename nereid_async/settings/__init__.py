@@ -8,7 +8,7 @@ copies into its configuration). ``app.config`` wins.
 
 from __future__ import annotations
 
-from .loading import load
+from .loading import load, require_key
 from .parsers import queue_name
 from .record import DEFAULT_POLLS_HELD, DEFAULT_QUEUE, Settings
 
@@ -18,4 +18,5 @@ __all__ = [
     "Settings",
     "load",
     "queue_name",
+    "require_key",
 ]

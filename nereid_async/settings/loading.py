@@ -27,13 +27,16 @@ DEFAULT = "default"
 _OPTIONS = {option.name: option for option in fields(Settings)}
 
 
-def load(app_config: Mapping[str, Any] | None = None) -> Settings:
+def load(
+    app_config: Mapping[str, Any] | None = None, *, signs: bool = True
+) -> Settings:
     """Read the settings of an app or, without one, of this Tryton process.
 
     Logs a warning if there are settings of Amazon SQS, and none of what is to use them.
 
     :param app_config: the app's configuration; None outside a web app. Its SECRET_KEY
         signs if ``signing_key`` is not set.
+    :param signs: whether to insist on a key; False for what neither signs nor verifies.
     :raises ConfigurationError: an option is unknown, ill-typed or missing; the text
         names it and where it was looked for.
     """
@@ -47,7 +50,9 @@ def load(app_config: Mapping[str, Any] | None = None) -> Settings:
     if app_config is not None and "signing_key" not in values:
         values["signing_key"] = tuple(_secret_keys(app_config))
     settings = Settings(**values)
-    _check(settings, web=app_config is not None)
+    if signs:
+        require_key(settings, web=app_config is not None)
+    _check(settings)
     if (text := _unused(settings, found)) is not None:
         logger.warning("%s", text)
     return settings
@@ -156,17 +161,30 @@ def _parse(parse: Callable[[Any], Any], raw: Any, place: str) -> Any:
         raise ConfigurationError(f"setting {place}: expected {error}") from None
 
 
-def _check(settings: Settings, *, web: bool) -> None:
-    if not settings.signing_key:
-        looked = (
-            "ASYNC_SIGNING_KEY and SECRET_KEY in app.config, and "
-            if web
-            else "TRYTOND_ASYNC_SQS__SIGNING_KEY in the environment, and "
-        )
-        raise ConfigurationError(
-            f"no signing key: looked for {looked}signing_key in trytond.conf's "
-            f"section [{SECTION}]. Web and worker need the same one."
-        )
+def require_key(settings: Settings, *, web: bool = False) -> None:
+    """Insist on a key that signs messages.
+
+    :param web: whether the settings are those of a web app.
+    :raises ConfigurationError: there is none; the text names where it was looked for.
+    """
+    if settings.signing_key:
+        return
+    places, besides = (
+        f"{_VARIABLE}SIGNING_KEY in the environment",
+        (
+            ". A command has that of a web app by --app; a test needs none where it "
+            "captures (nereid_async.testing)"
+        ),
+    )
+    if web:
+        places, besides = "ASYNC_SIGNING_KEY and SECRET_KEY in app.config", ""
+    raise ConfigurationError(
+        f"no signing key: looked for {places}, and signing_key in trytond.conf's "
+        f"section [{SECTION}]. Web and worker need the same one{besides}"
+    )
+
+
+def _check(settings: Settings) -> None:
     if settings.broker == "sqs" and settings.row_ttl <= SQS_RETENTION_MAX_S:
         raise ConfigurationError(
             f"setting row_ttl = {settings.row_ttl:g}: SQS may deliver a message for "

@@ -145,11 +145,10 @@ def test_a_clock_that_is_wrong(
 @pytest.mark.parametrize(
     "settings",
     [
-        {},
         {"signing_key": SECRET_KEY, "visibility_timeout": "soon"},
         {"signing_key": SECRET_KEY, "visbility_timeout": "30"},
     ],
-    ids=["no key", "ill-typed", "unknown"],
+    ids=["ill-typed", "unknown"],
 )
 def test_settings_that_cannot_be_read(
     tryton_conf: ConfWriter, database: str, settings: dict[str, str]
@@ -158,6 +157,15 @@ def test_settings_that_cannot_be_read(
     output = command(database, "check", exit_code=1)
     (line,) = output.splitlines()
     assert_documented(output, database, line)
+
+
+@ONE_DATABASE
+def test_a_missing_key_is_told_beside_the_rest(
+    tryton_conf: ConfWriter, database: str
+) -> None:
+    tryton_conf()
+    output = command(database, "check", exit_code=1)
+    assert_documented(output, database, "key: ", "database: ")
 
 
 @ONE_DATABASE

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from devtools.tryton_conf import remove_option
+from nereid_async.errors import ConfigurationError
 from nereid_async.rows import TaskRows
 from nereid_async.rows.workers import Registered
+from nereid_async.runtime import forget_databases
 from tests.fixtures.scripts import Script
 from tests.helpers import command, query, states
-from tests.marks import ONE_BROKER
+from tests.marks import ONE_BROKER, once
 
 
 def is_recent(text: str) -> bool:
@@ -87,6 +90,36 @@ def test_workers_and_the_queues_they_work_on(
     assert output.splitlines()[1].endswith("Administrator")
     told = command(database, "queues", "other", exit_code=1)
     assert "Error: there is no such queue: other" in told
+
+
+@once
+def test_only_what_signs_needs_a_key(script: Script, database: str) -> None:
+    with script.transaction():
+        for number in range(3):
+            script.record.write_entry.defer(str(number))
+    waiting, cancelled, _ = (
+        it["id"] for it in json.loads(command(database, "tasks list", "--json"))
+    )
+    remove_option("async_sqs", "signing_key")
+    forget_databases()
+    missing = "no signing key: looked for TRYTOND_ASYNC_SQS__SIGNING_KEY"
+    assert missing in command(database, "worker", "--burst", exit_code=1)
+    assert missing in command(database, "identity", "--renew", exit_code=1)
+    checked = json.loads(command(database, "check", "--json", exit_code=1))
+    found = {it["what"]: it["status"] for it in checked["findings"]}
+    assert (found["key"], found["database"]) == ("error", "ok")
+    assert command(database, "status").splitlines()[1].split()[1] == "3"
+    assert waiting in command(database, "tasks show", waiting)
+    for name in ("pause", "resume"):
+        command(database, name, "mail")
+    command(database, "cancel", cancelled)
+    assert "again" in command(database, "retry", cancelled)
+    for name in ("queues", "workers", "failed", "dead list", "reap"):
+        command(database, name)
+    assert command(database, "identity").strip()
+    # Nobody got a runtime that could not sign.
+    with script.transaction(), pytest.raises(ConfigurationError, match=missing):
+        script.record.write_entry.defer("x")
 
 
 def test_a_file_that_is_no_trytond_conf(tmp_path: Path) -> None:

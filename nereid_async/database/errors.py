@@ -16,6 +16,7 @@ from trytond import backend
 
 from ..errors import DatabaseUnavailable
 from ..texts import one_line
+from ..tryton_config import unnamed_database
 
 #: SQLSTATE classes: connection exception, transaction rollback, insufficient
 #: resources, operator intervention, system error.
@@ -83,5 +84,5 @@ def translated(database_name: str) -> Iterator[None]:
     except Exception as error:
         if not is_passing(error):
             raise
-        text = f"database {database_name!r}: {one_line(error)}"
+        text = f"database {database_name!r}: {one_line(error)}{unnamed_database()}"
         raise DatabaseUnavailable(text) from error

@@ -32,6 +32,7 @@ def create_app(
     :param config: goes into ``app.config``; it wins.
     :param options: of the app itself, such as ``static_folder``.
     :raises ConfigurationError: the C library libmagic is missing, or a setting wrong.
+    :raises DatabaseUnavailable: the database is not there.
     """
     libmagic.provide()
     # Imported late: Nereid needs the library, and Tryton chooses its database backend,

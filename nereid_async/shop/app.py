@@ -14,6 +14,7 @@ from nereid.helpers import root_transaction
 from nereid.sessions import NereidSessionInterface, Session
 from secure_cookie.session import FilesystemSessionStore
 
+from ..database.errors import translated
 from ..extension import NereidAsync
 from ..tryton_config import make_path_absolute
 
@@ -72,7 +73,8 @@ def build(
         str(sessions), session_class=Session, renew_missing=True, mode=0o600
     )
     NereidAsync(app)
-    app.initialise()
+    with translated(database):
+        app.initialise()
     return app
 
 

@@ -14,7 +14,8 @@ from trytond.pool import Pool
 from trytond.transaction import Transaction
 
 from ..errors import ConfigurationError
-from ..tryton_config import config
+from ..texts import one_line
+from ..tryton_config import config, unnamed_database
 from . import libmagic
 
 #: What a Nereid shop with tasks has to activate besides its own modules.
@@ -25,15 +26,39 @@ def create_database(name: str) -> bool:
     """Create an empty database where trytond.conf says; keep one that is there.
 
     :returns: whether it was made.
+    :raises ConfigurationError: it may not be made there.
     """
     if exists(name):
         return False
     if backend.name == "sqlite":
-        _sqlite(name).touch(mode=0o600)
+        _create_file(_sqlite(name))
     else:
+        _create_on_server(name)
+    return True
+
+
+def _create_file(path: Path) -> None:
+    try:
+        path.touch(mode=0o600)
+    except OSError as error:
+        raise ConfigurationError(
+            f"database {path}: {error.strerror}; path in section [database] of "
+            f"trytond.conf is to name a folder that is there{unnamed_database()}"
+        ) from error
+
+
+def _create_on_server(name: str) -> None:
+    insufficient_privilege = "42501"
+    try:
         with _server() as transaction:
             transaction.database.create(transaction.connection, name)
-    return True
+    except Exception as error:
+        if getattr(error, "pgcode", None) != insufficient_privilege:
+            raise
+        raise ConfigurationError(
+            f"database {name!r}: {one_line(error)}; let an administrator make it "
+            f"(createdb --owner=ROLE {name}), or give the role CREATEDB"
+        ) from error
 
 
 def exists(name: str) -> bool:
@@ -81,7 +106,8 @@ def create_site(name: str, *, locale: str = "en", currency: str = "EUR") -> bool
     :param locale: code of a language of Tryton.
     :param currency: its ISO code.
     :returns: whether it was made.
-    :raises ConfigurationError: Tryton does not know the language.
+    :raises ConfigurationError: Tryton does not know the language, or the currency is
+        no code.
     """
     pool = Pool()
     Website = pool.get("nereid.website")
@@ -103,6 +129,8 @@ def create_site(name: str, *, locale: str = "en", currency: str = "EUR") -> bool
 
 
 def _currency(code: str) -> Any:
+    if len(code) != len("EUR"):
+        raise ConfigurationError(f"{code!r} is no ISO code of a currency, such as EUR")
     Currency = Pool().get("currency.currency")
     found = Currency.search([("code", "=", code)])
     if not found:

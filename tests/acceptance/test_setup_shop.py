@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.conftest import Commands
+from tests.acceptance.conftest import PATH, Commands
+from tests.helpers import query
 
 
 @pytest.fixture
@@ -31,3 +33,53 @@ def test_what_cannot_be_is_told_in_a_line(commands: Commands) -> None:
     output = commands.run(commands.start(*setup), 120)
     assert "created" not in output
     assert "Warning" not in output
+
+
+@pytest.mark.backends("sqlite")
+def test_slips_of_a_first_day(commands: Commands, tmp_path: Path) -> None:
+    """The shell has no TRYTOND_CONFIG, or the file is none."""
+    no_file = commands.start(
+        "nereid-async", "setup-shop", "-d", "shop", TRYTOND_CONFIG="", HOME="/nowhere"
+    )
+    not_made = commands.start(
+        *("nereid-async", "status", "-d", "shop"), TRYTOND_CONFIG="", HOME="/nowhere"
+    )
+    (tmp_path / "bad.conf").write_text("nonsense")
+    bad_file = commands.start(
+        *("nereid-async", "setup-shop", "-d", "shop"), TRYTOND_CONFIG="bad.conf"
+    )
+    way_out = "no trytond.conf says where it is: set TRYTOND_CONFIG, or give -c"
+    for process, text in (
+        (no_file, "database /nowhere/db/shop.sqlite: No such file or directory;"),
+        (no_file, way_out),
+        (not_made, way_out),
+        (bad_file, "no section headers"),
+    ):
+        assert process.wait(60) == 1
+        assert text in process.output
+        assert "Traceback" not in process.output
+
+
+@pytest.mark.backends("postgresql")
+def test_what_postgresql_lacks(commands: Commands, tmp_path: Path) -> None:
+    setup = ("nereid-async", "setup-shop", "-d", "not_yet")
+    hidden = tmp_path / "hidden" / "sitecustomize.py"
+    hidden.parent.mkdir()
+    hidden.write_text("import sys\nsys.modules['psycopg2'] = None\n")
+    path = f"{hidden.parent}:{PATH['PYTHONPATH']}"
+    no_driver = commands.start(*setup, PYTHONPATH=path)
+    query(
+        commands.database,
+        "DO $$ BEGIN CREATE ROLE no_maker LOGIN; "
+        "EXCEPTION WHEN duplicate_object THEN NULL; END $$",
+    )
+    (uri,) = re.findall("^uri = (.*)$", commands.conf.read_text(), re.MULTILINE)
+    commands.connect_to(re.sub("//.*@", "//no_maker@", uri))
+    no_right = commands.start(*setup)
+    for process, text in (
+        (no_driver, "pip install 'nereid_async[postgresql]'"),
+        (no_right, "'not_yet': permission denied to create database; let an admin"),
+    ):
+        assert process.wait(60) == 1
+        assert text in process.output
+        assert "Traceback" not in process.output

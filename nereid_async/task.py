@@ -141,7 +141,11 @@ class ConfiguredTask:
         :raises TypeError: the arguments do not fit the signature.
         """
         signature = _signature(self._function)
-        signature.bind(*args, **kwargs)
+        try:
+            signature.bind(*args, **kwargs)
+        except TypeError as error:
+            name = self._function.__qualname__
+            raise TypeError(f"{name}: {error}") from None
         target, rest = self._target(args)
         names = list(signature.parameters)[len(args) - len(rest) :]
         return defer_call(target, rest, kwargs, self.task_options, names)

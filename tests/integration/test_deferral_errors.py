@@ -148,7 +148,7 @@ def test_arguments_that_do_not_fit(script: Script, nothing_left: Any) -> None:
             lambda: model().rename.defer(),
         )
         for defer in calls:
-            with pytest.raises(TypeError):
+            with pytest.raises(TypeError, match=r"^Record\.\w+: "):
                 defer()
     nothing_left()
 

@@ -6,7 +6,7 @@ from nereid_async.tryton_config import config
 
 
 def remove_option(section: str, name: str) -> None:
-    """Remove an option, as if trytond.conf did not have it.
+    """Remove an option, as if trytond.conf did not have it, nor a section without any.
 
     Tryton 8.0 can only remove a whole section, and forgets what it has read before
     when something is set or loaded.
@@ -17,7 +17,8 @@ def remove_option(section: str, name: str) -> None:
         if other != name
     }
     config.remove_section(section)
-    config.add_section(section)
+    if others:
+        config.add_section(section)
     for other, value in others.items():
         config.set(section, other, value)
     config.update_etc([])

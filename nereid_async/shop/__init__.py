@@ -31,8 +31,9 @@ def create_app(
         for its owner only. Web processes and workers share it.
     :param config: goes into ``app.config``; it wins.
     :param options: of the app itself, such as ``static_folder``.
-    :raises ConfigurationError: the C library libmagic is missing, or a setting wrong.
-    :raises DatabaseUnavailable: the database is not there.
+    :raises ConfigurationError: the C library libmagic is missing, a setting wrong, or
+        the database not one that ``setup-shop`` has made.
+    :raises DatabaseUnavailable: the database is unreachable.
     """
     libmagic.provide()
     # Imported late: Nereid needs the library, and Tryton chooses its database backend,

@@ -14,9 +14,10 @@ from nereid.helpers import root_transaction
 from nereid.sessions import NereidSessionInterface, Session
 from secure_cookie.session import FilesystemSessionStore
 
-from ..database.errors import translated
+from ..database.errors import is_missing_table, translated
+from ..errors import ConfigurationError, DatabaseUnavailable
 from ..extension import NereidAsync
-from ..tryton_config import make_path_absolute
+from ..tryton_config import make_path_absolute, unnamed_database
 
 
 class Shop(Nereid):
@@ -73,9 +74,38 @@ def build(
         str(sessions), session_class=Session, renew_missing=True, mode=0o600
     )
     NereidAsync(app)
-    with translated(database):
-        app.initialise()
+    _load(app, database)
     return app
+
+
+def _load(app: Nereid, database: str) -> None:
+    """Load the database, or say what it is that ``setup-shop`` makes and it lacks."""
+    try:
+        with translated(database):
+            app.initialise()
+    except Exception as error:
+        lack = _lack(error)
+        if lack is None:
+            raise
+        raise ConfigurationError(
+            f"database {database!r} {lack}; make it, or update it: nereid-async "
+            f"setup-shop -d {database} -u MODULE{unnamed_database()}"
+        ) from error
+
+
+def _lack(error: Exception) -> str | None:
+    """What a database lacks that an app cannot be without; None for other errors."""
+    if isinstance(error, DatabaseUnavailable):
+        # No server has a code for it: the driver tells an error of a connection.
+        text = str(error)
+        missing = "doesn't exist" in text or "does not exist" in text
+        return "does not exist" if missing else None
+    if is_missing_table(error):
+        return "has no Tryton in it"
+    if isinstance(error, KeyError) and "." in str(error):
+        # As Tryton's pool says it.
+        return f"lacks the model {error}, whose module is not activated"
+    return None
 
 
 def _secret_key(path: Path) -> str:

@@ -60,6 +60,30 @@ def test_slips_of_a_first_day(commands: Commands, tmp_path: Path) -> None:
         assert "Traceback" not in process.output
 
 
+def test_an_app_on_a_database_that_setup_shop_has_not_made(
+    commands: Commands, tmp_path: Path
+) -> None:
+    query(
+        commands.database,
+        "UPDATE ir_module SET state = 'not activated' WHERE name NOT IN ('ir', 'res')",
+    )
+    started = []
+    for name, database in (("none", "no_such"), ("other", commands.database)):
+        (tmp_path / f"{name}.py").write_text(
+            "from nereid_async.shop import create_app\n"
+            f"app = create_app({database!r}, 'data')\n"
+        )
+        started.append(commands.start("flask", "--app", name, "async", "worker"))
+    for process, database, text in (
+        (started[0], "no_such", "does not exist"),
+        (started[1], commands.database, "lacks the model 'nereid.user', whose module"),
+    ):
+        assert process.wait(60) == 1
+        assert f"Error: database {database!r} {text}" in process.output
+        assert f"setup-shop -d {database} -u MODULE" in process.output
+        assert "Traceback" not in process.output
+
+
 @pytest.mark.backends("postgresql")
 def test_what_postgresql_lacks(commands: Commands, tmp_path: Path) -> None:
     setup = ("nereid-async", "setup-shop", "-d", "not_yet")

@@ -20,6 +20,7 @@ from typing import Any
 from trytond.transaction import Transaction
 
 from . import signals
+from .database import connections
 from .deferred_call import DeferredCall, Stage
 from .runtime import Runtime
 
@@ -167,7 +168,7 @@ class Pending:
         calls = self._take_open()
         if calls and rows is not None and not self.readonly:
             rows.insert(
-                transaction.connection.cursor(),
+                connections.cursor_of(transaction),
                 [call.row for call in calls],
                 self.runtime.rows_are_messages,
             )

@@ -77,13 +77,15 @@ def query(database: str, statement: str, *parameters: Any) -> list[tuple[Any, ..
     from trytond import backend
     from trytond.transaction import Transaction
 
+    from nereid_async.database import connections
+
     if backend.name == "sqlite":
         statement = statement.replace("%s", "?")
     outer = Transaction()
     inside = outer.connection is not None
     own = outer.new_transaction() if inside else outer.start(database, 0)
     with own as transaction:
-        cursor = transaction.connection.cursor()
+        cursor = connections.cursor_of(transaction)
         cursor.execute(statement, parameters)
         return list(cursor.fetchall()) if cursor.description else []
 
@@ -91,12 +93,13 @@ def query(database: str, statement: str, *parameters: Any) -> list[tuple[Any, ..
 @contextmanager
 def database_settings(database: str, **settings: str) -> Iterator[None]:
     """Settings of PostgreSQL for the sessions that begin in the context."""
-    from trytond import backend
     from trytond.cache import Cache
+
+    from nereid_async.database import connections
 
     def begin_anew() -> None:
         Cache.drop(database)
-        backend.Database(database).close()
+        connections.close(database)
 
     for name, value in settings.items():
         query(database, f"ALTER DATABASE \"{database}\" SET {name} = '{value}'")

@@ -10,6 +10,7 @@ from typing import Any
 from trytond import backend
 
 from ..database import connection_pool
+from ..database.driver import driver
 from ..database.errors import translated
 from ..errors import DatabaseUnavailable
 from ..queue_selection import ALL_QUEUES, selected
@@ -239,8 +240,7 @@ class _ListeningAlarm(Wakeup):
                 # Earlier notifications are not delivered: look at the rows at once.
                 return False
             rung = super().wait(timeout_s, self._connection, *others)
-            self._connection.poll()
-            self._connection.notifies.clear()
+            driver().hear(self._connection)
             return rung
         except Exception:
             self._disconnect()

@@ -26,6 +26,7 @@ from trytond import backend
 from .. import forks
 from ..tryton_config import config
 from . import connection_pool
+from .driver import driver
 from .errors import is_passing, leads_nowhere, translated
 
 Cursor: TypeAlias = Any
@@ -42,6 +43,13 @@ _local = threading.local()
 def is_memory(database_name: str) -> bool:
     """Whether the database is SQLite's in memory, with one connection for everybody."""
     return database_name == ":memory:"
+
+
+def cursor_of(transaction: Any) -> Cursor:
+    """A cursor for statements of the rows, within a transaction of Tryton's."""
+    if backend.name == "postgresql":
+        return driver().cursor(transaction.connection)
+    return transaction.connection.cursor()
 
 
 @contextmanager
@@ -131,7 +139,9 @@ def try_lock(database_name: str, role: str) -> Iterator[bool]:
 def close(database_name: str) -> None:
     """Close the connections of this thread, or of the pool, as before a fork."""
     if backend.name != "sqlite":
-        _idle.pop((os.getpid(), database_name), None)
+        idle = _idle.pop((os.getpid(), database_name), None)
+        for connection, _ in () if idle is None else idle.connections:
+            connection_pool.disconnect(database_name, connection)
         connection_pool.close(database_name)
     elif getattr(_local, "pid", None) == os.getpid():
         database = _local.databases.pop(database_name, None)

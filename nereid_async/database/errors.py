@@ -33,7 +33,7 @@ _PASSING_STATES = {
 }
 #: A standby, connection exceptions, a server that stops or starts, system errors.
 _LEADING_NOWHERE = (_NOT_SUPPORTED, _READ_ONLY, "08", "57P", "58")
-#: psycopg2's errors without SQLSTATE: lost connections, and an exhausted pool.
+#: The drivers' errors without SQLSTATE: lost connections, and an exhausted pool.
 _PASSING_DRIVER_ERRORS = {"OperationalError", "InterfaceError", "PoolError"}
 #: OperationalErrors of SQLite that another try does not mend.
 _SQLITE_LASTING = ("no such", "syntax error", "has no column", "already exists")
@@ -45,13 +45,13 @@ def is_passing(error: BaseException) -> bool:
         return isinstance(error, sqlite3.OperationalError) and not any(
             text in str(error) for text in _SQLITE_LASTING
         )
-    state = getattr(error, "pgcode", None)
-    if isinstance(state, str):
+    state = _sqlstate(error)
+    if state:
         return state[:2] in _PASSING_CLASSES or state in _PASSING_STATES
     if isinstance(error, backend.DatabaseOperationalError):
         return True
     kind = type(error)
-    return kind.__module__.startswith("psycopg2") and any(
+    return kind.__module__.startswith("psycopg") and any(
         base.__name__ in _PASSING_DRIVER_ERRORS for base in kind.__mro__
     )
 
@@ -61,16 +61,21 @@ def leads_nowhere(error: BaseException) -> bool:
 
     Its server stops, or is a standby: a new connection may lead to the primary.
     """
-    state = getattr(error, "pgcode", None)
-    return isinstance(state, str) and state.startswith(_LEADING_NOWHERE)
+    return _sqlstate(error).startswith(_LEADING_NOWHERE)
 
 
 def is_missing_table(error: BaseException) -> bool:
     """Whether an error says that a table does not exist."""
     undefined_table = "42P01"
-    return getattr(error, "pgcode", None) == undefined_table or (
+    return _sqlstate(error) == undefined_table or (
         isinstance(error, sqlite3.OperationalError) and "no such table" in str(error)
     )
+
+
+def _sqlstate(error: BaseException) -> str:
+    """The SQLSTATE of an error of psycopg 2 or 3; empty if it has none."""
+    state = getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
+    return state if isinstance(state, str) else ""
 
 
 @contextmanager

@@ -19,7 +19,8 @@ _SETTINGS = (
 def session_limits(cursor: connections.Cursor) -> dict[str, float]:
     """The limits that are set for a session, in seconds, by the setting's name."""
     cursor.execute(
-        "SELECT name, setting FROM pg_settings WHERE name IN %s", [_SETTINGS]
+        "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)",
+        [list(_SETTINGS)],
     )
     return {name: int(ms) / 1_000 for name, ms in cursor.fetchall() if int(ms)}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from trytond.model import ModelSQL, fields
 from trytond.transaction import Transaction
 
+from nereid_async.database import connections
 from nereid_async.rows.identity import IdentityRows
 
 
@@ -21,4 +22,4 @@ class Identity(ModelSQL):
         super().__register__(module_name)
         transaction = Transaction()
         rows = IdentityRows(transaction.database.name)
-        rows.make_identity(transaction.connection.cursor())
+        rows.make_identity(connections.cursor_of(transaction))

@@ -13,6 +13,7 @@ from trytond.pool import Pool
 from trytond.pyson import Eval, If
 from trytond.transaction import Transaction
 
+from nereid_async.database import connections
 from nereid_async.queue_selection import ALL_QUEUES
 from nereid_async.rows.overview import OverviewRows
 from nereid_async.rows.workers import LOST
@@ -160,7 +161,7 @@ class QueueStatus(ModelSQL, ModelView):
     ) -> dict[str, dict[int, float | None]]:
         """How fast their tasks finish, and how many processes work on them."""
         transaction = Transaction()
-        cursor = transaction.connection.cursor()
+        cursor = connections.cursor_of(transaction)
         rows = OverviewRows(transaction.database.name)
         rates = rows.rates_by(cursor)
         alive = [it for it in rows.workers_by(cursor) if it.state != LOST]

@@ -42,7 +42,7 @@ _FRAGILE = (
     __name__.partition(".")[0] + ".",
     "importlib.",
     "logging",
-    "psycopg2.",
+    "psycopg",
     "trytond.backend.",
     "trytond.transaction",
 )

@@ -13,6 +13,7 @@ from trytond import backend
 from trytond.config import parse_uri
 
 from ..database import connection_pool, connections
+from ..database.driver import driver
 from ..database.errors import translated
 from ..database.session_limits import session_limits
 from ..errors import ConfigurationError
@@ -65,11 +66,10 @@ def _check_ownership(database: str) -> None:
 
 def _hears(listener: Any) -> bool:
     deadline_s = time.monotonic() + _NOTIFY_TIMEOUT_S
-    while not listener.notifies:
+    while not driver().hear(listener):
         left_s = deadline_s - time.monotonic()
         if left_s <= 0 or not readable(left_s, listener):
             return False
-        listener.poll()
     return True
 
 
@@ -100,14 +100,10 @@ def _lift_limits(database: str) -> None:
 
 
 def _are_lifted(database: str) -> bool:
-    # Imported here: installations with SQLite need no psycopg2.
-    import psycopg2
-
-    dsn = backend.Database._connection_params(database)["dsn"]
     try:
-        with closing(psycopg2.connect(dsn)) as connection:
+        with closing(driver().connect_anew(database)) as connection:
             return not session_limits(connection.cursor())
-    except psycopg2.OperationalError as error:
+    except backend.DatabaseOperationalError as error:
         # A pooler may refuse options.
         logger.info("connecting with options failed: %s", error)
         return False

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from trytond import backend
 
 from ..brokers.base import Delivery
+from ..database import connections
 from ..errors import DatabaseUnavailable, TaskCancelled
 from ..messages.outcome import Outcome, Progress, State
 from ..rows import CancelRequest, Claim, FailedAttempt, TaskRows
@@ -218,7 +219,7 @@ class ClaimedRow:
     def start_in(self, transaction: Any, worker: str) -> None:
         """Mark the start in the round trip that begins the transaction."""
         try:
-            cursor = transaction.connection.cursor()
+            cursor = connections.cursor_of(transaction)
             self._rows.start_first(cursor, self._claim, worker)
         except backend.DatabaseOperationalError as error:
             # A heartbeat was written at the same time: the transaction cannot go on.
@@ -242,7 +243,7 @@ class ClaimedRow:
         self, transaction: Any, outcome: Outcome, ttl_s: float, *, keep: bool
     ) -> None:
         """Write the outcome, guarded by the claim."""
-        cursor = transaction.connection.cursor()
+        cursor = connections.cursor_of(transaction)
         self._rows.finish(cursor, self._claim, outcome, ttl_s, keep=keep)
 
     def fail(

@@ -59,8 +59,9 @@ class Execution:
         """Run the task and commit it.
 
         As trytond's own dispatchers, it runs the task again within the same attempt, up
-        to ``[database] retry`` times: after a DatabaseOperationalError, and after a
-        TransactionError, by which a task asks for a lock.
+        to ``[database] retry`` times: after a DatabaseOperationalError, unless the
+        connection is lost, and after a TransactionError, by which a task asks for a
+        lock.
 
         :returns: the outcome, committed in the task's own transaction.
         :raises LeaseLost: another run has the task; nothing was committed.
@@ -92,8 +93,8 @@ class Execution:
                     raise
                 error.fix(extras)
                 continue
-            except backend.DatabaseOperationalError:
-                if count >= _retries():
+            except backend.DatabaseOperationalError as error:
+                if count >= _retries() or connection_pool.is_lost(error):
                     raise
                 continue
             run_own_queue(self._runtime.database)
@@ -136,7 +137,7 @@ def _left_clean(transaction: Any, attempt: Attempt) -> Iterator[None]:
                 inner.stop()
             # The server may have heard of the cancel late: nobody else gets that
             # connection.
-            transaction.close = True
+            connection_pool.discard(transaction)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from blinker import NamedSignal
 from trytond import backend
 
 from .. import signals
+from ..database import connection_pool
 from ..database.errors import is_passing
 from ..database.session_limits import likely_limit
 from ..errors import (
@@ -158,6 +159,7 @@ class Runner:
         """Turn the database's error that interrupted a run into a readable one."""
         if not is_passing(error):
             return error
+        connection_pool.forget_after(self._runtime.database, error)
         ran_s = time.monotonic() - started_s
         hint = likely_limit(self._runtime.database, ran_s)
         text = f"the database ended the run: {one_line(error)}{hint}"

@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 from trytond import backend
 
 from devtools.messages import message
+from nereid_async.database import connections
 from nereid_async.errors import LeaseLost
 from nereid_async.messages.outcome import Failure, Outcome, State
 from nereid_async.rows import Claim, Row, Starts, TaskRows
@@ -155,7 +156,7 @@ class RowProtocol(RuleBasedStateMachine):
     def finish(self, run: Run, *, commits: bool) -> None:
         """The effect, the last statement, and the commit."""
         self.begin(run)
-        cursor = run.connection.cursor()
+        cursor = connections.cursor_of(run)
         effect = "INSERT INTO async_test_entry (label) VALUES (%s)"
         try:
             cursor.execute(effect, [run.claim.id])
@@ -251,7 +252,7 @@ class RowProtocol(RuleBasedStateMachine):
         """The task's transaction begins: it sees the rows as they are now."""
         if run.connection is None:
             run.connection = self.database.get_connection()
-            run.connection.cursor().execute("SELECT count(*) FROM async_task")
+            connections.cursor_of(run).execute("SELECT count(*) FROM async_task")
 
     def close(self, run: Run) -> None:
         if run.connection is not None:

@@ -13,6 +13,7 @@ from trytond.transaction import Transaction
 
 from devtools.messages import message
 from devtools.workers import worker_thread
+from nereid_async.database import connections
 from nereid_async.errors import DatabaseUnavailable
 from nereid_async.messages.outcome import Outcome, State
 from nereid_async.rows import Claim, Row, TaskRows
@@ -45,7 +46,7 @@ class Race:
             self.rows.cancelled(claim)
             return
         with Transaction().start(self.rows.database, 1) as transaction:
-            cursor = transaction.connection.cursor()
+            cursor = connections.cursor_of(transaction)
             cursor.execute(
                 f"INSERT INTO async_test_entry (label) VALUES ('{self.task_id}')"
             )

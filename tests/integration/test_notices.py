@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from trytond import backend
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
+from nereid_async.database import connection_pool
+from nereid_async.database.driver import driver
 from nereid_async.messages.outcome import State
 from nereid_async.rows import TaskRows
 from tests.fixtures.scripts import Script
@@ -60,8 +61,7 @@ def test_an_error_goes_with_its_failure(
 
 @pytest.mark.backends("postgresql")
 def test_the_user_is_notified_at_the_end(script: Script) -> None:
-    database = backend.Database(script.database)
-    connection = database.get_connection(autocommit=True)
+    connection = connection_pool.connect(script.database)
     try:
         connection.cursor().execute('LISTEN "bus"')
         with script.transaction():
@@ -75,14 +75,12 @@ def test_the_user_is_notified_at_the_end(script: Script) -> None:
         messages: list[dict[str, Any]] = []
 
         def arrived() -> bool:
-            connection.poll()
-            while connection.notifies:
-                messages.append(json.loads(connection.notifies.pop(0).payload))
+            messages.extend(map(json.loads, driver().hear(connection)))
             return len(messages) >= 3
 
         wait_until(arrived, what="three notifications")
     finally:
-        database.put_connection(connection, close=True)
+        connection_pool.disconnect(script.database, connection)
     assert {it["channel"] for it in messages} == {"user:1"}
     shown = {(it["message"]["title"], it["message"]["body"]) for it in messages}
     assert ("Done: async_test.record.echo", "") in shown

@@ -14,6 +14,7 @@ from trytond.transaction import Transaction
 
 from devtools.databases import Databases
 from devtools.messages import message
+from nereid_async.database import connections
 from nereid_async.errors import DatabaseUnavailable, LeaseLost
 from nereid_async.messages.outcome import Failure, Outcome, Progress, State
 from nereid_async.rows import Claim, FailedAttempt, Row, Starts, TaskRows
@@ -48,7 +49,7 @@ def take_over(rows: TaskRows, task_id: str) -> Claim:
 
 def finish(rows: TaskRows, held: Claim, value: Any = None) -> None:
     with Transaction().start(rows.database, 1) as transaction:
-        cursor = transaction.connection.cursor()
+        cursor = connections.cursor_of(transaction)
         cursor.execute(
             "INSERT INTO async_test_entry (label) VALUES ('effect')",
         )
@@ -63,11 +64,11 @@ def effects(rows: TaskRows) -> int:
 def test_rows_are_written_with_the_callers_transaction(rows: TaskRows) -> None:
     made = message()
     with Transaction().start(rows.database, 1) as transaction:
-        rows.insert(transaction.connection.cursor(), [Row(made, "text")], True)
+        rows.insert(connections.cursor_of(transaction), [Row(made, "text")], True)
         transaction.rollback()
     assert states(rows.database) == []
     with Transaction().start(rows.database, 1) as transaction:
-        rows.insert(transaction.connection.cursor(), [Row(made, "text")], True)
+        rows.insert(connections.cursor_of(transaction), [Row(made, "text")], True)
     assert states(rows.database) == ["pending"]
 
 
@@ -135,7 +136,7 @@ def test_two_runs_at_the_same_time_have_one_effect(
     """The snapshot of the late run is older than the take-over."""
     late = claim(rows, task_id, OVER_S)
     with Transaction().start(rows.database, 1) as transaction:
-        cursor = transaction.connection.cursor()
+        cursor = connections.cursor_of(transaction)
         cursor.execute("INSERT INTO async_test_entry (label) VALUES ('late')")
         finish_in_thread(rows, take_over(rows, task_id))
         with pytest.raises((LeaseLost, backend.DatabaseOperationalError)):
@@ -157,7 +158,7 @@ def test_signs_of_life_do_not_disturb_the_tasks_transaction(
 ) -> None:
     held = claim(rows, task_id)
     with Transaction().start(rows.database, 1) as transaction:
-        cursor = transaction.connection.cursor()
+        cursor = connections.cursor_of(transaction)
         cursor.execute("INSERT INTO async_test_entry (label) VALUES ('effect')")
         rows.start(held, "worker")
         rows.report(held, Progress(1, 2, "half"))
@@ -221,7 +222,7 @@ def test_a_start_survives_the_rollback_of_its_transaction(
 ) -> None:
     held = claim(rows, task_id)
     with Transaction().start(rows.database, 1) as transaction:
-        cursor = transaction.connection.cursor()
+        cursor = connections.cursor_of(transaction)
         rows.start_first(cursor, held, "worker")
         cursor.execute("SHOW transaction_isolation")
         assert cursor.fetchone() == ("repeatable read",)
@@ -244,7 +245,7 @@ def test_a_start_is_marked_though_a_heartbeat_comes_between(
         # The transaction has seen the row as it was before.
         assert set(rows.extend([held], LONG_S)) == {task_id}
         row.start_in(transaction, "worker")
-        cursor = transaction.connection.cursor()
+        cursor = connections.cursor_of(transaction)
         cursor.execute("INSERT INTO async_test_entry (label) VALUES ('effect')")
         rows.finish(cursor, held, Outcome(), 60)
         transaction.commit()
@@ -415,7 +416,7 @@ def test_a_claim_does_not_wait_for_another(rows: TaskRows, task_id: str) -> None
     other = message()
     rows.insert_apart([Row(other, "text")], notify=False)
     with Transaction().start(rows.database, 1) as transaction:
-        transaction.connection.cursor().execute(
+        connections.cursor_of(transaction).execute(
             "SELECT id FROM async_task WHERE uuid = %s FOR UPDATE", (task_id,)
         )
         claimed: list[Claim] = []
@@ -445,7 +446,7 @@ def test_the_limit_holds_whatever_plan_the_server_chooses(
         for join in ("hashjoin", "mergejoin", "material", "hashagg"):
             cursor.execute(f"ALTER DATABASE {fresh_database} SET enable_{join} = off")
     connection.close()
-    backend.Database(fresh_database).close()
+    connections.close(fresh_database)
     rows.insert_apart([Row(message(), "text") for _ in range(9)], notify=False)
     claimed = [len(rows.claim_due(["q"], 2, 0, True)) for _ in range(6)]
     assert claimed == [2, 2, 2, 2, 2, 0]

@@ -115,6 +115,8 @@ current targets
 database.session_limits
 database.running_statements database.connections
 database.connection_pool
+database.driver
+database.psycopg_2 database.psycopg_3
 database.errors
 database
 messages.message_codec messages.outcome_codec

@@ -31,7 +31,6 @@ ALLOWED = {
     "tests/integration/test_connections.py": {
         "trytond_backend.Database(database).connect()._connpool",
         "pool._used",
-        "pool._pool",
     },
     # As if a module of Tryton had never been activated.
     "tests/integration/test_deferral_errors.py": {"Pool._pool"},

@@ -93,9 +93,15 @@ CORE = tests/contract tests/acceptance/test_module_case.py \
 	$(addprefix tests/integration/test_,$(addsuffix .py,absent_rows access attempts \
 	cancel commands dead_letters deferral flask_tryton pausing pointers priorities \
 	queue_views rows task_actions workers))
+# And of that what depends on the driver of PostgreSQL, which is another one in 8.0.
+CORE_POSTGRESQL = tests/contract/test_database_broker.py tests/acceptance/test_forks.py \
+	$(addprefix tests/integration/test_,$(addsuffix .py,cancel connections deferral \
+	interruptions pausing rows time_limits))
 test-core: $(INSTALLED)-tryton8
 	$(BIN)/python -m $(PYTEST) -o empty_parameter_set_mark=xfail \
 		--database=sqlite $(CORE) $(ARGS)
+	$(BIN)/python -m $(PYTEST) -o empty_parameter_set_mark=xfail \
+		--database=postgresql $(CORE_POSTGRESQL) $(ARGS)
 
 # On one database, in one process, and what is written for each on the other, too.
 # An interrupted thread may be inside coverage and leave its lock held, so what

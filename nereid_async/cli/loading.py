@@ -182,7 +182,8 @@ def reporting() -> Iterator[None]:
     except click.ClickException:
         raise
     except ModuleNotFoundError as error:
-        if error.name != "psycopg2":
+        # Tryton 8.0 has the second one.
+        if error.name not in ("psycopg2", "psycopg"):
             raise
         raise click.ClickException(
             "the driver of PostgreSQL is not installed; install it: pip install "
@@ -192,8 +193,15 @@ def reporting() -> Iterator[None]:
         # Imported late, as all of trytond.
         from trytond import backend
 
+        from ..database.errors import is_missing_table
         from ..tryton_config import unnamed_database
 
+        if is_missing_table(error):
+            raise click.ClickException(
+                f"database: {one_line(error)}; it has no Tryton in it, or not this "
+                "version; make it, or update it: trytond-admin -c trytond.conf -d "
+                "DATABASE -u async_sqs"
+            ) from error
         if not isinstance(error, backend.DatabaseOperationalError):
             raise
         raise click.ClickException(f"database: {error}{unnamed_database()}") from error

@@ -334,7 +334,7 @@ def _from_client_error(operation: str, error: ClientError) -> TransportError:
 def _from_botocore_error(
     operation: str, error: BotoCoreError
 ) -> TransportError | ConfigurationError:
-    text = f"SQS {operation}: {error}"
+    text = f"SQS {operation}: {str(error).removesuffix('.')}"
     if isinstance(error, NoRegionError):
         return ConfigurationError(f"{text}. Set sqs_region, or AWS_DEFAULT_REGION")
     if isinstance(

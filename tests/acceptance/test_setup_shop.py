@@ -100,9 +100,20 @@ def test_what_postgresql_lacks(commands: Commands, tmp_path: Path) -> None:
     (uri,) = re.findall("^uri = (.*)$", commands.conf.read_text(), re.MULTILINE)
     commands.connect_to(re.sub("//.*@", "//no_maker@", uri))
     no_right = commands.start(*setup)
+    (tmp_path / "other.py").write_text(
+        "from flask import Flask\nfrom flask_tryton import Tryton\n"
+        "from nereid_async import NereidAsync\napp = Flask(__name__)\n"
+        "app.config.update(TRYTON_DATABASE='postgres', SECRET_KEY='0123456789abcdef')\n"
+        "Tryton(app)\nNereidAsync(app)\n"
+    )
+    no_tryton = commands.start("flask", "--app", "other", "async", "worker")
     for process, text in (
         (no_driver, "pip install 'nereid_async[postgresql]'"),
         (no_right, "'not_yet': permission denied to create database; let an admin"),
+        (
+            no_tryton,
+            "it has no Tryton in it, or not this version; make it, or update it",
+        ),
     ):
         assert process.wait(60) == 1
         assert text in process.output

@@ -169,6 +169,18 @@ def test_a_missing_key_is_told_beside_the_rest(
 
 
 @ONE_DATABASE
+def test_the_region_is_missing(
+    tryton_conf: ConfWriter, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    keys = {"sqs_access_key": "access", "sqs_secret_key": "secret"}
+    tryton_conf(signing_key=SECRET_KEY, broker="sqs", **keys)
+    output = command(database, "check", exit_code=1)
+    assert "You must specify a region. Set sqs_region, or AWS_DEFAULT" in output
+
+
+@ONE_DATABASE
 class TestOnSqs:
     @pytest.fixture(autouse=True)
     def _conf(self, tryton_conf: ConfWriter, proxy: Proxy, database: str) -> None:

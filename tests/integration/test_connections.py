@@ -10,7 +10,6 @@ from trytond import backend as trytond_backend
 
 from devtools.databases import Databases, PostgreSQLDatabases
 from devtools.servers import PostgreSQL
-from nereid_async import versions
 from nereid_async.database import connection_pool, connections
 from nereid_async.database.errors import is_passing
 from nereid_async.errors import DatabaseUnavailable
@@ -98,7 +97,6 @@ def test_a_connection_that_the_server_has_closed_is_not_used(
     connections.close(database)
 
 
-@pytest.mark.skipif(versions.series() != "7.0", reason="they are from its pool")
 @pytest.mark.backends("postgresql")
 def test_connections_that_were_lost_are_not_missed_by_trytonds_pool(
     database: str, monkeypatch: pytest.MonkeyPatch

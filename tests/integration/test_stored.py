@@ -131,15 +131,15 @@ def version(request: pytest.FixtureRequest, databases: Databases) -> Iterator[st
 
 
 @pytest.fixture
-def shop(version: str, tryton_conf: ConfWriter) -> Script:
+def old_shop(version: str, tryton_conf: ConfWriter) -> Script:
     """A process with the key of that time."""
     tryton_conf(signing_key=stored.KEY)
     return Script(DATABASE)
 
 
 @pytest.fixture
-def queues(
-    shop: Script, ministack: str, tryton_conf: ConfWriter
+def old_queues(
+    old_shop: Script, ministack: str, tryton_conf: ConfWriter
 ) -> Iterator[TaskQueue]:
     """The same with SQS."""
     settings = sqs_settings(ministack)
@@ -169,16 +169,16 @@ def test_each_released_version_is_there() -> None:
 
 
 def test_rows_of_before_the_update(
-    version: str, shop: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    version: str, old_shop: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All that waited runs, and all that has finished is told."""
     rows = content(version)["rows"]
     query(DATABASE, "INSERT INTO async_test_record (id, name) VALUES (1, 'before')")
     monkeypatch.chdir(tmp_path)
     Path("go").touch()
-    shop.burst("later", "trytond-async")
+    old_shop.burst("later", "trytond-async")
     assert sorted(labels(DATABASE)) == ["outlasted", "waits"]
-    with shop.transaction():
+    with old_shop.transaction():
         assert handle(rows, "after").get(timeout=0) == "after"
         assert handle(rows, "1.10").get(timeout=0) == {
             "price": Decimal("1.10"),
@@ -192,7 +192,7 @@ def test_rows_of_before_the_update(
             handle(rows, "has failed").get(timeout=0)
 
 
-def test_commands_on_rows(version: str, shop: Script) -> None:
+def test_commands_on_rows(version: str, old_shop: Script) -> None:
     rows = content(version)["rows"]
     insert(rows)
     failed, delayed = (handle(rows, it).id for it in ("has failed", "delayed"))
@@ -202,33 +202,35 @@ def test_commands_on_rows(version: str, shop: Script) -> None:
     assert "later" in command(DATABASE, "status")
 
 
-def test_an_encrypted_row(version: str, shop: Script, tryton_conf: ConfWriter) -> None:
+def test_an_encrypted_row(
+    version: str, old_shop: Script, tryton_conf: ConfWriter
+) -> None:
     insert({**content(version)["encrypted"]})
     tryton_conf(encryption_key=stored.ENCRYPTION_KEY)
     before = labels(DATABASE)
-    shop.burst()
+    old_shop.burst()
     assert labels(DATABASE) == [*before, "a secret"]
 
 
-def test_a_message(version: str, shop: Script, queues: TaskQueue) -> None:
+def test_a_message(version: str, old_shop: Script, old_queues: TaskQueue) -> None:
     """It is taken as a pointer to its row."""
     part = content(version)["sqs"]
     insert(part)
-    put(queues.client, queues.url(), part["message"])
+    put(old_queues.client, old_queues.url(), part["message"])
     before = labels(DATABASE)
-    shop.burst()
+    old_shop.burst()
     assert labels(DATABASE) == [*before, "sent"]
     # A second copy does nothing.
-    put(queues.client, queues.url(), part["message"])
-    shop.burst()
+    put(old_queues.client, old_queues.url(), part["message"])
+    old_shop.burst()
     assert labels(DATABASE) == [*before, "sent"]
-    assert queues.left() == 0
+    assert old_queues.left() == 0
 
 
 def test_a_message_without_a_row(
     version: str,
-    shop: Script,
-    queues: TaskQueue,
+    old_shop: Script,
+    old_queues: TaskQueue,
     tryton_conf: ConfWriter,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -238,20 +240,20 @@ def test_a_message_without_a_row(
     payload = json.loads(part["message"]["body"].rpartition(".")[0])
     now_s = payload["deferred_at_s"] + AGE.seconds
     monkeypatch.setattr(message_checks, "time", SimpleNamespace(time=lambda: now_s))
-    put(queues.client, queues.url(), part["message"])
+    put(old_queues.client, old_queues.url(), part["message"])
     before = labels(DATABASE)
-    shop.burst()
+    old_shop.burst()
     assert labels(DATABASE) == [*before, "bare"]
 
 
-def test_a_reply(version: str, shop: Script, queues: TaskQueue) -> None:
+def test_a_reply(version: str, old_shop: Script, old_queues: TaskQueue) -> None:
     """The one who asked before the update reads it after."""
     part = content(version)["reply"]
     insert(part)
     result = AsyncResult[Any](part["async_task"][0]["uuid"])
     name = of_database(DATABASE).settings.sqs_queue_prefix
     name = f"{name}-{DATABASE}-reply-{result.id}"
-    url = queues.client.create_queue(QueueName=name)["QueueUrl"]
-    put(queues.client, url, part["message"])
-    with shop.transaction():
+    url = old_queues.client.create_queue(QueueName=name)["QueueUrl"]
+    put(old_queues.client, url, part["message"])
+    with old_shop.transaction():
         assert result.get(timeout=5) == "replied"

@@ -121,7 +121,9 @@ def create_site(name: str, *, locale: str = "en", currency: str = "EUR") -> bool
     (company,) = pool.get("company.company").create(
         [{"party": party, "currency": money}]
     )
-    (spoken,) = pool.get("nereid.website.locale").create(
+    Locale = pool.get("nereid.website.locale")
+    found = Locale.search([("code", "=", locale)], limit=1)
+    (spoken,) = found or Locale.create(
         [{"code": locale, "language": languages[0], "currency": money}]
     )
     Website.create([{"name": name, "company": company, "default_locale": spoken}])

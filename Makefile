@@ -34,6 +34,8 @@ PYTHONS := $(shell sed -n 's/.*:: Python :: \(3\.[0-9]*\)".*/\1/p' pyproject.tom
 MAIN_PYTHON = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 # Tracing threads fails before Python 3.12, so the newest one measures coverage.
 MEASURED := $(lastword $(PYTHONS))
+# Tryton 7.0 has two distributions; one Python has m9s-trytond, Nereid's own build.
+M9S_VENV = .venv-python$(firstword $(filter-out $(MAIN_PYTHON) $(MEASURED),$(PYTHONS)))
 
 # What depends on the Python and on the versions of what is installed: how methods
 # and decorators work, processes, threads and signals, the brokers.
@@ -176,6 +178,8 @@ $(INSTALLED)-%: pyproject.toml $(CONSTRAINTS) example_app/pyproject.toml \
 	@$(TAKE_TURNS) $(PIP) install -c $(CONSTRAINTS) --no-deps -e ./example_app
 	@if [ "$*" != demo ]; then \
 		$(TAKE_TURNS) $(PIP) install -c $(CONSTRAINTS) --no-deps -e ./tests/tryton; fi
+	@if [ "$(VENV)" = "$(M9S_VENV)" ]; then $(PIP) uninstall -y trytond && \
+		$(PIP) install -c $(CONSTRAINTS) --no-deps m9s-trytond; fi
 	@touch $@
 
 $(INSTALLED)-tryton8: pyproject.toml $(CONSTRAINTS) constraints-tryton-8.0.txt

@@ -26,7 +26,9 @@ def test_one_build_is_fine() -> None:
 
 
 def test_two_builds_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # One of them is there.
     pretend_installed(tmp_path, "m9s-trytond", "7.0.57")
+    pretend_installed(tmp_path, "trytond", "7.0.59")
     monkeypatch.syspath_prepend(tmp_path)
     versions.check.cache_clear()
     try:

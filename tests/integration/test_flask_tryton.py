@@ -5,6 +5,7 @@ Nereid is not needed: these run on each series of Tryton.
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -108,11 +109,15 @@ def test_a_read_only_view_defers_as_well(app: Any, database: str) -> None:
     assert both(visitor, url)[1]["result"] == "get"
 
 
+#: Before 3.1, Flask answers to SERVER_NAME only.
+OTHER = "evil.com" if version("flask") >= "3.1" else "shop.example.com"
+
+
 @pytest.mark.parametrize(
     ("config", "host", "link"),
     [
         ({}, "localhost", "http://localhost/page"),
-        ({"SERVER_NAME": "shop.example.com"}, "evil.com", "http://shop.example.com/"),
+        ({"SERVER_NAME": "shop.example.com"}, OTHER, "http://shop.example.com/"),
         ({"ASYNC_BASE_URL": "https://a.example/"}, "evil.com", "https://a.example/"),
     ],
 )

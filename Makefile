@@ -35,7 +35,7 @@ MAIN_PYTHON = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info
 # Tracing threads fails before Python 3.12, so the newest one measures coverage.
 MEASURED := $(lastword $(PYTHONS))
 # Tryton 7.0 has two distributions; one Python has m9s-trytond, Nereid's own build.
-M9S_VENV = .venv-python$(firstword $(filter-out $(MAIN_PYTHON) $(MEASURED),$(PYTHONS)))
+M9S_VENV = .venv-python$(firstword $(PYTHONS))
 
 # What depends on the Python and on the versions of what is installed: how methods
 # and decorators work, processes, threads and signals, the brokers.

@@ -24,3 +24,11 @@ def once(test: F) -> F:
     """
     marked: F = ONE_BROKER(ONE_DATABASE(test))
     return marked
+
+
+def in_second_process(test: F) -> F:
+    """No database of the tests matters: the process that has less to do runs it."""
+    marked: F = pytest.mark.usefixtures("backend")(
+        pytest.mark.backends("postgresql")(test)
+    )
+    return marked

@@ -15,6 +15,7 @@ from devtools.databases import PROJECT
 from devtools.processes import listens
 from tests.acceptance.own_shop import OwnShop
 from tests.fixtures.chromium import NewContext
+from tests.marks import in_second_process
 from tests.samples import samples
 
 SAMPLES = samples(PROJECT / "README.rst")
@@ -37,7 +38,7 @@ def own_shop(tmp_path: Path) -> Iterator[OwnShop]:
         yield OwnShop(path, stack)
 
 
-@pytest.mark.backends("sqlite")
+@in_second_process
 def test_the_first_success(own_shop: OwnShop, new_context: NewContext) -> None:
     own_shop.write_all(SAMPLES, *FILES)
     own_shop.run(SAMPLES["set up"])

@@ -6,12 +6,11 @@ import os
 from contextlib import ExitStack
 from pathlib import Path
 
-import pytest
-
 from devtools.databases import PROJECT
 from devtools.processes import run, script
 from tests.acceptance.own_shop import OwnShop
 from tests.acceptance.test_readme_samples import FILES
+from tests.marks import in_second_process
 from tests.samples import samples
 
 PAGE = samples(PROJECT / "docs" / "how-to" / "testing.rst")
@@ -66,7 +65,7 @@ def check(folder: Path, command: str, *arguments: str, **env: str) -> str:
     )
 
 
-@pytest.mark.backends("sqlite")
+@in_second_process
 def test_in_memory(tmp_path: Path) -> None:
     """With unittest, and with pytest."""
     write(tmp_path, module("shop", "party", "party", "Party"))
@@ -81,7 +80,7 @@ def test_in_memory(tmp_path: Path) -> None:
     assert "4 passed" in output
 
 
-@pytest.mark.backends("sqlite")
+@in_second_process
 def test_with_a_web_request(tmp_path: Path) -> None:
     """With the shop of the README."""
     path = tmp_path / "shop"

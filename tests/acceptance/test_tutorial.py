@@ -17,6 +17,7 @@ from tests.acceptance.own_shop import OwnShop
 from tests.acceptance.test_readme_samples import SAMPLES as README
 from tests.fixtures.chromium import NewContext
 from tests.fixtures.services import sqs_settings
+from tests.marks import in_second_process
 from tests.samples import samples
 
 SAMPLES = samples(PROJECT / "docs" / "tutorial" / "first-shop.rst")
@@ -110,7 +111,7 @@ def ask_for_all(own_shop: OwnShop, page: Page, mail: Process, mails: int) -> Non
         process.wait(60)
 
 
-@pytest.mark.backends("sqlite")
+@in_second_process
 def test_its_tests(own_shop: OwnShop) -> None:
     own_shop.write_all(SAMPLES, *FILES)
     own_shop.write("trytond.conf", SAMPLES["trytond.conf"])

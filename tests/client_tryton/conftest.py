@@ -40,7 +40,8 @@ def log_in(page: Page, url: str, login: str) -> None:
     page.goto(url)
     page.locator("input#login").fill(login)
     page.get_by_role("button", name="Login").click()
-    page.locator("input[type=password]").fill(PASSWORD)
+    # The first request of a server loads all models.
+    page.locator("input[type=password]").fill(PASSWORD, timeout=60_000)
     page.get_by_role("button", name="OK").click()
     expect(page.locator("#menu")).to_be_visible()
 

@@ -391,7 +391,8 @@ def test_given_back_for_later(rows: TaskRows, task_id: str) -> None:
     assert rows.claim_due(["q"], 10, LONG_S, True) == []
     seconds = rows.next_due_s(["q"], True)
     assert seconds is not None
-    assert 3_500 < seconds <= 3_600
+    # SQLite rounds times.
+    assert 3_500 < seconds < 3_601
 
 
 def test_a_late_confirmation_does_not_undo_a_run(rows: TaskRows, task_id: str) -> None:

@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
 from .groups import commands
 from .loading import rows_of
 from .output import json_option, report
-from .selecting import filter_options, selection_of, state_option
+from .selecting import choosing, filter_options, selection_of, state_option
 from .tasks import task_commands
 
 if TYPE_CHECKING:
     from ..rows import TaskRows
     from ..runtime import Runtime
 
-_Command = TypeVar("_Command", bound=Callable[..., Any])
 #: Acts on tasks; tells of each whether that was done, and what became of it.
 _Act: TypeAlias = "Callable[[Sequence[str]], Iterator[tuple[str, bool, str]]]"
 
@@ -30,26 +29,18 @@ _FEW_LETTERS = 100
 _UNKNOWN = "there is no such task"
 _WAITING_OR_RUNNING = ("pending", "sent", "running")
 _OVER = ("failed", "cancelled")
-
-
-def _chosen(command: _Command) -> _Command:
-    """The arguments and options of a command that acts on tasks."""
-    for option in (
-        json_option,
-        click.option("--yes", is_flag=True, help="Do not ask."),
-        click.option("--limit", type=click.IntRange(1), help="So many at most."),
-        click.option("--all", "all_tasks", is_flag=True, help="All that may be."),
-        state_option,
-        filter_options,
-        click.argument("ids", nargs=-1, metavar="[ID]..."),
-    ):
-        command = option(command)
-    return command
+#: The arguments and options of a command that acts on tasks.
+_chosen = choosing(
+    click.option("--all", "all_tasks", is_flag=True, help="All that may be."),
+    state_option,
+    filter_options,
+)
 
 
 @commands.command("retry")
 @task_commands.command("retry")
 @_chosen
+@json_option
 def retry(runtime: Runtime, **options: Any) -> None:
     """Let failed and cancelled tasks run again."""
     from .. import retrying
@@ -66,6 +57,7 @@ def retry(runtime: Runtime, **options: Any) -> None:
 @commands.command("cancel")
 @task_commands.command("cancel")
 @_chosen
+@json_option
 @click.option(
     "--interrupt", is_flag=True, help="Interrupt a run that does not stop by itself."
 )
@@ -90,6 +82,7 @@ def cancel(runtime: Runtime, interrupt: bool, **options: Any) -> None:
 
 @task_commands.command("discard")
 @_chosen
+@json_option
 def discard(runtime: Runtime, **options: Any) -> None:
     """Delete failed and cancelled tasks for good, with their errors."""
     from .. import retrying

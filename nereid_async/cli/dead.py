@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
 from ..texts import cut, joined
 from .groups import commands
 from .output import coloured, echo_json, iso, json_option, report, second, table
+from .selecting import choosing
 
 if TYPE_CHECKING:
     from ..dead_letters import DeadLetters, Letter, Told
     from ..runtime import Runtime
 
-_Command = TypeVar("_Command", bound=Callable[..., Any])
 _Act: TypeAlias = "Callable[[Sequence[Letter]], Iterator[Told]]"
 
 dead_commands = commands.group(
@@ -90,21 +90,15 @@ def _line(letter: Letter) -> list[Any]:
     return [*cells, coloured(shown, "red")]
 
 
-def _chosen(command: _Command) -> _Command:
-    for option in (
-        json_option,
-        click.option("--yes", is_flag=True, help="Do not ask."),
-        click.option("--limit", type=click.IntRange(1), help="So many at most."),
-        click.option("--all", "all_letters", is_flag=True, help="Those of all queues."),
-        click.option("--queue", metavar="NAME", help="Those of this queue."),
-        click.argument("ids", nargs=-1, metavar="[ID]..."),
-    ):
-        command = option(command)
-    return command
+_chosen = choosing(
+    click.option("--all", "all_letters", is_flag=True, help="Those of all queues."),
+    click.option("--queue", metavar="NAME", help="Those of this queue."),
+)
 
 
 @dead_commands.command("replay")
 @_chosen
+@json_option
 def replay(runtime: Runtime, **options: Any) -> None:
     """Let dead letters run again, from their first attempt."""
     with _letters(runtime) as letters:
@@ -113,6 +107,7 @@ def replay(runtime: Runtime, **options: Any) -> None:
 
 @dead_commands.command("discard")
 @_chosen
+@json_option
 def discard(runtime: Runtime, **options: Any) -> None:
     """Delete dead letters for good, with the failed tasks that they are of."""
     with _letters(runtime) as letters:

@@ -21,6 +21,17 @@ if TYPE_CHECKING:
     from ..rows import TaskRows
     from ..runtime import Runtime
 
+#: Gives a command the files that :func:`read_config` reads.
+config_option = click.option(
+    "-c",
+    "--config",
+    "config_files",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False),
+    envvar="TRYTOND_CONFIG",
+    help="trytond.conf; repeatable.",
+)
+
 _TRYTON_OPTIONS = (
     click.option(
         "--app",
@@ -34,15 +45,7 @@ _TRYTON_OPTIONS = (
         metavar="NAME",
         help="The Tryton database; not needed with --app.",
     ),
-    click.option(
-        "-c",
-        "--config",
-        "config_files",
-        multiple=True,
-        type=click.Path(exists=True, dir_okay=False),
-        envvar="TRYTOND_CONFIG",
-        help="trytond.conf; repeatable.",
-    ),
+    config_option,
 )
 
 

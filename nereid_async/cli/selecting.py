@@ -73,6 +73,25 @@ def state_option(command: _Command) -> _Command:
     return _state_option(command)
 
 
+def choosing(*own: Callable[[Any], Any]) -> Callable[[_Command], _Command]:
+    """The options of a command that acts on what is named, or chosen by options.
+
+    :param own: the options by which it chooses.
+    """
+
+    def decorate(command: _Command) -> _Command:
+        for option in (
+            click.option("--yes", is_flag=True, help="Do not ask."),
+            click.option("--limit", type=click.IntRange(1), help="So many at most."),
+            *own,
+            click.argument("ids", nargs=-1, metavar="[ID]..."),
+        ):
+            command = option(command)
+        return command
+
+    return decorate
+
+
 def selection_of(
     ids: tuple[str, ...] = (),
     states: tuple[str, ...] = (),

@@ -7,19 +7,11 @@ import warnings
 import click
 
 from .groups import main
-from .loading import read_config, reporting
+from .loading import config_option, read_config, reporting
 
 
 @main.command("setup-shop")
-@click.option(
-    "-c",
-    "--config",
-    "config_files",
-    multiple=True,
-    type=click.Path(exists=True, dir_okay=False),
-    envvar="TRYTOND_CONFIG",
-    help="trytond.conf; repeatable.",
-)
+@config_option
 @click.option("-d", "--database", required=True, metavar="NAME")
 @click.option(
     "-u",

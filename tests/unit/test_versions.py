@@ -21,6 +21,18 @@ def pretend_installed(
     (info / "entry_points.txt").write_text(entry_points)
 
 
+def warning_of(path: Path, monkeypatch: pytest.MonkeyPatch, match: str) -> str:
+    """What the check warns of where Python looks into a folder first."""
+    monkeypatch.syspath_prepend(path)
+    versions.check.cache_clear()
+    try:
+        with pytest.warns(UserWarning, match=match) as caught:
+            versions.check()
+    finally:
+        versions.check.cache_clear()
+    return str(caught[0].message)
+
+
 def test_one_build_is_fine() -> None:
     assert versions.mixed_distributions() == {}
 
@@ -29,14 +41,8 @@ def test_two_builds_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     # One of them is there.
     pretend_installed(tmp_path, "m9s-trytond", "7.0.57")
     pretend_installed(tmp_path, "trytond", "7.0.59")
-    monkeypatch.syspath_prepend(tmp_path)
-    versions.check.cache_clear()
-    try:
-        with pytest.warns(UserWarning, match=r"m9s-trytond 7\.0\.57") as caught:
-            versions.check()
-    finally:
-        versions.check.cache_clear()
-    assert "pip uninstall" in str(caught[0].message)
+    text = warning_of(tmp_path, monkeypatch, r"m9s-trytond 7\.0\.57")
+    assert "pip uninstall" in text
 
 
 def test_the_old_module_is_named(
@@ -46,11 +52,5 @@ def test_the_old_module_is_named(
     assert versions.other_module() is None
     entry_points = "[trytond.modules]\nasync_sqs = trytond.modules.async_sqs\n"
     pretend_installed(tmp_path, "openlabs-async-sqs", "3.2.0.1", entry_points)
-    monkeypatch.syspath_prepend(tmp_path)
-    versions.check.cache_clear()
-    try:
-        with pytest.warns(UserWarning, match=r"openlabs.async.sqs") as caught:
-            versions.check()
-    finally:
-        versions.check.cache_clear()
-    assert "pip uninstall -y openlabs" in str(caught[0].message)
+    text = warning_of(tmp_path, monkeypatch, r"openlabs.async.sqs")
+    assert "pip uninstall -y openlabs" in text

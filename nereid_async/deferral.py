@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from trytond.transaction import Transaction
 
-from . import pending
+from . import pending, text_options
 from .deferred_call import DeferredCall
 from .errors import ConfigurationError, DelayTooLong, NoTransaction
 from .limits import (
@@ -28,6 +28,7 @@ from .messages.serialization import Json, encode
 from .result import AsyncResult
 from .runtime import Caller, Runtime, current
 from .sqs.queue_names import checked_queue
+from .text_options import TextOption, text_of
 
 T = TypeVar("T")
 
@@ -55,6 +56,8 @@ class TaskOptions:
     :ivar attributes: SQS message attributes, as boto3 takes them.
     :ivar cancellable: whether its owner may cancel it from the browser.
     :ivar notify: whether its end is shown to its user in the Tryton client.
+    :ivar group: its group, for order and fairness, or a callable of the call's
+        arguments that returns it; None for none.
     """
 
     ignore_result: bool = True
@@ -71,6 +74,7 @@ class TaskOptions:
     attributes: dict[str, Any] | None = None
     cancellable: bool = False
     notify: bool = False
+    group: TextOption = None
 
     def changed(self, **changes: Any) -> TaskOptions:
         """A copy with some options changed.
@@ -118,11 +122,25 @@ class TaskOptions:
             checked_queue(self.queue)
         if self.attributes is not None:
             check_attributes(self.attributes)
+        text_options.check("group", self.group)
         if self.cancellable and self.shared:
             raise ConfigurationError(
                 "cancellable=True and shared=True: a shared task has no owner who "
                 "could cancel it from the browser"
             )
+
+    def of_call(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], task: str
+    ) -> TaskOptions:
+        """The options of one call: with texts in place of callables.
+
+        :param args: the positional arguments as the function takes them.
+        :param task: name of the task, for errors.
+        :raises ConfigurationError: what a callable returns is no usable text.
+        """
+        if not callable(self.group):
+            return self
+        return replace(self, group=text_of("group", self.group, args, kwargs, task))
 
 
 def _within(value: Any, low: float, high: float) -> bool:
@@ -142,6 +160,7 @@ def defer_call(
 ) -> AsyncResult:
     """Defer a call until the current transaction has committed.
 
+    :param options: those of this call, see :meth:`TaskOptions.of_call`.
     :param names: names of the positional parameters, for errors.
     :raises NoTransaction: no transaction is open.
     :raises SerializationError: an argument or a context value cannot be serialised.
@@ -244,6 +263,8 @@ def _message(
         cancellable=options.cancellable,
         time_limit_s=_given(options.time_limit, settings.time_limit),
         notify=options.notify,
+        # TaskOptions.of_call() has put a text in place of a callable.
+        group=cast("str | None", options.group),
     )
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from .task_types import Declaration, ExceptionClasses, P, R, Task
+    from .text_options import TextOption
 
 Arguments: TypeAlias = tuple[Any, ...]
 _OF_THE_DECLARATION = {"retry_on", "public_errors"}
@@ -56,6 +57,7 @@ def async_task(
     shared: bool = False,
     cancellable: bool = False,
     notify: bool = False,
+    group: TextOption = None,
 ) -> Any:
     """Make a method of a model, report or wizard, or a function, deferrable.
 
@@ -78,6 +80,9 @@ def async_task(
     :param shared: serve the result to anybody who has the link.
     :param cancellable: let the owner cancel it from the browser; needs the outbox.
     :param notify: show its end to its Tryton user in the Tryton client.
+    :param group: its group, for order and fairness: up to 255 characters, or a callable
+        that takes the call's arguments (a record's method: the record first) and
+        returns them.
     :raises ConfigurationError: an option is out of its range.
     """
     options = TaskOptions().changed(
@@ -93,6 +98,7 @@ def async_task(
         shared=shared,
         cancellable=cancellable,
         notify=notify,
+        group=group,
     )
     if function is not None:
         return AsyncTask(function, options)
@@ -148,7 +154,10 @@ class ConfiguredTask:
             raise TypeError(f"{name}: {error}") from None
         target, rest = self._target(args)
         names = list(signature.parameters)[len(args) - len(rest) :]
-        return defer_call(target, rest, kwargs, self.task_options, names)
+        options = self.task_options.of_call(
+            _with_record(self._function, args), kwargs, target.name
+        )
+        return defer_call(target, rest, kwargs, options, names)
 
     def configure(self, **changes: Any) -> ConfiguredTask:
         """The same callable with other options, for one deferral or several.
@@ -156,7 +165,7 @@ class ConfiguredTask:
         :param changes: ``delay`` (seconds), ``queue``, ``priority``,
             ``ignore_result``, ``visibility_timeout``, ``max_attempts``,
             ``time_limit``, ``retry_delay``, ``shared``, ``attributes``,
-            ``cancellable``, ``notify``.
+            ``cancellable``, ``notify``, ``group``.
         :raises ConfigurationError: an option is unknown or out of its range, or belongs
             into the declaration (``retry_on``, ``public_errors``): messages carry no
             classes.
@@ -182,6 +191,12 @@ class ConfiguredTask:
         :raises SerializationError: the record is not saved.
         """
         return self._target(args)
+
+
+def _with_record(function: Any, args: Arguments) -> Arguments:
+    """The arguments with the record, if the function is a bound record's method."""
+    record = getattr(function, "__self__", None)
+    return args if record is None or isinstance(record, type) else (record, *args)
 
 
 def _signature(function: Any) -> inspect.Signature:

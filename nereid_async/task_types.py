@@ -19,6 +19,7 @@ from typing import (
 )
 
 from .result import AsyncResult
+from .text_options import TextOption
 
 if TYPE_CHECKING:
     # Part of every type checker: need not be installed.
@@ -47,6 +48,7 @@ class _Options(TypedDict, total=False):
     shared: bool
     cancellable: bool
     notify: bool
+    group: TextOption
 
 
 class Declaration(_Options, total=False):

@@ -84,6 +84,9 @@ class Message:
     :ivar notify: whether its end is shown to its user in the Tryton client.
     :ivar trace: W3C Trace Context in which it was deferred: ``traceparent``, and maybe
         ``tracestate``; None if that was not traced.
+    :ivar key: the key of a unique task; None for none.
+    :ivar group: its group, for order and fairness; None for none.
+    :ivar batch: id of the batch that it is a member of; None for none.
     """
 
     id: str
@@ -110,6 +113,9 @@ class Message:
     time_limit_s: float | None = None
     notify: bool = False
     trace: dict[str, str] | None = None
+    key: str | None = None
+    group: str | None = None
+    batch: str | None = None
 
     @property
     def trace_id(self) -> str | None:
@@ -173,6 +179,9 @@ _CHECKED: Types = {
     "identity": (str, type(None)),
     "time_limit_s": (int, float, type(None)),
     "trace": (dict, type(None)),
+    "key": (str, type(None)),
+    "group": (str, type(None)),
+    "batch": (str, type(None)),
 }
 _TARGET_CHECKED: Types = {
     "kind": str,

@@ -62,6 +62,15 @@ class Task(ModelSQL, ModelView):
         readonly=True,
         help="The record whose method it calls, or that it is given.",
     )
+    key = fields.Char(
+        "Key",
+        readonly=True,
+        help="Of the tasks of this name with this key, one waits at a time.",
+    )
+    group_name = fields.Char(
+        "Group", readonly=True, help="Tasks of a group take turns, or run in order."
+    )
+    batch = fields.Char("Batch", readonly=True, help="The batch that it belongs to.")
     due_at = fields.Timestamp(
         "Due at", required=True, readonly=True, help="Not run before (UTC)."
     )

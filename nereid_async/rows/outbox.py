@@ -16,7 +16,8 @@ from ..texts import storable
 from .records import Row, UnsentRow
 from .statements import CHANNEL, SHORT_TEXT, Statements, params
 
-#: SQLite takes 32,766 parameters a statement (its "Limits" page); a row has 9.
+#: SQLite takes 32,766 parameters a statement (its "Limits" page); a row has 9, or a
+#: few more.
 _ROWS_A_STATEMENT = 1_000
 #: Since when a row could have been sent.
 _READY_AT = "{greatest}(due_at, deferred_at)"
@@ -46,15 +47,19 @@ class OutboxRows(Statements):
     def _insert(
         self, cursor: connections.Cursor, rows: Sequence[Row], notify: bool
     ) -> None:
+        columns = [row.columns for row in rows]
+        # Most tasks use none of these, and their statement does not name them.
+        used = sorted(set().union(*columns))
+        names = ["message", *used]
         values = ", ".join(
             [
                 "({p}, {p}, {p}, {p}, {p}, {p}, 'pending', {p}, {now}, {now}, {later}, "
-                "{p})"
+                f"{params(names)})"
             ]
             * len(rows)
         )
         parameters: list[Any] = []
-        for row in rows:
+        for row, own in zip(rows, columns, strict=True):
             message = row.message
             parameters += [
                 message.id,
@@ -66,10 +71,12 @@ class OutboxRows(Statements):
                 message.user,
                 message.delay_s,
                 row.text,
+                *map(own.get, used),
             ]
         statement = (
             "INSERT INTO async_task (uuid, name, queue, priority, web, about, state, "
-            "{user}, create_date, deferred_at, due_at, message) VALUES " + values
+            f"{{user}}, create_date, deferred_at, due_at, {', '.join(names)}) VALUES "
+            + values
         )
         if notify and backend.name == "postgresql":
             statement += f'; NOTIFY "{CHANNEL}"'

@@ -17,6 +17,17 @@ class Row:
     message: Message
     text: str
 
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The values of columns that most rows leave NULL, by name."""
+        message = self.message
+        values = {
+            "key": message.key,
+            "group_name": message.group,
+            "batch": message.batch,
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
 
 @dataclass(frozen=True)
 class UnsentRow:

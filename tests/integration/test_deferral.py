@@ -148,6 +148,32 @@ def test_instance_methods(script: Script, database: str, kind: str) -> None:
     assert query(database, "SELECT name FROM async_test_record") == [("after",)]
 
 
+GROUPED_CALLS: dict[str, Callable[[Any, Any], Any]] = {
+    "on the record": lambda record, options: record.rename.configure(**options).defer(
+        "after"
+    ),
+    "on the class": lambda record, options: (
+        model().rename.configure(**options).defer(record, "after")
+    ),
+}
+
+
+@once
+@pytest.mark.parametrize("kind", GROUPED_CALLS)
+def test_the_group_of_a_call_is_in_its_row(
+    script: Script, database: str, kind: str
+) -> None:
+    def group(record: Any, name: str) -> str:
+        return f"{record.name} {name}"
+
+    with script.transaction():
+        record = saved("me")
+        GROUPED_CALLS[kind](record, {"group": group})
+        GROUPED_CALLS[kind](record, {})
+    rows = query(database, "SELECT group_name FROM async_task ORDER BY id")
+    assert rows == [("me after",), (None,)]
+
+
 @once
 def test_an_overridden_instance_method(script: Script) -> None:
     value = script.value_of(lambda: saved("me").overridden_instance.defer("x"))

@@ -133,7 +133,7 @@ settings.record
 settings.parsers
 settings.headers settings.keys settings.urls
 signals versions wakeup
-throttled_log batcher
+throttled_log batcher text_options
 errors
 forks limits queue_selection texts tryton_config
 __init__

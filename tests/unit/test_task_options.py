@@ -227,3 +227,20 @@ def test_a_shell_completes_what_a_task_has(task: str) -> None:
     for name in ("defer", "configure", "task_options", "__doc__"):
         found = shell.complete(f"{task}.{name[:-1]}", 0)
         assert found is not None and found.startswith(f"{task}.{name}")
+
+
+@pytest.mark.parametrize("group", ["", "x" * 256, "a\0b", 7])
+def test_a_group_that_cannot_be_stored(group: Any) -> None:
+    with pytest.raises(ConfigurationError, match="group="):
+        remember.configure(group=group)
+    with pytest.raises(ConfigurationError, match="remember: group="):
+        remember.configure(group=lambda: group).task_options.of_call((), {}, "remember")
+
+
+def test_the_group_of_a_call() -> None:
+    def group(*args: Any, **kwargs: Any) -> str:
+        return f"{args} {kwargs}"
+
+    options = remember.configure(group=group).task_options
+    assert options.of_call((1,), {"b": 2}, "remember").group == "(1,) {'b': 2}"
+    assert remember.task_options.of_call((1,), {}, "remember").group is None

@@ -119,3 +119,7 @@ def test_what_no_release_has_written_is_refused(stored: Any) -> None:
         Failure.from_json(stored)
     with pytest.raises(BadMessage, match="no outcome"):
         Outcome.from_json(stored)
+
+
+def test_the_text_of_a_state_is_its_value() -> None:
+    assert str(State.DONE) == f"{State.DONE}" == "done"

@@ -142,10 +142,11 @@ class TransportUnavailable(TransportError):
     of_service = passes = True
 
 
-class DatabaseUnavailable(TransportUnavailable):
+class DatabaseUnavailable(TransportUnavailable, click.ClickException):
     """A temporary failure of the database. Try again.
 
-    It fails over, restarts, is read-only, or has no more connections or disk.
+    It fails over, restarts, is read-only, or has no more connections or disk. As a
+    ConfigurationError it is a line, not a traceback, when an app is loaded.
     """
 
 

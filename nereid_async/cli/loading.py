@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
-import logging
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import update_wrapper
@@ -13,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import NereidAsyncError
-from ..texts import one_line
+from ..start import explained, read_config
 
 if TYPE_CHECKING:
     from flask.cli import ScriptInfo
@@ -57,8 +54,8 @@ def app_runtime(command: Callable[..., None]) -> Callable[..., None]:
         from flask.cli import ScriptInfo
 
         info = click.get_current_context().ensure_object(ScriptInfo)
-        ignore_warning_of_passlib()
         with reporting():
+            read_config()
             command(_of_app(info), **options)
 
     return _as(command, run)
@@ -131,34 +128,6 @@ def _load(
     return runtimes.of_database(database, signs=False)
 
 
-def read_config(config_files: tuple[str, ...]) -> None:
-    """Read trytond.conf, before anything imports trytond's backend.
-
-    :raises click.ClickException: a file is no trytond.conf.
-    """
-    try:
-        # trytond reads the file of TRYTOND_CONFIG when it is imported.
-        from ..tryton_config import config, make_path_absolute
-
-        if config_files:
-            config.update_etc(list(config_files))
-    except (configparser.Error, UnicodeDecodeError) as error:
-        raise click.ClickException(f"-c: {one_line(error)}") from error
-    make_path_absolute()
-    ignore_warning_of_passlib()
-
-
-def ignore_warning_of_passlib() -> None:
-    """Load trytond's reports, which reset all filters, and set this one after it."""
-    # trytond resets all filters when it loads its reports, also those by which Python
-    # shows the deprecations of libraries to their developers only.
-    import trytond.report  # noqa: F401
-
-    warnings.filterwarnings(
-        "ignore", "'crypt' is deprecated", DeprecationWarning, r"passlib\."
-    )
-
-
 def rows_of(runtime: Runtime) -> TaskRows:
     """The rows of a database whose pool is loaded.
 
@@ -176,39 +145,8 @@ def rows_of(runtime: Runtime) -> TaskRows:
 @contextmanager
 def reporting() -> Iterator[None]:
     """End a command with a line, not a traceback, for errors that its user can mend."""
-    # Without trytond's own traceback of a failed connection: the worker logs a line.
-    logging.getLogger("trytond.backend.postgresql.database").addFilter(_untraced)
     try:
-        yield
+        with explained():
+            yield
     except NereidAsyncError as error:
         raise click.ClickException(str(error)) from error
-    except click.ClickException:
-        raise
-    except ModuleNotFoundError as error:
-        # Tryton 8.0 has the second one.
-        if error.name not in ("psycopg2", "psycopg"):
-            raise
-        raise click.ClickException(
-            "the driver of PostgreSQL is not installed; install it: pip install "
-            "'nereid_async[postgresql]'"
-        ) from error
-    except Exception as error:
-        # Imported late, as all of trytond.
-        from trytond import backend
-
-        from ..database.errors import is_missing_table
-        from ..tryton_config import unnamed_database
-
-        if is_missing_table(error):
-            raise click.ClickException(
-                f"database: {one_line(error)}; it has no Tryton in it, or not this "
-                "version; make it, or update it: trytond-admin -c trytond.conf -d "
-                "DATABASE -u async_sqs"
-            ) from error
-        if not isinstance(error, backend.DatabaseOperationalError):
-            raise
-        raise click.ClickException(f"database: {error}{unnamed_database()}") from error
-
-
-def _untraced(record: logging.LogRecord) -> bool:
-    return not record.exc_info

@@ -6,8 +6,9 @@ import warnings
 
 import click
 
+from ..start import read_config
 from .groups import main
-from .loading import config_option, read_config, reporting
+from .loading import config_option, reporting
 
 
 @main.command("setup-shop")
@@ -44,6 +45,8 @@ def setup_shop(
 
         from ..shop import database as databases
 
+        if not databases.exists(database):
+            databases.check_site(language, currency)
         if databases.create_database(database):
             click.echo(f"database {database}: created")
         with warnings.catch_warnings():

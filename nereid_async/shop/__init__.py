@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..start import read_config
 from . import libmagic
+from .loading import importing_nereid, told_in_a_line
 
 if TYPE_CHECKING:
     from nereid import Nereid
@@ -31,13 +33,16 @@ def create_app(
         for its owner only. Web processes and workers share it.
     :param config: goes into ``app.config``; it wins.
     :param options: of the app itself, such as ``static_folder``.
-    :raises ConfigurationError: the C library libmagic is missing, a setting wrong, or
-        the database not one that ``setup-shop`` has made.
+    :raises ConfigurationError: trytond.conf or a setting is wrong, Nereid or the C
+        library libmagic missing, the folder not writable, or the database not one that
+        ``setup-shop`` has made. Flask's commands and gunicorn print a line for it.
     :raises DatabaseUnavailable: the database is unreachable.
     """
-    libmagic.provide()
-    # Imported late: Nereid needs the library, and Tryton chooses its database backend,
-    # when they are imported.
-    from .app import build
-
-    return build(database, Path(folder), config or {}, **options)
+    with told_in_a_line():
+        libmagic.provide()
+        read_config()
+        # Imported late: Nereid needs the library, and Tryton chooses its database
+        # backend, when they are imported.
+        with importing_nereid():
+            from .app import build
+        return build(database, Path(folder), config or {}, **options)

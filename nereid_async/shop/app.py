@@ -17,7 +17,8 @@ from secure_cookie.session import FilesystemSessionStore
 from ..database.errors import is_missing_table, translated
 from ..errors import ConfigurationError, DatabaseUnavailable
 from ..extension import NereidAsync
-from ..tryton_config import make_path_absolute, unnamed_database
+from ..texts import one_line
+from ..tryton_config import unnamed_database
 
 
 class Shop(Nereid):
@@ -56,14 +57,20 @@ def build(
     database: str, folder: Path, config: Mapping[str, Any], **options: Any
 ) -> Nereid:
     """See ``create_app``, which is what others call."""
-    make_path_absolute()
     sessions = folder / "sessions"
-    for it in (folder, sessions):
-        it.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        for it in (folder, sessions):
+            it.mkdir(mode=0o700, parents=True, exist_ok=True)
+        secret_key = _secret_key(folder / "secret_key")
+    except OSError as error:
+        raise ConfigurationError(
+            f"the app keeps its secret key and sessions in the folder {folder}: "
+            f"{one_line(error)}"
+        ) from error
     app = Shop(**options)
     app.config.update(
         DATABASE_NAME=database,
-        SECRET_KEY=_secret_key(folder / "secret_key"),
+        SECRET_KEY=secret_key,
         # Else templates are looked for in a folder named after the website first.
         TEMPLATE_PREFIX_WEBSITE_NAME=False,
     )
@@ -83,14 +90,26 @@ def _load(app: Nereid, database: str) -> None:
     try:
         with translated(database):
             app.initialise()
+            if not _has_website(app):
+                raise _not_set_up(database, "has no website")
     except Exception as error:
         lack = _lack(error)
         if lack is None:
             raise
-        raise ConfigurationError(
-            f"database {database!r} {lack}; make it, or update it: nereid-async "
-            f"setup-shop -d {database} -u MODULE{unnamed_database()}"
-        ) from error
+        raise _not_set_up(database, lack) from error
+
+
+def _not_set_up(database: str, lack: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"database {database!r} {lack}; make it, or update it: nereid-async "
+        f"setup-shop -d {database} -u MODULE{unnamed_database()}"
+    )
+
+
+@root_transaction  # type: ignore[untyped-decorator]
+def _has_website(app: Nereid) -> bool:
+    """Whether the shop has one: without it Nereid answers 404 to everything."""
+    return bool(app.pool.get("nereid.website").search([], limit=1, order=[]))
 
 
 def _lack(error: Exception) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +12,11 @@ from trytond import backend
 from trytond.cache import Cache
 from trytond.modules import get_module_info
 from trytond.pool import Pool
+from trytond.tools import file_open
 from trytond.transaction import Transaction
 
 from ..errors import ConfigurationError
+from ..start import explained
 from ..texts import one_line
 from ..tryton_config import config, unnamed_database
 from . import libmagic
@@ -77,8 +80,9 @@ def activate(name: str, modules: Sequence[str], language: str = "en") -> None:
     :raises ConfigurationError: a module is not installed.
     """
     libmagic.provide()
-    for module in modules:
-        _require(module)
+    with explained():
+        for module in modules:
+            get_module_info(module)
     database = backend.Database(name)
     database.connect()
     if not database.test():
@@ -86,14 +90,32 @@ def activate(name: str, modules: Sequence[str], language: str = "en") -> None:
     Pool(name).init(update=[*MODULES, *modules], lang=[language], activatedeps=True)
 
 
-def _require(module: str) -> None:
-    try:
-        get_module_info(module)
-    except FileNotFoundError:
-        raise ConfigurationError(
-            f"there is no Tryton module {module!r} here: install the package that "
-            "names it in its entry points trytond.modules (pip install -e .)"
-        ) from None
+def check_site(language: str, currency: str) -> None:
+    """Check what a site is to have, while there is no database to ask.
+
+    :raises ConfigurationError: Tryton does not know the language, or the currency is
+        no code.
+    """
+    if language not in _languages():
+        raise ConfigurationError(_NO_LANGUAGE.format(language))
+    _check_currency(currency)
+
+
+def _languages() -> Iterator[str | None]:
+    """The codes of the languages that Tryton brings."""
+    for name in ("ir/ir.xml", "ir/lang.xml"):
+        with file_open(name, "rb") as it:
+            tree = ElementTree.parse(it)
+        for field in tree.iterfind(".//record[@model='ir.lang']/field[@name='code']"):
+            yield field.text
+
+
+_NO_LANGUAGE = "Tryton has no language with the code {!r}"
+
+
+def _check_currency(code: str) -> None:
+    if len(code) != len("EUR"):
+        raise ConfigurationError(f"{code!r} is no ISO code of a currency, such as EUR")
 
 
 def create_site(name: str, *, locale: str = "en", currency: str = "EUR") -> bool:
@@ -115,7 +137,7 @@ def create_site(name: str, *, locale: str = "en", currency: str = "EUR") -> bool
         return False
     languages = pool.get("ir.lang").search([("code", "=", locale)])
     if not languages:
-        raise ConfigurationError(f"Tryton has no language with the code {locale!r}")
+        raise ConfigurationError(_NO_LANGUAGE.format(locale))
     money = _currency(currency)
     (party,) = pool.get("party.party").create([{"name": name}])
     (company,) = pool.get("company.company").create(
@@ -131,8 +153,7 @@ def create_site(name: str, *, locale: str = "en", currency: str = "EUR") -> bool
 
 
 def _currency(code: str) -> Any:
-    if len(code) != len("EUR"):
-        raise ConfigurationError(f"{code!r} is no ISO code of a currency, such as EUR")
+    _check_currency(code)
     Currency = Pool().get("currency.currency")
     found = Currency.search([("code", "=", code)])
     if not found:

@@ -12,6 +12,12 @@ import pytest
 from tests.acceptance.conftest import PATH, Commands
 from tests.helpers import query
 
+#: A shop's app.py, by the name of its database.
+APP = """\
+from nereid_async.shop import create_app
+app = create_app({!r}, "data")
+"""
+
 
 @pytest.fixture
 def commands(
@@ -37,7 +43,8 @@ def test_what_cannot_be_is_told_in_a_line(commands: Commands) -> None:
 
 @pytest.mark.backends("sqlite")
 def test_slips_of_a_first_day(commands: Commands, tmp_path: Path) -> None:
-    """The shell has no TRYTOND_CONFIG, or the file is none."""
+    """The shell has no TRYTOND_CONFIG, or the file is none, or leads nowhere."""
+    (tmp_path / "app.py").write_text(APP.format("shop"))
     no_file = commands.start(
         "nereid-async", "setup-shop", "-d", "shop", TRYTOND_CONFIG="", HOME="/nowhere"
     )
@@ -48,16 +55,30 @@ def test_slips_of_a_first_day(commands: Commands, tmp_path: Path) -> None:
     bad_file = commands.start(
         *("nereid-async", "setup-shop", "-d", "shop"), TRYTOND_CONFIG="bad.conf"
     )
+    bad_to_flask = commands.start("flask", "run", TRYTOND_CONFIG="bad.conf")
+    bad_options = [
+        commands.start("nereid-async", "setup-shop", "-d", "not_yet", *options)
+        for options in (("--language", "xx"), ("--currency", "EURO"))
+    ]
+    (tmp_path / "nowhere.conf").write_text(
+        "[database]\nuri = postgresql://127.0.0.1:1/\n"
+    )
+    no_server = commands.start("flask", "run", TRYTOND_CONFIG="nowhere.conf")
     way_out = "no trytond.conf says where it is: set TRYTOND_CONFIG, or give -c"
     for process, text in (
         (no_file, "database /nowhere/db/shop.sqlite: No such file or directory;"),
         (no_file, way_out),
         (not_made, way_out),
-        (bad_file, "no section headers"),
+        (bad_file, "trytond.conf: File contains no section headers"),
+        (bad_to_flask, "Error: trytond.conf: File contains no section headers"),
+        (bad_options[0], "no language with the code 'xx'"),
+        (bad_options[1], "'EURO' is no ISO code of a currency"),
+        (no_server, "Error: database 'shop': connection to server at"),
     ):
         assert process.wait(60) == 1
         assert text in process.output
         assert "Traceback" not in process.output
+    assert not list(tmp_path.rglob("not_yet*"))
 
 
 def test_an_app_on_a_database_that_setup_shop_has_not_made(
@@ -67,20 +88,22 @@ def test_an_app_on_a_database_that_setup_shop_has_not_made(
         commands.database,
         "UPDATE ir_module SET state = 'not activated' WHERE name NOT IN ('ir', 'res')",
     )
-    started = []
-    for name, database in (("none", "no_such"), ("other", commands.database)):
-        (tmp_path / f"{name}.py").write_text(
-            "from nereid_async.shop import create_app\n"
-            f"app = create_app({database!r}, 'data')\n"
-        )
-        started.append(commands.start("flask", "--app", name, "async", "worker"))
-    for process, database, text in (
-        (started[0], "no_such", "does not exist"),
-        (started[1], commands.database, "lacks the model 'nereid.user', whose module"),
-    ):
-        assert process.wait(60) == 1
-        assert f"Error: database {database!r} {text}" in process.output
-        assert f"setup-shop -d {database} -u MODULE" in process.output
+    (tmp_path / "none.py").write_text(APP.format("no_such"))
+    (tmp_path / "other.py").write_text(APP.format(commands.database))
+    none = "database 'no_such' does not exist; make it, or update it: nereid-async"
+    lacks = (
+        f"database {commands.database!r} lacks the model 'nereid.user', whose module"
+    )
+    gunicorn = ("gunicorn", "--bind=127.0.0.1:0")
+    for process, text in [
+        (commands.start("flask", "--app", "other", "async", "worker"), lacks),
+        (commands.start("flask", "--app", "none", "run"), none),
+        (commands.start(*gunicorn, "none:app"), none),
+        (commands.start(*gunicorn, "--preload", "other:app"), lacks),
+    ]:
+        assert process.wait(60) != 0
+        assert text in process.output
+        assert "setup-shop -d " in process.output
         assert "Traceback" not in process.output
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from devtools.browser import Browser
 from devtools.databases import Databases
 from nereid_async.errors import ConfigurationError
 from nereid_async.shop import create_app
+from tests.helpers import query
 from tests.marks import ONE_DATABASE
 
 pytestmark = ONE_DATABASE
@@ -42,6 +44,29 @@ def test_two_processes_have_one_key(made_app: Any, tmp_path: Path) -> None:
     other = create_app(made_app.database_name, tmp_path / "data")
     let_go(other)
     assert other.config["SECRET_KEY"] == made_app.config["SECRET_KEY"]
+
+
+def test_what_an_app_cannot_be_without(
+    fresh_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match="sessions in the folder"):
+        create_app(fresh_database, tmp_path / "file" / "data")
+    with Transaction().start(fresh_database, 0):
+        Website = Pool().get("nereid.website")
+        Website.delete(Website.search([]))
+    with pytest.raises(ConfigurationError, match="has no website; make it"):
+        create_app(fresh_database, tmp_path / "data")
+    query(
+        fresh_database, "UPDATE ir_module SET name = 'gone' WHERE name = 'async_test'"
+    )
+    Pool.stop(fresh_database)
+    with pytest.raises(ConfigurationError, match="no Tryton module 'gone' here"):
+        create_app(fresh_database, tmp_path / "data")
+    monkeypatch.setitem(sys.modules, "nereid", None)
+    monkeypatch.delitem(sys.modules, "nereid_async.shop.app")
+    with pytest.raises(ConfigurationError, match="Nereid cannot be imported"):
+        create_app(fresh_database, tmp_path / "data")
 
 
 def test_a_site_is_made_once(database: str) -> None:

@@ -25,6 +25,7 @@ testing.captured_call
 testing.call_record testing.texts
 shop
 shop.app
+shop.loading
 extension
 cli
 cli.actions cli.check cli.dead cli.maintenance cli.queues cli.shop cli.status cli.worker
@@ -111,6 +112,7 @@ rows.identity rows.listing rows.overview rows.queues rows.status
 rows.rates rows.workers
 rows.statements
 rows.due rows.records
+start
 current targets
 database.session_limits
 database.running_statements database.connections

@@ -67,7 +67,7 @@ def _view(options: Any, extended: bool) -> Callable[[int], None]:
     """What asks for so many; of Nereid, with our extension or without."""
     if not options.nereid:
         return _transaction
-    from example_app import libmagic
+    from nereid_async.shop import libmagic
 
     libmagic.provide()
     from devtools.apps import bare_app

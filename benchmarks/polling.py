@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.contenders import work
-from example_app import libmagic
+from nereid_async.shop import libmagic
 
 _COUNTED = 50
 _ROUNDS = 3

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from devtools.databases import PostgreSQLDatabases, postgresql_databases, write_config
 from devtools.servers import ministack
-from example_app import libmagic
+from nereid_async.shop import libmagic
 
 PROJECT = Path(__file__).parent.parent
 CACHE = Path(".pytest_cache/d/nereid_async")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from benchmarks.costs import Cost, reading
 from benchmarks.field import Contender
 from benchmarks.measures import Marks, count
 from benchmarks.services import Services
@@ -48,6 +49,8 @@ class Throughput:
     :ivar rate: tasks a second.
     :ivar calls: calls of SQS while the tasks ran, by operation, a task.
     :ivar sending: the same while they were sent.
+    :ivar cost: what a task cost, from the first tenth of them to the last; its rows are
+        of all.
     :ivar pss_mb: memory of the workers under load.
     """
 
@@ -55,6 +58,7 @@ class Throughput:
     pss_mb: float
     calls: dict[str, float] = field(default_factory=dict)
     sending: dict[str, float] = field(default_factory=dict)
+    cost: Cost | None = None
 
 
 def throughput(
@@ -72,20 +76,34 @@ def throughput(
         if fed:
             send(contender, place, load.work, number)
         before = services.calls()
+        already = reading(services.databases.server, place.database, (), rows=True)
         with workers(contender, place, load.processes, load.threads) as its:
+            server, pids = services.databases.server, its.pids
             until(lambda: count(place.marks) > 0, 60)
             its.check()
+            until(lambda: count(place.marks) >= number // 10, limit_s)
+            began = count(place.marks)
+            at_begin = reading(server, place.database, pids)
             until(lambda: count(place.marks) >= number, limit_s)
+            at_end = reading(server, place.database, pids)
+            run = count(place.marks) - began
             pss_mb = its.pss_mb()
             # What is acknowledged in batches is so by then.
             time.sleep(_ACKNOWLEDGED_S)
             ended = services.calls()
         done = count(place.marks)
+        written = reading(server, place.database, (), rows=True)
+        cost = at_end.since(at_begin, max(1, run))
         return Throughput(
             Marks.read(place.marks).rate(),
             pss_mb,
             _each(ended - before, done),
             _each(before - before_sending, number) if fed else {},
+            replace(
+                cost,
+                rows=(written.rows - already.rows) / max(1, done),
+                hot_updates=(written.hot_updates - already.hot_updates) / max(1, done),
+            ),
         )
 
 

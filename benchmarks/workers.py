@@ -24,6 +24,11 @@ class Workers:
     def __init__(self, processes: list[Process]) -> None:
         self.processes = processes
 
+    @property
+    def pids(self) -> list[int]:
+        """Of the commands; their processes are below them."""
+        return [process.pid for process in self.processes]
+
     def pss_mb(self) -> float:
         """Memory of all of them, what is shared counted once, in MB (10^6 bytes)."""
         total_bytes = 0

@@ -48,6 +48,7 @@ def bars(figures: Figures) -> list[Bar]:
     """All of those that can be told from a run."""
     return [
         *_throughput(figures),
+        *_costs(figures),
         *_calls(figures),
         *_latency(figures),
         *_memory(figures),
@@ -86,6 +87,23 @@ def _throughput(figures: Figures) -> Iterator[Bar]:
         1.5,
         _ratio(figures.rate(DATABASE, "tiny"), fastest),
     )
+
+
+def _costs(figures: Figures) -> Iterator[Bar]:
+    for name, broker, limit in ((OURS, "SQS", 1.5), (DATABASE, "database", 1.25)):
+        yield Bar(
+            f"processor time of a worker, tiny, {broker}, of the bare loop",
+            "<=",
+            limit,
+            figures.cost_of_bare(name, "worker_ms"),
+        )
+    for name, broker in ((OURS, "SQS"), (DATABASE, "database")):
+        yield Bar(
+            f"processor time of PostgreSQL, tiny, {broker}, of the bare loop",
+            "<=",
+            2.0,
+            figures.cost_of_bare(name, "postgresql_ms"),
+        )
 
 
 def _calls(figures: Figures) -> Iterator[Bar]:

@@ -46,6 +46,30 @@ class Figures:
         calls = self.calls_by_operation(name, load)
         return sum(calls.values()) if calls else None
 
+    def costs(self, name: str) -> dict[str, float]:
+        """What a tiny task costs, by the names of :class:`.costs.Cost`."""
+        measured = [
+            vars(it.cost)
+            for it in self.results.throughput.get((name, "tiny"), [])
+            if it.cost is not None
+        ]
+        return (
+            {n: median([it[n] for it in measured]) for n in measured[0]}
+            if measured
+            else {}
+        )
+
+    def cost_of_bare(self, name: str, what: str) -> float | None:
+        """A cost as a multiple of that of the bare loop in the same round."""
+        bare = self.results.throughput.get((BARE, "tiny"), [])
+        measured = self.results.throughput.get((name, "tiny"), [])
+        parts = [
+            getattr(it.cost, what) / getattr(its.cost, what)
+            for it, its in zip(measured, bare, strict=False)
+            if it.cost is not None and its.cost is not None
+        ]
+        return median(parts) if parts else None
+
     def pss_mb(self, name: str) -> float | None:
         """Memory under load."""
         measured = self.results.throughput.get((name, "tiny"))

@@ -37,6 +37,7 @@ def _text(results: Results) -> str:
         _section("Machine", "\n".join(f"- {line}" for line in machine())),
         _section("What was asked for", _bars(figures)),
         _section("Workers", _workers(figures)),
+        _section("What a task costs", _costs(figures)),
         _section("Calls of SQS a task, by operation", _calls(figures)),
         _section("What a request pays", _requests(figures)),
         _section("Memory and calls while idle", _resources(figures)),
@@ -131,6 +132,43 @@ def _workers(figures: Figures) -> str:
             "p50 ms",
             "p99 ms",
             "MB",
+        ],
+        rows,
+    )
+
+
+def _costs(figures: Figures) -> str:
+    rows = []
+    for it in figures.contenders:
+        costs = figures.costs(it)
+        if costs:
+            rows.append(
+                [
+                    it,
+                    number(costs["worker_ms"], 2),
+                    number(figures.cost_of_bare(it, "worker_ms"), 2),
+                    number(costs["postgresql_ms"], 2),
+                    number(figures.cost_of_bare(it, "postgresql_ms"), 2),
+                    number(costs["wal_bytes"], 0),
+                    number(costs["rows"], 1),
+                    number(costs["hot_updates"], 1),
+                ]
+            )
+    return (
+        "Processor time of a tiny task, user and system, of all processes of one "
+        "worker and of PostgreSQL;\nbytes of PostgreSQL's log; rows that it inserts, "
+        "updates or deletes while the task runs,\nand of those the updates that changed "
+        "no index (heap-only tuples).\n\n"
+    ) + table(
+        [
+            "contender",
+            "worker ms",
+            "of bare",
+            "PostgreSQL ms",
+            "of bare",
+            "log bytes",
+            "rows",
+            "hot",
         ],
         rows,
     )

@@ -156,9 +156,9 @@ def _costs(figures: Figures) -> str:
             )
     return (
         "Processor time of a tiny task, user and system, of all processes of one "
-        "worker and of PostgreSQL;\nbytes of PostgreSQL's log; rows that it inserts, "
-        "updates or deletes while the task runs,\nand of those the updates that changed "
-        "no index (heap-only tuples).\n\n"
+        "worker and of\nPostgreSQL; bytes of PostgreSQL's log; rows that it inserts, "
+        "updates or deletes while the task\nruns, and of those the updates that "
+        "changed no index (heap-only tuples).\n\n"
     ) + table(
         [
             "contender",

@@ -14,6 +14,8 @@ import pytest
 from devtools.apps import SECRET_KEY
 from devtools.databases import PROJECT
 from devtools.processes import Process, free_port, listens, script
+from tests.acceptance.examples import Example
+from tests.acceptance.own_shop import OwnShop
 from tests.fixtures.scripts import Script
 
 #: Commands find the modules of the tests, as they find a shop's in its folder.
@@ -132,4 +134,23 @@ def commands(
         yield Commands(database, conf, tmp_path, stack)
 
 
-__all__ = ["Commands", "Script", "commands"]
+Start = Callable[[str], Example]
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Iterator[Start]:
+    """Copies an example, by its name, into a folder of the test."""
+    with ExitStack() as stack:
+        yield lambda name: Example(name, tmp_path / name, stack)
+
+
+@pytest.fixture
+def own_shop(tmp_path: Path) -> Iterator[OwnShop]:
+    """An empty folder for a shop."""
+    path = tmp_path / "shop"
+    path.mkdir()
+    with ExitStack() as stack:
+        yield OwnShop(path, stack)
+
+
+__all__ = ["Commands", "Script", "Start", "commands", "example", "own_shop"]

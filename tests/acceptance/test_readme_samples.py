@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
 
-import pytest
 from playwright.sync_api import expect
 
 from devtools.databases import PROJECT
@@ -28,14 +24,6 @@ FILES = [
     "app.py",
 ]
 (MAKE,) = (name for name in SAMPLES if name.startswith("make"))
-
-
-@pytest.fixture
-def own_shop(tmp_path: Path) -> Iterator[OwnShop]:
-    path = tmp_path / "shop"
-    path.mkdir()
-    with ExitStack() as stack:
-        yield OwnShop(path, stack)
 
 
 @in_second_process

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
 from pathlib import Path
 
 from devtools.databases import PROJECT
@@ -81,17 +80,13 @@ def test_in_memory(tmp_path: Path) -> None:
 
 
 @in_second_process
-def test_with_a_web_request(tmp_path: Path) -> None:
+def test_with_a_web_request(own_shop: OwnShop) -> None:
     """With the shop of the README."""
-    path = tmp_path / "shop"
-    path.mkdir()
-    with ExitStack() as stack:
-        shop = OwnShop(path, stack)
-        shop.write_all(README, *FILES)
-        shop.write_all(PAGE, "conftest.py", "test_report.py")
-        shop.run(README["set up"])
-        command = f"export TRYTOND_CONFIG=trytond.conf\npytest {' '.join(QUIET)}"
-        assert "1 passed" in shop.run(command)
+    own_shop.write_all(README, *FILES)
+    own_shop.write_all(PAGE, "conftest.py", "test_report.py")
+    own_shop.run(README["set up"])
+    command = f"export TRYTOND_CONFIG=trytond.conf\npytest {' '.join(QUIET)}"
+    assert "1 passed" in own_shop.run(command)
 
 
 def test_each_block_is_tried() -> None:

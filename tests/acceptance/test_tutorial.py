@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import configparser
 import signal
-from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -35,20 +32,18 @@ SHELL = ["environment", "set up", "mail server", "worker", "serve", "status", "t
 
 
 @pytest.fixture
-def own_shop(tmp_path: Path) -> Iterator[OwnShop]:
-    """The folder of the tutorial, with a port for mail that is free."""
-    with ExitStack() as stack:
-        made = OwnShop(tmp_path, stack)
-        made.run(
-            SAMPLES["environment"]
-            .replace("python3 -m venv", "mkdir -p")
-            .replace(". .venv", "true .venv")
-        )
-        made.path = tmp_path / "first-shop"
-        made.env["PYTHONPATH"] = made.env["PYTHONPATH"].replace(
-            str(tmp_path), str(made.path), 1
-        )
-        yield made
+def first_shop(own_shop: OwnShop) -> OwnShop:
+    """The folder of the tutorial."""
+    before = own_shop.path
+    own_shop.run(
+        SAMPLES["environment"]
+        .replace("python3 -m venv", "mkdir -p")
+        .replace(". .venv", "true .venv")
+    )
+    own_shop.path = before / "first-shop"
+    paths = own_shop.env["PYTHONPATH"]
+    own_shop.env["PYTHONPATH"] = paths.replace(str(before), str(own_shop.path), 1)
+    return own_shop
 
 
 def on_postgresql(uri: str) -> str:
@@ -73,36 +68,36 @@ def sqs(endpoint: str) -> dict[str, str]:
 
 @pytest.mark.backends("postgresql")
 def test_the_walk(
-    own_shop: OwnShop, databases: Databases, ministack: str, new_context: NewContext
+    first_shop: OwnShop, databases: Databases, ministack: str, new_context: NewContext
 ) -> None:
     smtp = str(free_port())
-    own_shop.write_all(SAMPLES, *FILES)
+    first_shop.write_all(SAMPLES, *FILES)
     conf = on_postgresql(databases.uri).replace("2525", smtp)
-    own_shop.write("trytond.conf", conf)
-    own_shop.run(SAMPLES["set up"])
+    first_shop.write("trytond.conf", conf)
+    first_shop.run(SAMPLES["set up"])
     try:
-        mail = own_shop.start(SAMPLES["mail server"].replace("2525", smtp))
-        context = new_context(base_url=f"http://127.0.0.1:{own_shop.port}")
-        ask_for_all(own_shop, context.new_page(), mail, 1)
+        mail = first_shop.start(SAMPLES["mail server"].replace("2525", smtp))
+        context = new_context(base_url=f"http://127.0.0.1:{first_shop.port}")
+        ask_for_all(first_shop, context.new_page(), mail, 1)
         # The same on SQS, for which nothing but the settings changes.
-        own_shop.env |= sqs(ministack)
-        own_shop.write("trytond.conf", f"{conf}\n{SAMPLES['sqs.conf']}")
-        ask_for_all(own_shop, context.new_page(), mail, 2)
-        assert "QUEUE" in own_shop.run(SAMPLES["status"])
+        first_shop.env |= sqs(ministack)
+        first_shop.write("trytond.conf", f"{conf}\n{SAMPLES['sqs.conf']}")
+        ask_for_all(first_shop, context.new_page(), mail, 2)
+        assert "QUEUE" in first_shop.run(SAMPLES["status"])
     finally:
         databases.drop("shop")
 
 
-def ask_for_all(own_shop: OwnShop, page: Page, mail: Process, mails: int) -> None:
+def ask_for_all(first_shop: OwnShop, page: Page, mail: Process, mails: int) -> None:
     """What the page says to try, in a browser; all ends again."""
-    server = own_shop.start(SAMPLES["serve"])
-    server.wait_until(lambda: listens(own_shop.port), "it listens", 60)
+    server = first_shop.start(SAMPLES["serve"])
+    server.wait_until(lambda: listens(first_shop.port), "it listens", 60)
     page.goto("/")
     page.get_by_role("button", name="Welcome mail").click()
     page.get_by_role("button", name="Report").click()
     expect(page.get_by_role("progressbar")).to_be_visible()
     # Only now: what waits is not lost.
-    worker = own_shop.start(SAMPLES["worker"])
+    worker = first_shop.start(SAMPLES["worker"])
     expect(page.get_by_text("Total of 2026: 42")).to_be_visible(timeout=60_000)
     subject = "Subject: Welcome to the shop"
     mail.wait_until(lambda: mail.output.count(subject) == mails, "the mail comes", 60)
@@ -112,10 +107,10 @@ def ask_for_all(own_shop: OwnShop, page: Page, mail: Process, mails: int) -> Non
 
 
 @in_second_process
-def test_its_tests(own_shop: OwnShop) -> None:
-    own_shop.write_all(SAMPLES, *FILES)
-    own_shop.write("trytond.conf", SAMPLES["trytond.conf"])
-    own_shop.run(f"pip install -e .\n{SAMPLES['test']}")
+def test_its_tests(first_shop: OwnShop) -> None:
+    first_shop.write_all(SAMPLES, *FILES)
+    first_shop.write("trytond.conf", SAMPLES["trytond.conf"])
+    first_shop.run(f"pip install -e .\n{SAMPLES['test']}")
 
 
 def test_each_block_is_tried() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
@@ -11,7 +11,12 @@ from trytond.transaction import Transaction
 
 from . import pending, text_options
 from .deferred_call import DeferredCall
-from .errors import ConfigurationError, DelayTooLong, NoTransaction
+from .errors import (
+    ConfigurationError,
+    DelayTooLong,
+    NereidAsyncError,
+    NoTransaction,
+)
 from .limits import (
     ATTEMPTS_MAX,
     DELAY_MAX_S,
@@ -30,6 +35,7 @@ from .runtime import Caller, Runtime, current
 from .sqs.queue_names import checked_queue
 from .text_options import TextOption, text_of
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 #: Options that are numbers of seconds above 0, and how many at most.
@@ -151,17 +157,25 @@ def _within(value: Any, low: float, high: float) -> bool:
     )
 
 
-def defer_call(
-    target: Target,
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
-    options: TaskOptions,
-    names: Sequence[str] = (),
-) -> AsyncResult:
+@dataclass(frozen=True)
+class Call:
+    """A call that is to be deferred.
+
+    :ivar args: without the record whose method is called.
+    :ivar options: those of this call, see :meth:`TaskOptions.of_call`.
+    :ivar names: names of the positional parameters, for errors.
+    """
+
+    target: Target
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+    options: TaskOptions
+    names: Sequence[str] = ()
+
+
+def defer_call(call: Call) -> AsyncResult:
     """Defer a call until the current transaction has committed.
 
-    :param options: those of this call, see :meth:`TaskOptions.of_call`.
-    :param names: names of the positional parameters, for errors.
     :raises NoTransaction: no transaction is open.
     :raises SerializationError: an argument or a context value cannot be serialised.
     :raises MessageTooLarge: the message is larger than the queue takes.
@@ -169,103 +183,160 @@ def defer_call(
     :raises ConfigurationError: the settings, or the database, are not usable, or an
         option needs a row, and there is no outbox.
     """
-    if Transaction().database is None:
-        raise NoTransaction(
-            f"{target.name} was deferred without a Tryton transaction, so there is no "
-            "commit to wait for; defer it inside `with Transaction().start(...)`"
+    deferral = Deferral(call)
+    (result,) = deferral.defer([deferral.made(call)])
+    return result
+
+
+def defer_calls(calls: Sequence[Call]) -> list[AsyncResult]:
+    """Defer several calls of one task: all of them, or none.
+
+    :param calls: their options differ in their texts only.
+    :returns: the handles, in the order of the calls.
+    :raises NereidAsyncError: as :func:`defer_call`; the text says which call it was.
+    """
+    if not calls:
+        return []
+    deferral = Deferral(calls[0])
+    return deferral.defer(each(deferral.made, calls))
+
+
+def each(do: Callable[[T], S], items: Sequence[T]) -> list[S]:
+    """Do the same with each of the items that ``defer_many`` was given.
+
+    :raises TypeError: the arguments of one do not fit; its number is in the text, as
+        in the texts of the package's own errors.
+    """
+    done: list[S] = []
+    try:
+        for item in items:
+            done.append(do(item))
+    except (NereidAsyncError, TypeError) as error:
+        text = f"calls[{len(done)}]: {error}"
+        error.args = (text, *error.args[1:])
+        if isinstance(error, ConfigurationError):
+            # What click shows; its type says that it never changes.
+            error.message = text  # type: ignore[misc]
+        raise
+    return done
+
+
+class Deferral:
+    """Defers calls of one task, in one transaction.
+
+    What is the same for all of them is found, checked and encoded once.
+
+    :param first: one of the calls; the options of the others differ in their texts
+        only.
+    """
+
+    def __init__(self, first: Call) -> None:
+        task, options = first.target.name, first.options
+        if Transaction().database is None:
+            raise NoTransaction(
+                f"{task} was deferred without a Tryton transaction, so there is no "
+                "commit to wait for; defer it inside `with Transaction().start(...)`"
+            )
+        runtime = self._runtime = current()
+        if runtime.rows is not None:
+            runtime.check_database()
+        _check_delay(task, options, runtime)
+        _check_rows(task, options, runtime)
+        if options.queue is not None:
+            runtime.broker.check_queue(options.queue)
+        caller = runtime.caller(options.delay, options.shared)
+        self._owner = caller.owner
+        self._shared = _shared_fields(task, options, runtime, caller)
+
+    def made(self, call: Call) -> DeferredCall:
+        """Make the message of a call, which is deferred by :meth:`defer`."""
+        runtime, where = self._runtime, call.target.name
+        message = Message(
+            id=runtime.task_ids.new(self._owner),
+            target=call.target,
+            args=[
+                encode(value, f"{where}: argument {argument_name(i, call.names)}")
+                for i, value in enumerate(call.args)
+            ],
+            kwargs={
+                name: encode(value, f"{where}: argument {name!r}")
+                for name, value in call.kwargs.items()
+            },
+            # TaskOptions.of_call() has put a text in place of a callable.
+            group=cast("str | None", call.options.group),
+            **self._shared,
         )
-    runtime = current()
-    if runtime.rows is not None:
-        runtime.check_database()
-    _check_delay(target, options, runtime)
-    _check_rows(target, options, runtime)
-    if options.queue is not None:
-        runtime.broker.check_queue(options.queue)
-    caller = runtime.caller(options.delay, options.shared)
-    message = runtime.tracing.deferred(
-        _message(target, args, kwargs, options, names, runtime, caller)
-    )
-    deferred = DeferredCall(message, runtime.codec.encode(message, names))
-    pending.defer(runtime, deferred)
-    return AsyncResult(message.id, runtime=runtime, deferred=deferred)
+        message = runtime.tracing.deferred(message)
+        return DeferredCall(message, runtime.codec.encode(message, call.names))
+
+    def defer(self, calls: Sequence[DeferredCall]) -> list[AsyncResult]:
+        """Send the calls when the transaction has committed; returns their handles."""
+        runtime = self._runtime
+        pending.defer(runtime, calls)
+        return [
+            AsyncResult(call.message.id, runtime=runtime, deferred=call)
+            for call in calls
+        ]
 
 
-def _check_delay(target: Target, options: TaskOptions, runtime: Runtime) -> None:
+def _check_delay(task: str, options: TaskOptions, runtime: Runtime) -> None:
     limit = runtime.broker.max_delay_s
     if runtime.rows is None and limit is not None and options.delay > limit:
         raise DelayTooLong(
-            f"{target.name}: a delay of {options.delay:g} s without an outbox; the "
+            f"{task}: a delay of {options.delay:g} s without an outbox; the "
             f"queue holds a message for {limit:g} s at most. Set outbox = yes",
             delay_s=options.delay,
             limit_s=limit,
         )
 
 
-def _check_rows(target: Target, options: TaskOptions, runtime: Runtime) -> None:
+def _check_rows(task: str, options: TaskOptions, runtime: Runtime) -> None:
     if runtime.rows is None and options.cancellable:
         raise ConfigurationError(
-            f"{target.name}: cancellable=True needs a row of the task, and there is "
+            f"{task}: cancellable=True needs a row of the task, and there is "
             "none without an outbox. Set outbox = yes"
         )
     if not runtime.settings.outbox and options.priority != PRIORITY_DEFAULT:
         raise ConfigurationError(
-            f"{target.name}: priority={options.priority} needs a row of the task, and "
+            f"{task}: priority={options.priority} needs a row of the task, and "
             "there is none without an outbox. Set outbox = yes, or give urgent tasks a "
             "queue of their own"
         )
 
 
-def _message(
-    target: Target,
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
-    options: TaskOptions,
-    names: Sequence[str],
-    runtime: Runtime,
-    caller: Caller,
-) -> Message:
+def _shared_fields(
+    task: str, options: TaskOptions, runtime: Runtime, caller: Caller
+) -> dict[str, Any]:
+    """The fields of messages that all calls of a deferral have in common."""
     transaction = Transaction()
     settings = runtime.settings
-    where = target.name
-    return Message(
-        id=runtime.task_ids.new(caller.owner),
-        database=transaction.database.name,
-        target=target,
-        args=[
-            encode(value, f"{where}: argument {argument_name(i, names)}")
-            for i, value in enumerate(args)
-        ],
-        kwargs={
-            name: encode(value, f"{where}: argument {name!r}")
-            for name, value in kwargs.items()
-        },
-        user=transaction.user,
-        context={
-            key: encode(value, f"{where}: context key {key!r}")
+    return {
+        "database": transaction.database.name,
+        "user": transaction.user,
+        "context": {
+            key: encode(value, f"{task}: context key {key!r}")
             for key, value in transaction.context.items()
             if not key.startswith("_")
         },
-        queue=options.queue or settings.sqs_queue,
-        deferred_at_s=round(time.time(), 3),
-        delay_s=options.delay,
-        priority=options.priority,
-        visibility_timeout_s=_given(
+        "queue": options.queue or settings.sqs_queue,
+        "deferred_at_s": round(time.time(), 3),
+        "delay_s": options.delay,
+        "priority": options.priority,
+        "visibility_timeout_s": _given(
             options.visibility_timeout, settings.visibility_timeout
         ),
-        max_attempts=_given(options.max_attempts, settings.max_attempts),
-        retry_delay_s=_given(options.retry_delay, settings.retry_delay),
-        keep_result=not options.ignore_result,
-        for_browser=caller.owner.kind != "nobody",
-        outbox=runtime.rows is not None,
-        web=caller.web,
-        attributes=_encoded(options.attributes, f"{where}: attributes"),
-        identity=runtime.identity.value,
-        cancellable=options.cancellable,
-        time_limit_s=_given(options.time_limit, settings.time_limit),
-        notify=options.notify,
-        # TaskOptions.of_call() has put a text in place of a callable.
-        group=cast("str | None", options.group),
-    )
+        "max_attempts": _given(options.max_attempts, settings.max_attempts),
+        "retry_delay_s": _given(options.retry_delay, settings.retry_delay),
+        "keep_result": not options.ignore_result,
+        "for_browser": caller.owner.kind != "nobody",
+        "outbox": runtime.rows is not None,
+        "web": caller.web,
+        "attributes": _encoded(options.attributes, f"{task}: attributes"),
+        "identity": runtime.identity.value,
+        "cancellable": options.cancellable,
+        "time_limit_s": _given(options.time_limit, settings.time_limit),
+        "notify": options.notify,
+    }
 
 
 def _encoded(attributes: dict[str, Any] | None, path: str) -> dict[str, Json] | None:

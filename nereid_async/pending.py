@@ -62,8 +62,8 @@ def end_request() -> None:
             pending.release()
 
 
-def defer(runtime: Runtime, deferred: DeferredCall) -> None:
-    """Send a call when the current transaction has committed."""
+def defer(runtime: Runtime, calls: Sequence[DeferredCall]) -> None:
+    """Send calls when the current transaction has committed."""
     transaction = Transaction()
     pending = transaction.join(Pending(runtime, transaction.readonly))
     if pending.fresh:
@@ -72,10 +72,12 @@ def defer(runtime: Runtime, deferred: DeferredCall) -> None:
         if hold is not None and hold.transaction is transaction:
             pending.held = True
             hold.pendings.append(pending)
-    signals.emit(signals.task_deferred, runtime.database, message=deferred.message)
-    pending.put(deferred)
+    for call in calls:
+        signals.emit(signals.task_deferred, runtime.database, message=call.message)
+    pending.put(calls)
     if runtime.on_deferred is not None:
-        runtime.on_deferred(deferred)
+        for call in calls:
+            runtime.on_deferred(call)
 
 
 #: Calls whose transaction has not begun to commit, by id. Who takes one out decides
@@ -139,10 +141,10 @@ class Pending:
     def __hash__(self) -> int:
         return hash((Pending, id(self.runtime)))
 
-    def put(self, deferred: DeferredCall) -> None:
-        """Add a call; send it at once if the transaction will not commit."""
-        self._open.append(deferred)
-        _open_calls[deferred.message.id] = deferred
+    def put(self, calls: Sequence[DeferredCall]) -> None:
+        """Add calls; send them at once if the transaction will not commit."""
+        self._open += calls
+        _open_calls.update((call.message.id, call) for call in calls)
         if self.readonly and not self.held:
             # The transaction ends with a rollback, and there will be no signal.
             self._commit_apart()

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import wrapt
 
-from .deferral import TaskOptions, defer_call
+from .deferral import Call, TaskOptions, defer_call, defer_calls, each
 from .errors import ConfigurationError
 from .limits import PRIORITY_DEFAULT
 from .messages.message import Target
@@ -146,6 +146,32 @@ class ConfiguredTask:
         :raises ConfigurationError: the settings, or the database, are not usable.
         :raises TypeError: the arguments do not fit the signature.
         """
+        return defer_call(self._call(args, kwargs))
+
+    def defer_many(self, /, calls: Iterable[Any]) -> list[AsyncResult[Any]]:
+        """Defer several calls: all of them, or none.
+
+        It costs less than as many times :meth:`defer`.
+
+        :param calls: the arguments of each: a tuple of positional arguments, or a dict
+            of arguments by keyword. Any other value than a list or a set is the only
+            argument, such as the record whose method it is.
+        :returns: the handles, in the order of the calls.
+        :raises TypeError: the arguments of a call do not fit the signature, or are
+            neither of these; the text has its number, from 0.
+        :raises NereidAsyncError: as :meth:`defer`; if one of the calls is at fault, the
+            text has its number.
+        """
+        if isinstance(calls, (str, bytes, Mapping)):
+            name = self._function.__qualname__
+            raise TypeError(
+                f"{name}.defer_many takes a list of the arguments of each call, not "
+                f"a {type(calls).__name__}"
+            )
+        made = each(lambda item: self._call(*_arguments(item)), list(calls))
+        return defer_calls(made)
+
+    def _call(self, args: Arguments, kwargs: Mapping[str, Any]) -> Call:
         signature = _signature(self._function)
         try:
             signature.bind(*args, **kwargs)
@@ -157,7 +183,7 @@ class ConfiguredTask:
         options = self.task_options.of_call(
             _with_record(self._function, args), kwargs, target.name
         )
-        return defer_call(target, rest, kwargs, options, names)
+        return Call(target, rest, kwargs, options, names)
 
     def configure(self, **changes: Any) -> ConfiguredTask:
         """The same callable with other options, for one deferral or several.
@@ -191,6 +217,21 @@ class ConfiguredTask:
         :raises SerializationError: the record is not saved.
         """
         return self._target(args)
+
+
+def _arguments(item: Any) -> tuple[Arguments, Mapping[str, Any]]:
+    """The arguments of a call, as ``defer_many`` is given them."""
+    if isinstance(item, tuple):
+        return item, {}
+    if isinstance(item, dict):
+        return (), item
+    if isinstance(item, (list, set, frozenset)):
+        kind = type(item).__name__
+        raise TypeError(
+            f"a {kind}: the arguments of a call are a tuple, or a dict by keyword; a "
+            f"{kind} that is the only argument is in a tuple, too"
+        )
+    return (item,), {}
 
 
 def _with_record(function: Any, args: Arguments) -> Arguments:
@@ -233,6 +274,10 @@ class _TaskApi:
     def defer(self, /, *args: Any, **kwargs: Any) -> AsyncResult[Any]:
         """See :meth:`ConfiguredTask.defer`."""
         return self._deferrable().defer(*args, **kwargs)
+
+    def defer_many(self, /, calls: Iterable[Any]) -> list[AsyncResult[Any]]:
+        """See :meth:`ConfiguredTask.defer_many`."""
+        return self._deferrable().defer_many(calls)
 
     def configure(self, **changes: Any) -> ConfiguredTask:
         """See :meth:`ConfiguredTask.configure`."""

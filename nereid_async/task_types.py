@@ -6,7 +6,7 @@ let any misspelling pass. Checkers see the protocols here instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -80,6 +80,10 @@ class Deferrable(Protocol[P, R_co]):
 
     def defer(self, /, *args: P.args, **kwargs: P.kwargs) -> AsyncResult[R_co]:
         """See :meth:`.task.ConfiguredTask.defer`."""
+
+    # A list, really, but one would not let a type that has R_co be covariant.
+    def defer_many(self, /, calls: Iterable[Any]) -> Sequence[AsyncResult[R_co]]:
+        """See :meth:`.task.ConfiguredTask.defer_many`."""
 
     def configure(self, **changes: Unpack[Changes]) -> Deferrable[P, R_co]:
         """See :meth:`.task.ConfiguredTask.configure`."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from trytond.model import ModelView
 from trytond.pool import Pool
 
-from nereid_async.deferral import TaskOptions, defer_call
+from nereid_async.deferral import Call, TaskOptions, defer_call
 from nereid_async.errors import DeferralError
 from nereid_async.result import AsyncResult
 from nereid_async.runtime import current
@@ -72,7 +72,8 @@ class Async(ModelView):
             delay=delay_seconds, attributes=attributes, **of_result
         )
         target = method_target(owner, name, instance)
-        return defer_call(target, list(args or ()), dict(kwargs or {}), options)
+        call = Call(target, list(args or ()), dict(kwargs or {}), options)
+        return defer_call(call)
 
     @classmethod
     def __post_setup__(cls) -> None:

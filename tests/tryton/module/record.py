@@ -121,6 +121,11 @@ class Record(ModelSQL, ModelView):
     def overridden_instance(self, label: str) -> list[str]:
         return [self.name, label, "base"]
 
+    @async_task
+    def noted(self) -> None:
+        """A record's method without arguments."""
+        Pool().get("async_test.entry").log(f"noted {self.id}")
+
     # What goes in and out.
 
     @async_task(ignore_result=False)

@@ -23,6 +23,7 @@ from . import signals
 from .database import connections
 from .deferred_call import DeferredCall, Stage
 from .runtime import Runtime
+from .sending import Allowance
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,8 @@ class RequestHold:
         #: The hold of an enclosing request, in which this one is dispatched.
         self.outer = outer
         self.pendings: list[Pending] = []
+        #: What all its transactions together may send by themselves.
+        self.allowance = Allowance()
 
 
 _hold: ContextVar[RequestHold | None] = ContextVar("nereid_async_hold", default=None)
@@ -230,7 +233,8 @@ class Pending:
             if limit_s is None or call.message.delay_s <= limit_s
         ]
         if ready:
-            self.runtime.sender.send(ready)
+            hold = _hold.get()
+            self.runtime.sender.send(ready, None if hold is None else hold.allowance)
 
     def _with_rows(self, calls: list[DeferredCall]) -> list[DeferredCall]:
         """Write the rows that a read-only transaction could not write.

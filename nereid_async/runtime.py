@@ -32,7 +32,7 @@ from .messages.task_ids import NOBODY, Owner, TaskIds
 from .results.base import ResultStore
 from .rows import TaskRows
 from .rows.database_identity import DatabaseIdentity
-from .sending import BackgroundSender, Sender
+from .sending import MessageSender, Sender
 from .settings import Settings
 from .tracing import OFF, OpenTelemetry, Tracing
 
@@ -244,10 +244,16 @@ def _sender(
     tracing: Tracing,
 ) -> Sender:
     if broker.rows_are_messages:
-        # Nothing is sent to another process, so there is nothing to mark as sent.
-        return Sender(database, broker, codec, None)
-    kind = BackgroundSender if settings.send == "background" else Sender
-    return kind(database, broker, codec, rows, tracing)
+        return Sender(database)
+    return MessageSender(
+        database,
+        broker,
+        codec,
+        rows,
+        tracing,
+        patience_s=settings.send_timeout,
+        background=settings.send == "background",
+    )
 
 
 def _results(

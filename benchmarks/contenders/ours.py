@@ -21,9 +21,9 @@ def prepare() -> None:
     sender = of_database(work.database()).sender
     send = sender.send
 
-    def noted(calls: Any) -> None:
+    def noted(*committed: Any) -> None:
         sends.append(time.monotonic())
-        send(calls)
+        send(*committed)
 
     sender.send = noted  # type: ignore[method-assign]
 

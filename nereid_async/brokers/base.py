@@ -37,11 +37,18 @@ class SendReport:
     """The outcome of sending messages.
 
     :ivar confirmed: ids of the messages that the service has confirmed.
-    :ivar unsent: the other messages, each with its error.
+    :ivar unsent: other messages, each with its error.
+    :ivar untried: messages that were not sent since there was no time left.
     """
 
     confirmed: list[str] = field(default_factory=list)
     unsent: list[tuple[OutgoingMessage, TransportError]] = field(default_factory=list)
+    untried: list[OutgoingMessage] = field(default_factory=list)
+
+    @property
+    def of_service(self) -> bool:
+        """Whether the service, not just a queue, has failed."""
+        return any(error.of_service for _, error in self.unsent)
 
     def refuse(
         self, messages: Iterable[OutgoingMessage], error: TransportError
@@ -179,10 +186,14 @@ class Broker(Protocol):
         :raises ConfigurationError: the broker cannot have such a queue.
         """
 
-    def send(self, messages: Sequence[OutgoingMessage]) -> SendReport:
+    def send(
+        self, messages: Sequence[OutgoingMessage], until_s: float = float("inf")
+    ) -> SendReport:
         """Send committed messages, in as few calls as the service allows.
 
         Errors of the service are in the report, not raised.
+
+        :param until_s: when to begin the last call, by the monotonic clock.
         """
 
     def dead_letters(self) -> DeadLetterQueues | None:

@@ -50,7 +50,9 @@ class DatabaseBroker:
     def check_queue(self, queue: str) -> None:
         """Accept any name: a queue is only a column."""
 
-    def send(self, messages: Sequence[OutgoingMessage]) -> SendReport:
+    def send(
+        self, messages: Sequence[OutgoingMessage], until_s: float = float("inf")
+    ) -> SendReport:
         """Do nothing, and confirm all; see :class:`.base.Broker`."""
         return SendReport([message.id for message in messages])
 

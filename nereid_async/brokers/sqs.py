@@ -54,9 +54,11 @@ class SqsBroker:
         """Check the length of the full name; see :class:`.base.Broker`."""
         self._names.dead(queue)
 
-    def send(self, messages: Sequence[OutgoingMessage]) -> SendReport:
+    def send(
+        self, messages: Sequence[OutgoingMessage], until_s: float = float("inf")
+    ) -> SendReport:
         """Send in as few calls as SQS allows; see :class:`.base.Broker`."""
-        return self._sender.send(messages)
+        return self._sender.send(messages, until_s)
 
     def dead_letters(self) -> SqsDeadLetters:
         """Those on SQS; see :class:`.base.Broker`."""

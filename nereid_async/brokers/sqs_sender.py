@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -40,7 +41,9 @@ class SqsSender:
         self._insists = insists
         self._breakers = CircuitBreakers()
 
-    def send(self, messages: Sequence[OutgoingMessage]) -> SendReport:
+    def send(
+        self, messages: Sequence[OutgoingMessage], until_s: float = float("inf")
+    ) -> SendReport:
         """Send in as few calls as SQS allows; see :class:`.base.Broker`.
 
         After a failure of the service, no further batch is tried; after one of a queue,
@@ -49,6 +52,9 @@ class SqsSender:
         report = SendReport()
         failures: list[tuple[str, TransportError]] = []
         for queue, batch in _batches(messages):
+            if time.monotonic() > until_s:
+                report.untried += batch
+                continue
             error = None if self._insists else self._objection(queue, failures)
             if error is None:
                 error = self._try(queue, batch, report)

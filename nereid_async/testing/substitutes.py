@@ -13,7 +13,7 @@ from ..messages.outcome_codec import OutcomeCodec
 from ..results.base import ResultStore
 from ..rows import Row, TaskRows
 from ..runtime import Runtime, build
-from ..sending import Sender
+from ..sending import Allowance, Sender
 from .call_record import CallRecord
 
 Calls = Mapping[str, CallRecord]
@@ -42,7 +42,7 @@ def capturing(
         runtime,
         rows=rows,
         results=CapturedResults(runtime.results, calls),
-        sender=NoSender(runtime.database, runtime.broker, runtime.codec, None),
+        sender=NoSender(runtime.database),
         on_deferred=on_deferred,
     )
 
@@ -50,7 +50,9 @@ def capturing(
 class NoSender(Sender):
     """Sends nothing."""
 
-    def send(self, calls: Sequence[DeferredCall]) -> None:
+    def send(
+        self, calls: Sequence[DeferredCall], allowance: Allowance | None = None
+    ) -> None:
         """Do nothing."""
 
 

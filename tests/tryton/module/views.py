@@ -109,6 +109,17 @@ class Web(Model):
         return "deferred"
 
     @classmethod
+    @route("/many", methods=["POST"])
+    def many(cls) -> str:
+        """Defer many to each of several queues, in a transaction each."""
+        task = Pool().get("async_test.record").write_entry
+        for queue in request.form["queues"].split():
+            with Transaction().new_transaction():
+                labels = [f"{queue} {n}" for n in range(int(request.form["number"]))]
+                task.configure(queue=queue).defer_many(labels)
+        return "deferred"
+
+    @classmethod
     @route("/raise", methods=["POST"])
     def raise_(cls) -> str:
         _write_record("raise")

@@ -4,8 +4,9 @@
     python -m benchmarks.asking celery_app 40 asking.json --nereid   a Nereid view
     python -m benchmarks.asking ours 2000 asking.json --threads 8    many at once
 
-Nothing, one and ten are enqueued in turn, so that a slow moment of the machine is
-everybody's. The medians are written in milliseconds.
+Nothing, one, ten and a hundred are enqueued in turn, so that a slow moment of the
+machine is everybody's; and once nothing is, but a text as long as a message is
+inserted. The medians are written in milliseconds.
 """
 
 from __future__ import annotations
@@ -21,11 +22,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from trytond.transaction import Transaction
+
 from benchmarks.contenders import work
 
 #: How many are enqueued by one request.
-NUMBERS = (0, 1, 10)
+NUMBERS = (0, 1, 10, 100)
 _WARM_UP = 5
+#: Of a task without arguments, with its message.
+_ROW_BYTES = 800
 _PAUSE_S = 0.03
 
 
@@ -49,6 +54,8 @@ def main() -> None:
         requests = {str(n): functools.partial(ask, n) for n in NUMBERS}
         if options.nereid and options.contender == "ours":
             requests["without"] = functools.partial(_view(options, False), 0)
+        if not options.nereid:
+            requests["insert"] = _insertion()
         result = _medians_ms(requests, options.rounds)
     contender.close()
     options.result.write_text(json.dumps(result))
@@ -61,6 +68,23 @@ def _transaction(number: int) -> None:
             work.enqueue("nothing")
 
     work.in_transaction(ask)
+
+
+def _insertion() -> Callable[[], None]:
+    """A transaction with one INSERT of the size of a task's row."""
+    with Transaction().start(work.database(), 1) as transaction:
+        transaction.connection.cursor().execute(
+            "CREATE TABLE bench_texts (id SERIAL PRIMARY KEY, text VARCHAR)"
+        )
+        transaction.commit()
+
+    def write() -> None:
+        work.write()
+        Transaction().connection.cursor().execute(
+            "INSERT INTO bench_texts (text) VALUES (%s)", ("x" * _ROW_BYTES,)
+        )
+
+    return functools.partial(work.in_transaction, write)
 
 
 def _view(options: Any, extended: bool) -> Callable[[int], None]:

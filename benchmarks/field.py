@@ -73,7 +73,7 @@ def _procrastinate(processes: int, threads: int | None) -> Command:
     )
 
 
-def _ours(processes: int, threads: int | None) -> Command:
+def _ours(processes: int, threads: int | None, *more: str) -> Command:
     # Its configuration is found by TRYTOND_CONFIG.
     return [
         str(script("nereid-async")),
@@ -82,6 +82,7 @@ def _ours(processes: int, threads: int | None) -> Command:
         "$BENCH_DATABASE",
         f"--processes={processes}",
         *([f"--threads={threads}"] if threads else []),
+        *more,
     ]
 
 
@@ -140,6 +141,18 @@ OURS_SQS_8 = _with_threads(
     8,
     "nereid_async, sqs, 8 threads",
     "as before, with --threads 8",
+)
+OURS_SQS_5_QUEUES = replace(
+    OURS_SQS,
+    name="nereid_async, sqs, 5 queues",
+    worker=lambda processes, threads: _ours(
+        processes,
+        threads,
+        "--queue=trytond-async",
+        *(f"--queue=quiet{number}" for number in range(1, 5)),
+    ),
+    configuration="as before, with four more queues, which stay empty",
+    works=("latency",),
 )
 OURS_DATABASE = Contender(
     "nereid_async, database",
@@ -239,5 +252,12 @@ PEERS = (
     PROCRASTINATE_8,
     TRYTOND,
 )
-OURS = (OURS_SQS, OURS_SQS_1, OURS_SQS_8, OURS_DATABASE, OURS_DATABASE_1)
+OURS = (
+    OURS_SQS,
+    OURS_SQS_1,
+    OURS_SQS_8,
+    OURS_SQS_5_QUEUES,
+    OURS_DATABASE,
+    OURS_DATABASE_1,
+)
 ALL = (BARE_LOOP, BARE_BOTO3, *OURS, *PEERS)

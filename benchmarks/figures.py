@@ -99,6 +99,8 @@ class Figures:
                 median([it.none_ms for it in measured]),
                 median([it.one_ms - it.none_ms for it in measured]),
                 median([it.ten_ms - it.none_ms for it in measured]),
+                median([it.hundred_ms - it.none_ms for it in measured]),
+                median([it.insert_ms - it.none_ms for it in measured if it.insert_ms]),
             )
             for name, measured in self.results.requests.items()
         }

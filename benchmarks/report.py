@@ -184,14 +184,20 @@ def _calls(figures: Figures) -> str:
 
 
 def _requests(figures: Figures) -> str:
-    heads = ["milliseconds", "none", "one more", "ten more"]
+    heads = ["milliseconds", "none", "one more", "ten more", "a hundred more"]
     rows = [
-        [name, number(it.none_ms, 2), number(it.one_ms, 2), number(it.ten_ms, 2)]
+        [
+            name,
+            number(it.none_ms, 2),
+            number(it.one_ms, 2),
+            number(it.ten_ms, 2),
+            number(it.hundred_ms, 2),
+        ]
         for name, it in figures.requests.items()
     ]
     text = (
-        "A transaction that writes a row (*none*), and what enqueuing one task, or "
-        "ten, adds.\n\n"
+        "A transaction that writes a row (*none*), and what enqueuing one task, ten "
+        "or a hundred, adds.\n\n"
     ) + table(heads, rows)
     if figures.results.views:
         text += "\n\nThe same in a Nereid view.\n\n" + table(
@@ -203,6 +209,7 @@ def _requests(figures: Figures) -> str:
                     number(it.none_ms, 1),
                     number(it.one_ms - it.none_ms, 1),
                     number(it.ten_ms - it.none_ms, 1),
+                    number(it.hundred_ms - it.none_ms, 1),
                 ]
                 for name, it in figures.results.views.items()
             ],

@@ -59,12 +59,15 @@ class Price:
 
     :ivar none_ms: of a request that writes a row and enqueues nothing.
     :ivar one_ms: of one that enqueues one task besides.
+    :ivar insert_ms: of one that inserts a text as long as a task's message instead.
     :ivar without_ms: of one that enqueues nothing, to an app without the extension.
     """
 
     none_ms: float
     one_ms: float
     ten_ms: float
+    hundred_ms: float
+    insert_ms: float | None = None
     without_ms: float | None = None
 
 
@@ -76,7 +79,9 @@ def price(
         options = ["--nereid"] if nereid else []
         medians_ms = _ask(place, caller, rounds, *options)
     return Price(
-        medians_ms["0"], medians_ms["1"], medians_ms["10"], medians_ms.get("without")
+        *(medians_ms[number] for number in ("0", "1", "10", "100")),
+        medians_ms.get("insert"),
+        medians_ms.get("without"),
     )
 
 

@@ -96,13 +96,11 @@ CORE = tests/contract tests/acceptance/test_module_case.py \
 	cancel commands dead_letters deferral flask_tryton pausing pointers priorities \
 	queue_views rows task_actions workers))
 # And of that what depends on the driver of PostgreSQL, which is another one in 8.0,
-# without what looks into the pool of 7.0, or fails there now and then: see
-# docs/reference/versions.rst.
+# without what looks into the pool of 7.0.
 CORE_POSTGRESQL = tests/contract/test_database_broker.py tests/acceptance/test_forks.py \
 	$(addprefix tests/integration/test_,$(addsuffix .py,cancel connections deferral \
 	interruptions pausing rows time_limits)) \
-	--deselect tests/integration/test_connections.py::$(OF_THE_POOL) \
-	--deselect tests/acceptance/test_forks.py::test_a_child_has_nothing_of_its_worker
+	--deselect tests/integration/test_connections.py::$(OF_THE_POOL)
 OF_THE_POOL = test_connections_that_were_lost_are_not_missed_by_trytonds_pool
 test-core: $(INSTALLED)-tryton8
 	$(BIN)/python -m $(PYTEST) -o empty_parameter_set_mark=xfail \

@@ -13,9 +13,11 @@ from trytond.transaction import Transaction
 
 from .driver import driver
 from .errors import leads_nowhere
+from .fork_gate import gate
 
-#: How long a fork waits for threads that are just connecting.
-_FORK_WAIT_S = 2.0
+#: How long a fork waits for threads that are just connecting, and for statements of
+#: others on SQLite: one may wait, asleep, for the lock that the task itself holds.
+_FORK_WAIT_S, _SQLITE_FORK_WAIT_S = 2.0, 0.5
 
 
 def keep(database_name: str, number: int) -> None:
@@ -118,11 +120,19 @@ class AtFork:
 
     def __init__(self) -> None:
         self._local = threading.local()
+        if backend.name == "postgresql":
+            driver().connect_through_gate()
 
     def before(self) -> None:
-        """Keep other threads from connecting, which the child would not see."""
+        """Keep other threads from connecting, which the child would not see.
+
+        On SQLite also from our own statements: the child would wait for ever for a
+        mutex that another thread held.
+        """
         self._local.held = held = []
-        if backend.name == "postgresql":
+        is_sqlite = backend.name == "sqlite"
+        gate.close(_SQLITE_FORK_WAIT_S if is_sqlite else _FORK_WAIT_S)
+        if not is_sqlite:
             for lock in driver().locks():
                 # If the server is away, connecting takes longer: the fork goes on.
                 if lock.acquire(timeout=_FORK_WAIT_S):
@@ -132,6 +142,7 @@ class AtFork:
         """Let other threads connect again."""
         for lock in reversed(self._local.held):
             lock.release()
+        gate.open()
 
     def in_child(self) -> None:
         """Cut the child off from all connections of the parent.
@@ -141,6 +152,7 @@ class AtFork:
         a lock that another thread held at the fork. (SQLite's manual says not to touch
         an inherited connection.)
         """
+        gate.reset()
         if backend.name != "postgresql":
             return
         backend.Database._lock = threading.RLock()

@@ -28,6 +28,7 @@ from ..tryton_config import config
 from . import connection_pool
 from .driver import driver
 from .errors import is_passing, leads_nowhere, translated
+from .fork_gate import gate
 
 Cursor: TypeAlias = Any
 
@@ -161,7 +162,8 @@ def _locked(fd: int) -> bool:
 def _connection(database_name: str) -> Iterator[Any]:
     """A connection in autocommit mode."""
     if backend.name == "sqlite":
-        yield _sqlite_connection(database_name)
+        with gate.passed():
+            yield _sqlite_connection(database_name)
         return
     key = os.getpid(), database_name
     idle = _idle.get(key) or _idle.setdefault(key, _Idle(_idle_max()))

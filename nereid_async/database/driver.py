@@ -55,6 +55,12 @@ class Driver(Protocol):
     def hear(self, connection: Any) -> list[str]:
         """Take the notifications that have arrived; their payloads."""
 
+    def connect_through_gate(self) -> None:
+        """Let pools without a lock connect through the gate of :mod:`.fork_gate`.
+
+        Called before this process has a pool.
+        """
+
     def locks(self) -> list[Any]:
         """The locks under which threads of this process connect."""
 

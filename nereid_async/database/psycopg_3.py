@@ -13,9 +13,11 @@ from contextlib import suppress
 from typing import Any
 
 import psycopg
+import psycopg_pool
 from trytond import backend
 
 from ..tryton_config import config
+from .fork_gate import gate
 
 #: How long to wait for a thread of a pool that is closed: it may be connecting.
 _POOL_CLOSE_S = 1.0
@@ -30,6 +32,23 @@ class Cursor(psycopg.ClientCursor[Any]):
         while self.nextset():
             pass
         return self
+
+
+class Connection(psycopg.Connection[Any]):
+    """Is known as soon as it has a socket, as far as forks can see."""
+
+    @classmethod
+    def connect(cls, *arguments: Any, **options: Any) -> Connection:
+        """Connect, while no thread forks."""
+        with gate.passed():
+            return super().connect(*arguments, **options)
+
+
+class Pool(psycopg_pool.ConnectionPool[Connection]):
+    """Connects as :class:`Connection` does, in its threads."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, connection_class=Connection, **options)
 
 
 def keep(database_name: str, number: int) -> None:
@@ -70,7 +89,7 @@ def connect(database_name: str) -> Any:
 def connect_anew(database_name: str) -> Any:
     """Connect past the pool, which may have the former configuration."""
     parameters = backend.Database._connection_params(database_name)
-    return psycopg.connect(**parameters, cursor_factory=Cursor)
+    return Connection.connect(**parameters, cursor_factory=Cursor)
 
 
 def disconnect(database_name: str, connection: Any) -> None:
@@ -110,6 +129,13 @@ def cursor(connection: Any) -> Any:
 def hear(connection: Any) -> list[str]:
     """Take the notifications that have arrived; their payloads."""
     return [it.payload for it in connection.notifies(timeout=0)]
+
+
+def connect_through_gate() -> None:
+    """Let the pools that trytond makes from now on be ours."""
+    from trytond.backend.postgresql import database
+
+    database.ConnectionPool = Pool
 
 
 def locks() -> list[Any]:

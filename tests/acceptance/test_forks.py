@@ -19,17 +19,10 @@ from tests.helpers import labels, query, states, wait_until
 
 
 @pytest.fixture
-def worker(script: Script, commands: Commands, database: str) -> Process:
-    """A worker whose processes have registered.
-
-    A fork while another thread is inside SQLite may leave a lock of SQLite's held in
-    the child, for ever: its manual warns of that, and it is none of these tests.
-    """
+def worker(script: Script, commands: Commands) -> Process:
+    """A worker with two processes."""
     commands.set("imports", "tests.rough_tasks")
-    worker = commands.worker("--processes", "2", "--threads", "1")
-    count = "SELECT count(*) FROM async_worker"
-    worker.wait_until(lambda: query(database, count) == [(2,)], "registered", 30)
-    return worker
+    return commands.worker("--processes", "2", "--threads", "1")
 
 
 def value_of(script: Script, worker: Process, task: Any, *args: Any) -> Any:

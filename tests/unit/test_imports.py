@@ -119,7 +119,7 @@ database.running_statements database.connections
 database.connection_pool
 database.driver
 database.psycopg_2 database.psycopg_3
-database.errors
+database.errors database.fork_gate
 database
 messages.message_codec messages.outcome_codec
 messages.browser_json messages.message messages.outcome messages.readable

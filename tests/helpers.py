@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def wait_until(
-    condition: Callable[[], Any], timeout_s: float = 10, what: str = ""
+    condition: Callable[[], Any], timeout_s: float = 30, what: str = ""
 ) -> Any:
     """Wait for a condition.
 

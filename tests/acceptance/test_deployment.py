@@ -203,14 +203,14 @@ def test_the_units(
 
     worker = systemd.start("shop-worker")
     wait_until(lambda: labels(script.database) == [LABEL] * asked_for, 30)
-    wait_until(lambda: systemd.told.count("WATCHDOG=1") > 2, 20)
+    wait_until(lambda: systemd.told.count("WATCHDOG=1") > 2)
     assert "STATUS=ok" in systemd.told
     started, go = tmp_path / "started", tmp_path / "go"
     with script.transaction():
         script.record.wait_for_file.defer(str(started), str(go))
-    wait_until(started.exists, 20)
+    wait_until(started.exists)
     worker.send_signal(signal.SIGTERM)
-    wait_until(lambda: "STOPPING=1" in systemd.told, 10)
+    wait_until(lambda: "STOPPING=1" in systemd.told)
     assert "STATUS=draining" in systemd.told
     go.touch()
     assert worker.wait(30) == 0, worker.output
@@ -251,7 +251,7 @@ def test_other_web_servers(
     web = deployed.serve(shlex.split(samples(PAGE)[server]))
     for _ in range(6):
         deployed.get(DEFERS)
-    wait_until(lambda: states(script.database) == ["sent"] * 6, 20)
+    wait_until(lambda: states(script.database) == ["sent"] * 6)
     web.send_signal(signal.SIGTERM)
     assert web.wait(30) in (0, -signal.SIGTERM), web.output
 
@@ -263,7 +263,7 @@ def test_the_procfile(script: Script, commands: Commands, deployed: Deployed) ->
     lines = procfile()
     web = deployed.serve(lines["web"])
     deployed.get(DEFERS)
-    wait_until(lambda: states(script.database) == ["sent"], 20)
+    wait_until(lambda: states(script.database) == ["sent"])
     worker = deployed.start(lines["worker"])
     wait_until(lambda: labels(script.database) == [LABEL], 60)
     for process in (worker, web):

@@ -128,7 +128,7 @@ def test_processes_that_come_and_go_leave_their_counts(
     }
     # What was read of the database is some seconds old.
     url = url_of(worker)
-    wait_until(lambda: expected.items() <= scraped(url).items(), 20)
+    wait_until(lambda: expected.items() <= scraped(url).items())
     # No file a process, but a pair a slot.
     assert len([*folder.rglob("*.db")]) <= 2 * 2
     worker.send_signal(signal.SIGTERM)
@@ -180,7 +180,7 @@ def test_it_is_not_ready_once_it_is_told_to_stop(
     url = url_of(worker)
     assert ready(url) == (200, "ok\n")
     assert requests.get(f"{url}/else", timeout=10).status_code == 404
-    assert wait_until(started.exists, 20)
+    assert wait_until(started.exists)
     assert scraped(url)[key("tasks_in_flight")] == 1
     taken = commands.worker("--http", url.removeprefix("http://"))
     assert taken.wait(30) == 1
@@ -189,7 +189,7 @@ def test_it_is_not_ready_once_it_is_told_to_stop(
         "choose another address"
     )
     worker.send_signal(signal.SIGTERM)
-    assert wait_until(lambda: ready(url) == (503, "draining\n"), 10)
+    assert wait_until(lambda: ready(url) == (503, "draining\n"))
     assert requests.get(f"{url}/health/live", timeout=10).text == "ok\n"
     go.touch()
     assert worker.wait(30) == 0, worker.output
@@ -213,10 +213,10 @@ def test_a_process_that_hangs_is_told(commands: Commands, tmp_path: Path) -> Non
     )
     process = next(it for it in worker.children if it != worker.children[0])
     os.kill(process, signal.SIGSTOP)
-    assert wait_until(lambda: ready(url)[0] == 503, 20)
+    assert wait_until(lambda: ready(url)[0] == 503)
     assert ready(url)[1].startswith("stuck: worker process 0 has not received for ")
     os.kill(process, signal.SIGCONT)
-    assert wait_until(lambda: ready(url) == (200, "ok\n"), 20)
+    assert wait_until(lambda: ready(url) == (200, "ok\n"))
 
 
 @pytest.mark.backends("postgresql")
@@ -228,7 +228,7 @@ def test_a_database_that_is_away_delays_no_scrape(
     url = url_of(worker)
     assert scraped(url)[UP] == 1
     server.stop()
-    wait_until(lambda: scraped(url)[UP] == 0, 20)
+    wait_until(lambda: scraped(url)[UP] == 0)
     names = {name for name, _ in scraped(url)}
     assert "queue_tasks" not in names
     assert "worker_threads" in names

@@ -50,7 +50,7 @@ class Polls:
     def wait_for_more(self, number: int) -> None:
         """Wait until so many more have ended."""
         ended = self.ended.total()
-        wait_until(lambda: self.ended.total() >= ended + number, 20)
+        wait_until(lambda: self.ended.total() >= ended + number)
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ def test_short_ones_behind_it_go_to_a_worker_that_is_idle(
     with script.transaction():
         script.record.wait_for_file.defer(str(started), str(go))
         short = [script.record.write_entry.defer("short").id for _ in range(11)]
-    wait_until(started.exists, 20, "the long one runs")
+    wait_until(started.exists, 30, "the long one runs")
     # Another one comes, with nothing to do.
     idle = commands.worker("--threads", "1")
     try:

@@ -29,6 +29,6 @@ def test_a_paused_worker_is_healthy(
     assert labels(script.database) == []
     assert health.read_text() == "ok\n"
     commands.run(commands.flask("resume", "--all"))
-    wait_until(lambda: labels(script.database) == ["held"], 5)
+    wait_until(lambda: labels(script.database) == ["held"])
     assert "has not received" not in worker.output
     assert worker.exit_status is None

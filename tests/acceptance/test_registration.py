@@ -30,7 +30,7 @@ def test_a_worker_ends_well_and_another_is_killed(
     assert {it.queues for it in found} == {("mail:1", "*:1")}
     # One that dies is replaced, which is no loss.
     os.kill(found[0].pid, signal.SIGKILL)
-    wait_until(lambda: found[0].pid not in [it.pid for it in rows.workers()], 20)
+    wait_until(lambda: found[0].pid not in [it.pid for it in rows.workers()])
     assert states(rows) == ["running"] * 2
     started, go = tmp_path / "started", tmp_path / "go"
     with script.transaction():

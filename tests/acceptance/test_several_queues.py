@@ -50,7 +50,7 @@ def test_a_long_poll_of_one_does_not_delay_another(
     try:
         for number in range(3):
             defer(script, f"{number}")
-        wait_until(lambda: len(labels(script.database)) == 3, 20)
+        wait_until(lambda: len(labels(script.database)) == 3)
     finally:
         done.set()
 
@@ -73,7 +73,7 @@ def test_one_that_is_denied_does_not_hold_up_the_others(
     )
     worker.wait_until(lambda: len(refused) >= 4, "it was refused", 60)
     defer(script, "used")
-    wait_until(lambda: labels(script.database) == ["used"], 20)
+    wait_until(lambda: labels(script.database) == ["used"])
     assert health.read_text() == "ok\n"
     # Once an interval, whatever it is that fails again and again.
     said = [line for line in worker.output.splitlines() if "AccessDenied" in line]

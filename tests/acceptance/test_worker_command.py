@@ -117,7 +117,7 @@ class TestCutOff:
         assert states(database)[0] in ("pending", "sent")
         # Nobody waits for a lease, which is a minute.
         rescuer = commands.worker()
-        rescuer.wait_until(lambda: len(lines(started)) == 2, "run again", 10)
+        rescuer.wait_until(lambda: len(lines(started)) == 2, "run again")
         go.touch()
         rescuer.wait_until(lambda: states(database) == ["done"], "done")
         assert labels(database) == ["waited"]

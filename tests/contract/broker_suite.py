@@ -37,7 +37,7 @@ def receive(consumer: Consumer, limit: int, wait_s: float) -> list[Delivery]:
 def receive_all(consumer: Consumer, number: int, limit: int = 10) -> list[Delivery]:
     """Receive until so many have come."""
     found: list[Delivery] = []
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 30
     while len(found) < number and time.monotonic() < deadline:
         found += receive(consumer, limit, WAIT_S)
     assert len(found) == number, [it.text for it in found]
@@ -161,7 +161,7 @@ class BrokerSuite:
         with consuming(carrier) as consumer:
             receive_all(consumer, 1)
         with consuming(carrier) as other:
-            received = wait_until(lambda: receive(other, 1, 1), 20, "redelivery")
+            received = wait_until(lambda: receive(other, 1, 1), 30, "redelivery")
             assert texts(received) == [sent.text]
 
     def test_a_done_message_never_comes_again(self, carrier: Carrier) -> None:

@@ -37,7 +37,7 @@ class QueueSuite(BrokerSuite):
         carrier.post([outgoing()])
         with consuming(carrier) as consumer, consuming(carrier) as other:
             (received,) = receive_all(consumer, 1)
-            (again,) = wait_until(lambda: receive(other, 1, 1), 20, "redelivery")
+            (again,) = wait_until(lambda: receive(other, 1, 1), 30, "redelivery")
             other.acknowledge([again])
             consumer.acknowledge([received])
             consumer.release(received, 1)

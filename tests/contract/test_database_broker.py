@@ -50,7 +50,7 @@ class TestDatabaseBroker(BrokerSuite):
         with consuming(carrier) as consumer:
             assert len(receive_all(consumer, 60, limit=20)) == 60
         with consuming(carrier) as other:
-            found = wait_until(lambda: receive(other, 10, 1), 20, "the leases are over")
+            found = wait_until(lambda: receive(other, 10, 1), 30, "the leases are over")
             while len(found) < 60:
                 # None of them is waited for.
                 again = receive(other, 10, 0)

@@ -54,7 +54,7 @@ def test_a_request_does_not_wait_for_the_queue(
     assert states(database)[1:] == ["pending"] * 3
     go.set()
     # Nothing is sent twice, nothing is lost.
-    wait_until(lambda: states(database).count("sent") == 4, 20)
+    wait_until(lambda: states(database).count("sent") == 4)
     burst(app)
     assert labels(database) == ["commit"] * 4
 
@@ -74,7 +74,7 @@ def test_messages_of_several_requests_share_a_call(
     for _ in range(9):
         visitor.post("/en/commit")
     go.set()
-    wait_until(lambda: states(database).count("sent") == 11, 20)
+    wait_until(lambda: states(database).count("sent") == 11)
     assert proxy.calls == ["SendMessageBatch"] * 2
 
 

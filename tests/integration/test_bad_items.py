@@ -167,7 +167,7 @@ def test_what_has_no_row_is_kept_until_it_can_be_put_aside(
         script.burst()
         return queue.dead() == ["garbage"]
 
-    wait_until(put_aside, 20)
+    wait_until(put_aside)
     assert queue.left() == 0
 
 
@@ -210,7 +210,7 @@ def test_a_passing_error_leaves_it_to_come_again(
         script.burst()
         return len(queue.dead()) == 1
 
-    wait_until(put_aside, 20)
+    wait_until(put_aside)
     assert queue.left() == 0
 
 

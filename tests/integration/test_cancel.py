@@ -176,7 +176,7 @@ def running(script: Script, started: Path, way: str) -> AsyncResult:
         result: AsyncResult[str] = script.record.work_until_cancelled.defer(
             str(started), way
         )
-    wait_until(started.exists, 20, "it runs")
+    wait_until(started.exists, 30, "it runs")
     return result
 
 

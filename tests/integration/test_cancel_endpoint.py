@@ -51,7 +51,7 @@ def test_the_owner_asks_a_run_to_stop(
     worker = threading.Thread(target=burst)
     worker.start()
     try:
-        wait_until(started.exists, 20)
+        wait_until(started.exists)
         answer = client.delete(task["url"])
         assert (answer.status_code, answer.json["state"]) == (202, "running")
         wait_until(lambda: client.get(task["url"]).json["state"] == "cancelled")

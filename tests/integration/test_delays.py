@@ -34,8 +34,8 @@ def test_parts_of_a_second_are_waited_for(
                 task.defer(str(tmp_path / str(number)), WORK_S, again)
             if number == 0:
                 # Nothing else is due that would let the worker look around.
-                wait_until(lambda: states(database) == ["done"], 20)
-        wait_until(lambda: states(database) == ["done"] * len(waits), 20)
+                wait_until(lambda: states(database) == ["done"])
+        wait_until(lambda: states(database) == ["done"] * len(waits))
     for number, (delay, again) in enumerate(waits):
         first_s, second_s = notes(tmp_path / str(number))
         started_s = first_s - asked_at_s[number]

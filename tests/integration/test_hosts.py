@@ -98,7 +98,7 @@ def test_a_change_of_the_websites_is_seen_within_a_second_or_two(
     hosts.learn("a.example.com", website)
     assert hosts.website("a.example.com") == website
     query(database, f"UPDATE nereid_website SET {change}")
-    wait_until(lambda: hosts.website("a.example.com") is None, 2)
+    wait_until(lambda: hosts.website("a.example.com") is None, 10)
 
 
 @ONE_DATABASE

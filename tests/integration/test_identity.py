@@ -45,7 +45,7 @@ def run_until_done(script: Script) -> None:
         script.burst()
         return set(states(script.database)) == {"done"}
 
-    wait_until(done, 20)
+    wait_until(done)
 
 
 def test_it_is_there_from_the_activation_on(database: str) -> None:

@@ -37,7 +37,7 @@ def run_until(script: Script, state: str) -> None:
             Relay(runtime, rows).send_round(0)
         return states(script.database) == [state]
 
-    wait_until(ran, 20)
+    wait_until(ran)
 
 
 def test_it_is_kept_for_a_worker_that_knows_the_key(

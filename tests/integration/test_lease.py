@@ -166,11 +166,11 @@ def test_a_slow_database_does_not_let_the_messages_go(
     assert isinstance(databases, PostgreSQLDatabases)
     defer(script, "q")
     with held(database, "q"):
-        wait_until(lambda: proxy.count(HOLD) >= 1, 20)
+        wait_until(lambda: proxy.count(HOLD) >= 1)
         with closing(psycopg2.connect(databases.uri + database)) as connection:
             connection.cursor().execute("SELECT id FROM async_run FOR UPDATE")
             before = proxy.count(HOLD)
-            wait_until(lambda: proxy.count(HOLD) >= before + 4, 20)
+            wait_until(lambda: proxy.count(HOLD) >= before + 4)
 
 
 @pytest.mark.backends("postgresql")
@@ -190,7 +190,7 @@ def test_a_queue_that_is_denied_does_not_let_another_ones_messages_go(
     proxy.watch.before = refuse
     with held(database, "a", "b") as jobs:
         assert len(jobs) == 2
-        wait_until(lambda: len([it for it in held_in if it.endswith("-b")]) >= 3, 20)
+        wait_until(lambda: len([it for it in held_in if it.endswith("-b")]) >= 3)
 
 
 # What is lost does not run.

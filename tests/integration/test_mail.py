@@ -48,5 +48,5 @@ def test_a_server_that_is_down_is_tried_again(
         script.burst()
         return states(database) == ["done"]
 
-    wait_until(sent, 20)
+    wait_until(sent)
     assert len(wait_until(smtp.messages)) == 1

@@ -218,7 +218,7 @@ class TestOnSqs:
         assert found == []
         rows.resume("held")
         # Not hidden for longer, as it would be if it had been kept.
-        (delivery,) = wait_until(lambda: receiver.receive(1, 1), 10)
+        (delivery,) = wait_until(lambda: receiver.receive(1, 1))
         assert delivery.receive_count == 2
         consumer.close()
 

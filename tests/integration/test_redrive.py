@@ -86,7 +86,7 @@ def test_one_letter_is_one_run(
         script.burst()
         return queue.left() == 0
 
-    wait_until(settled, 20)
+    wait_until(settled)
     assert len(signal_log.facts("task_started")) == 2
     assert states(database) == ["failed"]
     assert told(log, "failed again")
@@ -159,7 +159,7 @@ def test_one_that_was_put_aside_for_its_signature(
         script.burst()
         return labels(database) == ["x"]
 
-    wait_until(ran, 20)
+    wait_until(ran)
 
 
 def test_without_a_row(

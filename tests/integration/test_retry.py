@@ -42,7 +42,7 @@ def test_the_browser_gets_the_new_answer(
         burst(app)
         return bool(client.get(task["url"]).json["state"] == "done")
 
-    wait_until(done, 20)
+    wait_until(done)
     assert client.get(task["url"]).json["result"] == 2
 
 

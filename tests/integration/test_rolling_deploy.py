@@ -68,7 +68,7 @@ def test_arguments_of_a_newer_release(
         script.burst()
         return states(database) == ["done"]
 
-    wait_until(ran, 20)
+    wait_until(ran)
     assert labels(database) == ["sky blue"]
 
 

@@ -102,7 +102,7 @@ def test_the_outbox_knows_what_was_confirmed(
 ) -> None:
     visitor.post("/en/commit")
     burst()
-    wait_until(lambda: states(database) == ["done", "done"], 10)
+    wait_until(lambda: states(database) == ["done", "done"])
 
 
 @pytest.fixture

@@ -107,7 +107,7 @@ def test_a_message_of_somebody_without_the_key_is_kept_and_then_is_dead_letter(
         script.burst()
         return queue.dead() == [forged]
 
-    wait_until(is_dead_letter, 20)
+    wait_until(is_dead_letter)
     assert labels(database) == ["known"]
 
 

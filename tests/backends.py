@@ -58,6 +58,8 @@ def pytest_configure(config: pytest.Config) -> None:
     backend = BACKENDS[0] if choice == "all" else choice
     config.stash[local_backend] = backend
     _choose_for_trytond(backend)
+    # It is for this run, not for those that tests start.
+    os.environ.pop("PYTEST_ADDOPTS", None)
     if choice == "all":
         config.pluginmanager.register(Remote(config), "nereid_async-remote")
     if (fd := config.getoption("--report-to")) is not None:
@@ -156,6 +158,7 @@ class Remote:
         reading, writing = os.pipe()
         option = self._config.option
         profile = getattr(option, "hypothesis_profile", None)
+        reruns = getattr(option, "reruns", None)
         command = [
             sys.executable, "-m", "pytest", "--database=postgresql",
             f"--report-to={writing}", f"--only-listed={listed}",
@@ -163,6 +166,7 @@ class Remote:
             *(["-c", str(self._config.inipath)] if self._config.inipath else []),
             *(["-l"] if option.showlocals else []),
             *([f"--hypothesis-profile={profile}"] if profile else []),
+            *([f"--reruns={reruns}"] if reruns else []),
             *(word for one in option.override_ini or [] for word in ("-o", one)),
             *(word for one in option.pythonwarnings or [] for word in ("-W", one)),
             *(word for one in option.plugins or [] for word in ("-p", one)),
@@ -202,8 +206,12 @@ class Remote:
                     # A skip: JSON knows no tuples.
                     report.longrepr = tuple(report.longrepr)
                 reports[nodeid].append(report)
-            elif item := waiting.pop(nodeid, None):
-                _log(item, reports.pop(nodeid, []))
+            elif item := waiting.get(nodeid):
+                attempt = reports.pop(nodeid, [])
+                _log(item, attempt)
+                # Of pytest-rerunfailures: there is another one to come.
+                if all(str(report.outcome) != "rerun" for report in attempt):
+                    del waiting[nodeid]
                 _stop_if_asked(session)
         for item in waiting.values():
             _log(item, [self._not_run(item)])

@@ -37,6 +37,14 @@ def test_exits(backend):
         os._exit(7)
 
 
+def test_fails_once(backend, tmp_path_factory):
+    folder = tmp_path_factory.getbasetemp() / "times"
+    folder.mkdir(exist_ok=True)
+    number = len(list(folder.iterdir()))
+    (folder / str(number)).touch()
+    assert number > 0 or not os.environ.get("SAMPLE_FAILS_ONCE"), f"time {number}"
+
+
 def test_skipped(backend):
     if os.environ.get("SAMPLE_SKIPS"):
         missing("a thing")
@@ -69,7 +77,7 @@ def run_pytest(folder: Path, *arguments: str, **env: str) -> tuple[int, str]:
 def test_both_are_run_and_counted(tmp_path: Path) -> None:
     status, output = run_pytest(tmp_path)
     assert status == 1, output
-    assert "1 failed, 6 passed" in output
+    assert "1 failed, 8 passed" in output
     assert "FAILED test_sample.py::test_fails_on_one[postgresql]" in output
     assert "assert 'postgresql' == 'sqlite'" in output
     pids = re.findall(r"pid of \w+ (\d+)", output)
@@ -88,6 +96,20 @@ def test_selection_reaches_the_second_process(tmp_path: Path) -> None:
     status, output = run_pytest(tmp_path, "-k", "pid")
     assert status == 0, output
     assert "2 passed" in output
+
+
+def test_one_that_fails_once_is_run_again_in_either_process(tmp_path: Path) -> None:
+    arguments = ("-k", "fails_once", "-p", "pytest_rerunfailures")
+    status, output = run_pytest(tmp_path, *arguments, SAMPLE_FAILS_ONCE="1")
+    assert status == 1, output
+    assert "2 failed" in output
+    again = {"SAMPLE_FAILS_ONCE": "1", "PYTEST_ADDOPTS": "--reruns=1"}
+    status, output = run_pytest(tmp_path, *arguments, "-rR", **again)
+    assert status == 0, output
+    assert "2 passed" in output
+    assert "2 rerun" in output
+    assert "RERUN test_sample.py::test_fails_once[sqlite]" in output
+    assert "RERUN test_sample.py::test_fails_once[postgresql]" in output
 
 
 def test_a_dead_second_process_is_a_failure(tmp_path: Path) -> None:

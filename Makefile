@@ -123,7 +123,8 @@ measure: $(INSTALLED)-test-short
 		$(UNMEASURED:%=--ignore=tests/integration/test_%.py)
 	$(MEASURE) --database=postgresql tests/integration/test_rows.py \
 		tests/integration/test_absent_rows.py tests/integration/test_identity.py \
-		tests/integration/test_connections.py tests/integration/test_workers.py
+		tests/integration/test_connections.py tests/integration/test_workers.py \
+		tests/integration/test_unique_rows.py
 	$(BIN)/coverage report --data-file=$(VENV)/coverage
 	$(BIN)/coverage json --data-file=$(VENV)/coverage -q -o $(VENV)/coverage.json
 	$(BIN)/python -m devtools.coverage_floors $(VENV)/coverage.json

@@ -26,7 +26,8 @@ def cancel(runtime: Runtime, task_id: str, *, interrupt: bool = False) -> State 
     :raises ConfigurationError: without an outbox, tasks have no row.
     :raises DatabaseUnavailable: the database is unreachable.
     """
-    if pending.drop(task_id):
+    dropped = pending.drop(task_id)
+    if dropped is not None and dropped.is_new:
         return State.PENDING
     if runtime.rows is None:
         raise ConfigurationError(

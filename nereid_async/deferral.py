@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from trytond.transaction import Transaction
@@ -33,11 +34,15 @@ from .messages.serialization import Json, encode
 from .result import AsyncResult
 from .runtime import Caller, Runtime, current
 from .sqs.queue_names import checked_queue
-from .text_options import TextOption, text_of
+from .text_options import KeyOption, OnConflict, TextOption, UniqueUntil, text_of
+from .unique import UniqueCall, key_of_arguments, unique_key
 
 S = TypeVar("S")
 T = TypeVar("T")
 
+#: The options of a key, with their values; the first is the default.
+_KEY_OPTIONS = {"on_conflict": ("keep", "replace"), "unique_until": ("start", "finish")}
+_WITHOUT_KEY = {name: values[0] for name, values in _KEY_OPTIONS.items()}
 #: Options that are numbers of seconds above 0, and how many at most.
 _LONGEST_S = {"time_limit": TIME_LIMIT_MAX_S, "retry_delay": RETRY_DELAY_MAX_S}
 
@@ -64,6 +69,12 @@ class TaskOptions:
     :ivar notify: whether its end is shown to its user in the Tryton client.
     :ivar group: its group, for order and fairness, or a callable of the call's
         arguments that returns it; None for none.
+    :ivar key: key of which one task waits at a time, a callable of the call's arguments
+        that returns it, or True for the arguments themselves; None for none.
+    :ivar on_conflict: what becomes of a task of the key that waits: ``"keep"`` or
+        ``"replace"``.
+    :ivar unique_until: how long a task has its key: until its ``"start"`` or its
+        ``"finish"``.
     """
 
     ignore_result: bool = True
@@ -81,12 +92,18 @@ class TaskOptions:
     cancellable: bool = False
     notify: bool = False
     group: TextOption = None
+    key: KeyOption = None
+    on_conflict: OnConflict = "keep"
+    unique_until: UniqueUntil = "start"
 
     def changed(self, **changes: Any) -> TaskOptions:
         """A copy with some options changed.
 
         :raises ConfigurationError: an option is unknown or out of its range.
         """
+        if changes.get("key", ...) is None:
+            # The options of the key go with it.
+            changes = {**_WITHOUT_KEY, **changes}
         try:
             options = replace(self, **changes)
         except TypeError:
@@ -129,10 +146,26 @@ class TaskOptions:
         if self.attributes is not None:
             check_attributes(self.attributes)
         text_options.check("group", self.group)
+        self._check_key()
         if self.cancellable and self.shared:
             raise ConfigurationError(
                 "cancellable=True and shared=True: a shared task has no owner who "
                 "could cancel it from the browser"
+            )
+
+    def _check_key(self) -> None:
+        if self.key is not True:
+            text_options.check("key", self.key)
+        for option, values in _KEY_OPTIONS.items():
+            value = getattr(self, option)
+            if value not in values:
+                raise ConfigurationError(f"{option}={value!r}: {' or '.join(values)}")
+            if self.key is None and value != values[0]:
+                raise ConfigurationError(f"{option}={value!r} is of no use without key")
+        if self.on_conflict == "replace" and self.unique_until == "finish":
+            raise ConfigurationError(
+                "unique_until='finish' goes with on_conflict='keep' only: a task that "
+                "runs cannot be replaced"
             )
 
     def of_call(
@@ -144,9 +177,12 @@ class TaskOptions:
         :param task: name of the task, for errors.
         :raises ConfigurationError: what a callable returns is no usable text.
         """
-        if not callable(self.group):
-            return self
-        return replace(self, group=text_of("group", self.group, args, kwargs, task))
+        texts: dict[str, Any] = {
+            name: text_of(name, value, args, kwargs, task)
+            for name, value in (("group", self.group), ("key", self.key))
+            if callable(value)
+        }
+        return replace(self, **texts) if texts else self
 
 
 def _within(value: Any, low: float, high: float) -> bool:
@@ -251,31 +287,48 @@ class Deferral:
     def made(self, call: Call) -> DeferredCall:
         """Make the message of a call, which is deferred by :meth:`defer`."""
         runtime, where = self._runtime, call.target.name
+        args = [
+            encode(value, f"{where}: argument {argument_name(i, call.names)}")
+            for i, value in enumerate(call.args)
+        ]
+        kwargs = {
+            name: encode(value, f"{where}: argument {name!r}")
+            for name, value in call.kwargs.items()
+        }
+        key = call.options.key
+        if key is True:
+            key = key_of_arguments(call.target.instance, args, kwargs, call.names)
         message = Message(
             id=runtime.task_ids.new(self._owner),
             target=call.target,
-            args=[
-                encode(value, f"{where}: argument {argument_name(i, call.names)}")
-                for i, value in enumerate(call.args)
-            ],
-            kwargs={
-                name: encode(value, f"{where}: argument {name!r}")
-                for name, value in call.kwargs.items()
-            },
+            args=args,
+            kwargs=kwargs,
             # TaskOptions.of_call() has put a text in place of a callable.
             group=cast("str | None", call.options.group),
+            key=cast("str | None", key),
             **self._shared,
         )
         message = runtime.tracing.deferred(message)
-        return DeferredCall(message, runtime.codec.encode(message, call.names))
+        encode_message = partial(runtime.codec.encode, names=call.names)
+        if message.key is None:
+            return DeferredCall(message, encode_message(message))
+        options = call.options
+        unique = unique_key(
+            message, options.on_conflict, options.unique_until, self._owner
+        )
+        return UniqueCall(message, encode_message, unique)
 
     def defer(self, calls: Sequence[DeferredCall]) -> list[AsyncResult]:
         """Send the calls when the transaction has committed; returns their handles."""
         runtime = self._runtime
-        pending.defer(runtime, calls)
         return [
-            AsyncResult(call.message.id, runtime=runtime, deferred=call)
-            for call in calls
+            AsyncResult(
+                met.id,
+                runtime=runtime,
+                deferred=met,
+                is_new=met is call and met.is_new,
+            )
+            for call, met in zip(calls, pending.defer(runtime, calls), strict=True)
         ]
 
 
@@ -294,6 +347,11 @@ def _check_rows(task: str, options: TaskOptions, runtime: Runtime) -> None:
     if runtime.rows is None and options.cancellable:
         raise ConfigurationError(
             f"{task}: cancellable=True needs a row of the task, and there is "
+            "none without an outbox. Set outbox = yes"
+        )
+    if runtime.rows is None and options.key is not None:
+        raise ConfigurationError(
+            f"{task}: key={options.key!r} needs a row of the task, and there is "
             "none without an outbox. Set outbox = yes"
         )
     if not runtime.settings.outbox and options.priority != PRIORITY_DEFAULT:

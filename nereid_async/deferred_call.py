@@ -27,6 +27,7 @@ class DeferredCall:
 
     :ivar text: the call as signed text: for its row, or to be sent if it has none.
     :ivar has_row: whether its row was written.
+    :ivar is_to_send: whether a message is to be sent for it.
     """
 
     def __init__(self, message: Message, text: str) -> None:
@@ -34,6 +35,17 @@ class DeferredCall:
         self.text = text
         self.stage = Stage.OPEN
         self.has_row = False
+        self.is_to_send = True
+
+    @property
+    def id(self) -> str:
+        """Id of the task that runs."""
+        return self.message.id
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it makes a task."""
+        return True
 
     @property
     def row(self) -> Row:

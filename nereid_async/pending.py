@@ -22,8 +22,10 @@ from trytond.transaction import Transaction
 from . import signals
 from .database import connections
 from .deferred_call import DeferredCall, Stage
+from .rows import TaskRows
 from .runtime import Runtime
 from .sending import Allowance
+from .unique import UniqueCall
 
 logger = logging.getLogger(__name__)
 
@@ -65,16 +67,66 @@ def end_request() -> None:
             pending.release()
 
 
-def defer(runtime: Runtime, calls: Sequence[DeferredCall]) -> None:
-    """Send calls when the current transaction has committed."""
+def defer(runtime: Runtime, calls: Sequence[DeferredCall]) -> list[DeferredCall]:
+    """Send calls when the current transaction has committed.
+
+    :returns: the calls; in place of one whose key an earlier one of this transaction
+        has, that one.
+    """
+    pending = _joined(runtime)
+    unique = [call for call in calls if isinstance(call, UniqueCall)]
+    if not unique:
+        _put(pending, calls)
+        return list(calls)
+    waiting = pending.waiting(unique)
+    return [_deferred(pending, call, waiting) for call in calls]
+
+
+def _deferred(
+    pending: Pending, call: DeferredCall, waiting: dict[str, str]
+) -> DeferredCall:
+    """Defer a call that may be a unique one.
+
+    :param waiting: ids of waiting tasks by their keys; this one's is added.
+    """
+    if not isinstance(call, UniqueCall):
+        _put(pending, [call])
+        return call
+    key, replaces = call.unique.value, call.unique.replaces
+    earlier = pending.open_call(key)
+    if earlier is None:
+        call.meet(waiting.get(key))
+        if call.is_new:
+            _put(pending, [call])
+            waiting[key] = call.id
+            return call
+        pending.put([call])
+    elif replaces:
+        pending.exchange(earlier, call)
+    met = earlier or call
+    runtime, message = pending.runtime, call.message
+    merged = {"message": message, "task_id": met.id, "replaced": replaces}
+    signals.emit(signals.task_merged, runtime.database, **merged)
+    if replaces and runtime.on_deferred is not None:
+        runtime.on_deferred(met)
+    return met
+
+
+def _joined(runtime: Runtime) -> Pending:
+    """The data manager of the current transaction."""
     transaction = Transaction()
-    pending = transaction.join(Pending(runtime, transaction.readonly))
+    pending: Pending = transaction.join(Pending(runtime, transaction.readonly))
     if pending.fresh:
         pending.fresh = False
         hold = _hold.get()
         if hold is not None and hold.transaction is transaction:
             pending.held = True
             hold.pendings.append(pending)
+    return pending
+
+
+def _put(pending: Pending, calls: Sequence[DeferredCall]) -> None:
+    runtime = pending.runtime
     for call in calls:
         signals.emit(signals.task_deferred, runtime.database, message=call.message)
     pending.put(calls)
@@ -101,21 +153,20 @@ def take(task_id: str, stage: Stage) -> DeferredCall | None:
 
 def drop(
     task_id: str, stage: Stage = Stage.CANCELLED, reason: str = "cancelled"
-) -> bool:
-    """Drop a call of this process that is not committed; whether there was one.
+) -> DeferredCall | None:
+    """Drop a call of this process that is not committed; None if there is none.
 
     :param reason: for the signal.
     """
     call = take(task_id, stage)
-    if call is None:
-        return False
-    signals.emit(
-        signals.task_discarded,
-        call.message.database,
-        message=call.message,
-        reason=reason,
-    )
-    return True
+    if call is not None and call.is_new:
+        signals.emit(
+            signals.task_discarded,
+            call.message.database,
+            message=call.message,
+            reason=reason,
+        )
+    return call
 
 
 class Pending:
@@ -133,6 +184,7 @@ class Pending:
         self.fresh = True
         self.held = False
         self._open: list[DeferredCall] = []
+        self._open_by_key: dict[str, UniqueCall] = {}
         self._voted: list[DeferredCall] = []
         self._committed: list[DeferredCall] = []
         self._voting = False
@@ -148,12 +200,34 @@ class Pending:
         """Add calls; send them at once if the transaction will not commit."""
         self._open += calls
         _open_calls.update((call.message.id, call) for call in calls)
+        self._open_by_key.update(
+            (call.unique.value, call) for call in calls if isinstance(call, UniqueCall)
+        )
         if self.readonly and not self.held:
             # The transaction ends with a rollback, and there will be no signal.
             self._commit_apart()
         elif self._voting:
             # Another data manager defers while the commit is under way.
             self._vote(Transaction())
+
+    # -- unique calls --------------------------------------------------------------
+
+    def open_call(self, key: str) -> UniqueCall | None:
+        """The open call that has a key; None if there is none."""
+        call = self._open_by_key.get(key)
+        return None if call is None or call.stage is not Stage.OPEN else call
+
+    def waiting(self, calls: Sequence[UniqueCall]) -> dict[str, str]:
+        """Ids of the tasks that have keys of calls, as this transaction sees them."""
+        cursor = connections.cursor_of(Transaction())
+        keys = [call.unique.value for call in calls]
+        return self.runtime.needed_rows.waiting(cursor, keys)
+
+    def exchange(self, earlier: UniqueCall, later: UniqueCall) -> None:
+        """Put a later call of the same key in the place of an open one."""
+        _open_calls.pop(earlier.message.id, None)
+        earlier.take(later)
+        _open_calls[earlier.message.id] = earlier
 
     # -- the data manager's part ---------------------------------------------------
 
@@ -172,14 +246,20 @@ class Pending:
         rows = self.runtime.rows
         calls = self._take_open()
         if calls and rows is not None and not self.readonly:
-            rows.insert(
-                connections.cursor_of(transaction),
-                [call.row for call in calls],
-                self.runtime.rows_are_messages,
-            )
-            for call in calls:
-                call.has_row = True
+            self._write(rows, connections.cursor_of(transaction), calls)
         self._voted += calls
+
+    def _write(
+        self, rows: TaskRows, cursor: connections.Cursor, calls: list[DeferredCall]
+    ) -> None:
+        notify = self.runtime.rows_are_messages
+        new = [call.row for call in calls if call.is_new]
+        if new:
+            rows.insert(cursor, new, notify)
+        for call in calls:
+            if isinstance(call, UniqueCall) and not call.is_new:
+                call.settle(rows, cursor, notify)
+            call.has_row = True
 
     def tpc_finish(self, transaction: Any) -> None:
         """Send, since the database has committed. Never raises."""
@@ -200,6 +280,7 @@ class Pending:
     def _take_open(self) -> list[DeferredCall]:
         """Take the open calls, apart from cancelled ones; none can be cancelled now."""
         calls, self._open = self._open, []
+        self._open_by_key.clear()
         return [call for call in calls if _open_calls.pop(call.message.id, None)]
 
     # -- after the commit ----------------------------------------------------------
@@ -230,7 +311,7 @@ class Pending:
         ready = [
             call
             for call in self._with_rows(calls)
-            if limit_s is None or call.message.delay_s <= limit_s
+            if call.is_to_send and (limit_s is None or call.message.delay_s <= limit_s)
         ]
         if ready:
             hold = _hold.get()
@@ -246,10 +327,9 @@ class Pending:
         if rows is None or not missing:
             return calls
         try:
-            rows.insert_apart(
-                [call.row for call in missing], self.runtime.rows_are_messages
-            )
+            self._write_apart(rows, missing)
         except Exception:
+            missing = [call for call in missing if not call.has_row]
             logger.exception(
                 "writing %d task(s) deferred by a read-only transaction failed; "
                 "they are lost. Use route(readonly=False) for views that defer: %s",
@@ -257,17 +337,25 @@ class Pending:
                 ", ".join(call.message.id for call in missing),
             )
             self._discard(missing, "write failed")
-            return [call for call in calls if call.has_row]
-        for call in missing:
+        return [call for call in calls if call.has_row]
+
+    def _write_apart(self, rows: TaskRows, calls: list[DeferredCall]) -> None:
+        notify = self.runtime.rows_are_messages
+        plain = [call for call in calls if not isinstance(call, UniqueCall)]
+        if plain:
+            rows.insert_apart([call.row for call in plain], notify)
+        for call in calls:
+            if isinstance(call, UniqueCall):
+                call.place_apart(rows, notify)
             call.has_row = True
-        return calls
 
     def _discard(self, calls: Sequence[DeferredCall], reason: str) -> None:
         for call in calls:
             call.stage = Stage.DISCARDED
-            signals.emit(
-                signals.task_discarded,
-                self.runtime.database,
-                message=call.message,
-                reason=reason,
-            )
+            if call.is_new:
+                signals.emit(
+                    signals.task_discarded,
+                    self.runtime.database,
+                    message=call.message,
+                    reason=reason,
+                )

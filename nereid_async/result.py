@@ -48,6 +48,7 @@ class AsyncResult(Generic[R_co]):
     :param id: the task's uuid.
     :param runtime: the parts of its database; None for the current ones.
     :param deferred: the call, if it was deferred in this process; None otherwise.
+    :param is_new: whether its deferral has made the task.
     """
 
     def __init__(
@@ -56,14 +57,33 @@ class AsyncResult(Generic[R_co]):
         *,
         runtime: Runtime | None = None,
         deferred: DeferredCall | None = None,
+        is_new: bool = False,
     ) -> None:
-        self.id = str(id)
+        self._id = str(id)
+        self._is_new = is_new
         self._runtime = runtime
         self._deferred = deferred
         self._outcome: Outcome | None = None
 
     def __repr__(self) -> str:
         return f"AsyncResult({self.id!r})"
+
+    @property
+    def id(self) -> str:
+        """The task's uuid."""
+        # The commit of a read-only request may find a task of the same key.
+        return self._id if self._deferred is None else self._deferred.id
+
+    @property
+    def is_new(self) -> bool:
+        """Whether its deferral has made the task.
+
+        False if a task of the same key waits, which was kept or replaced: this is its
+        handle. False for a handle that was made from an id.
+        """
+        return self._is_new and (
+            self._deferred is None or self._deferred.id == self._id
+        )
 
     @property
     def url(self) -> str:

@@ -6,6 +6,9 @@ caller's or a worker's. An exception in a receiver is logged and changes nothing
 
 ``task_deferred``
     The task was deferred; its transaction has not committed yet.
+``task_merged``
+    No new task was made, since one of the same key waits: ``task_id`` is that one's;
+    with ``replaced`` it becomes ``message``, else it stands.
 ``task_sent``
     The transaction has committed, and the broker has confirmed the message.
 ``task_discarded``
@@ -48,6 +51,7 @@ _namespace = Namespace()
 logger = logging.getLogger(__name__)
 
 task_deferred = _namespace.signal("task_deferred")
+task_merged = _namespace.signal("task_merged")
 task_sent = _namespace.signal("task_sent")
 task_discarded = _namespace.signal("task_discarded")
 task_started = _namespace.signal("task_started")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from .task_types import Declaration, ExceptionClasses, P, R, Task
-    from .text_options import TextOption
+    from .text_options import KeyOption, OnConflict, TextOption, UniqueUntil
 
 Arguments: TypeAlias = tuple[Any, ...]
 _OF_THE_DECLARATION = {"retry_on", "public_errors"}
@@ -58,6 +58,9 @@ def async_task(
     cancellable: bool = False,
     notify: bool = False,
     group: TextOption = None,
+    key: KeyOption = None,
+    on_conflict: OnConflict = "keep",
+    unique_until: UniqueUntil = "start",
 ) -> Any:
     """Make a method of a model, report or wizard, or a function, deferrable.
 
@@ -83,6 +86,13 @@ def async_task(
     :param group: its group, for order and fairness: up to 255 characters, or a callable
         that takes the call's arguments (a record's method: the record first) and
         returns them.
+    :param key: a key of which one task waits at a time, as ``group``; True for the
+        arguments themselves. Where the result is kept, it counts per owner, unless
+        ``shared``. Needs the outbox.
+    :param on_conflict: what a deferral does while a task of its key waits: ``"keep"``
+        lets it stand; ``"replace"`` gives it the new arguments, options and due time.
+    :param unique_until: until when a task has its key: its ``"start"``, or with
+        ``"keep"`` also its ``"finish"``.
     :raises ConfigurationError: an option is out of its range.
     """
     options = TaskOptions().changed(
@@ -99,6 +109,9 @@ def async_task(
         cancellable=cancellable,
         notify=notify,
         group=group,
+        key=key,
+        on_conflict=on_conflict,
+        unique_until=unique_until,
     )
     if function is not None:
         return AsyncTask(function, options)
@@ -191,7 +204,8 @@ class ConfiguredTask:
         :param changes: ``delay`` (seconds), ``queue``, ``priority``,
             ``ignore_result``, ``visibility_timeout``, ``max_attempts``,
             ``time_limit``, ``retry_delay``, ``shared``, ``attributes``,
-            ``cancellable``, ``notify``, ``group``.
+            ``cancellable``, ``notify``, ``group``, ``key``, ``on_conflict``,
+            ``unique_until``.
         :raises ConfigurationError: an option is unknown or out of its range, or belongs
             into the declaration (``retry_on``, ``public_errors``): messages carry no
             classes.

@@ -19,7 +19,7 @@ from typing import (
 )
 
 from .result import AsyncResult
-from .text_options import TextOption
+from .text_options import KeyOption, OnConflict, TextOption, UniqueUntil
 
 if TYPE_CHECKING:
     # Part of every type checker: need not be installed.
@@ -49,6 +49,9 @@ class _Options(TypedDict, total=False):
     cancellable: bool
     notify: bool
     group: TextOption
+    key: KeyOption
+    on_conflict: OnConflict
+    unique_until: UniqueUntil
 
 
 class Declaration(_Options, total=False):

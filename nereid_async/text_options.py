@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from .errors import ConfigurationError
 
 TextOption: TypeAlias = "str | Callable[..., str | None] | None"
+
+#: Of which one task waits at a time; True for the arguments of the call.
+KeyOption: TypeAlias = "TextOption | Literal[True]"
+OnConflict: TypeAlias = Literal["keep", "replace"]
+UniqueUntil: TypeAlias = Literal["start", "finish"]
 
 #: Characters, at most.
 TEXT_MAX = 255

@@ -72,8 +72,10 @@ class Async(ModelView):
             delay=delay_seconds, attributes=attributes, **of_result
         )
         target = method_target(owner, name, instance)
-        call = Call(target, list(args or ()), dict(kwargs or {}), options)
-        return defer_call(call)
+        positional, keywords = list(args or ()), dict(kwargs or {})
+        taken = positional if instance is None else [instance, *positional]
+        options = options.of_call(taken, keywords, target.name)
+        return defer_call(Call(target, positional, keywords, options))
 
     @classmethod
     def __post_setup__(cls) -> None:

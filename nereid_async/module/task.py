@@ -23,6 +23,7 @@ from trytond.transaction import Transaction, without_check_access
 
 from nereid_async.limits import PRIORITY_DEFAULT
 from nereid_async.messages.outcome import State
+from nereid_async.rows.unique import HAS_KEY
 
 from . import data, shown_status
 from .indexes import create_indexes
@@ -66,6 +67,14 @@ class Task(ModelSQL, ModelView):
         "Key",
         readonly=True,
         help="Of the tasks of this name with this key, one waits at a time.",
+    )
+    unique_key = fields.Char(
+        "Unique Key",
+        readonly=True,
+        help="Digest of its name, its key, and its owner if it has one.",
+    )
+    unique_until = fields.Char(
+        "Has its Key until", readonly=True, help="Its start or its finish."
     )
     group_name = fields.Char(
         "Group", readonly=True, help="Tasks of a group take turns, or run in order."
@@ -211,6 +220,8 @@ class Task(ModelSQL, ModelView):
         cls._keep_default_priority()
         create_indexes(
             "CREATE UNIQUE INDEX IF NOT EXISTS async_task_uuid ON async_task (uuid)",
+            "CREATE UNIQUE INDEX IF NOT EXISTS async_task_unique_key "
+            f"ON async_task (unique_key) WHERE {HAS_KEY}",
             # What is due of a queue is read in the order in which it is taken, by
             # workers with the web app and by those without.
             "CREATE INDEX IF NOT EXISTS async_task_about "

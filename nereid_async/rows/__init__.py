@@ -18,12 +18,21 @@ from .maintenance import MaintenanceRows
 from .outbox import OutboxRows
 from .overview import OverviewRows, QueueOverview
 from .queues import Pause, QueueRows, RunningTask
-from .records import CancelRequest, Claim, FailedAttempt, Row, Starts, UnsentRow
+from .records import (
+    CancelRequest,
+    Claim,
+    FailedAttempt,
+    Row,
+    Starts,
+    UniqueKey,
+    UnsentRow,
+)
 from .requeue import RequeueRows
 from .resends import ResendRows
 from .runs import RunRows
 from .statements import CHANNEL
 from .status import StatusRows
+from .unique import Placed
 from .workers import ListedWorker
 
 __all__ = [
@@ -34,12 +43,14 @@ __all__ = [
     "ListedTask",
     "ListedWorker",
     "Pause",
+    "Placed",
     "QueueOverview",
     "Row",
     "RunningTask",
     "Selection",
     "Starts",
     "TaskRows",
+    "UniqueKey",
     "UnsentRow",
 ]
 

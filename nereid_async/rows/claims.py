@@ -16,6 +16,7 @@ from ..messages.outcome import State
 from . import due
 from .records import Claim, Starts
 from .statements import Statements, params
+from .unique import STARTED
 
 #: Leases ended by one statement, at most.
 _LEASES_A_STATEMENT = 10_000
@@ -103,7 +104,7 @@ class ClaimRows(Statements):
         """
         opening = _Opening(secrets.token_hex(16), lease_s, starts)
         take = (
-            "UPDATE async_task SET state = 'running', token = {p} "
+            f"UPDATE async_task SET state = 'running', token = {{p}}, {STARTED} "
             f"WHERE {condition} RETURNING uuid, queue, message, priority, due_at, id"
         )
         token = [opening.token]

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from trytond import backend
 
 from ..database import connections
 from ..limits import DELAY_MAX_S, SQS_DELAY_MAX_S
-from ..messages.outcome import Failure
+from ..messages.outcome import Failure, State
 from ..messages.serialization import dumps
 from ..queue_selection import ALL_QUEUES
 from ..texts import storable
-from .records import Row, UnsentRow
-from .statements import CHANNEL, SHORT_TEXT, Statements, params
+from .records import Row, UniqueKey, UnsentRow
+from .statements import CHANNEL, SHORT_TEXT, params
+from .unique import KEY_CONFLICT, Placed, UniqueRows, changed_meanwhile
 
 #: SQLite takes 32,766 parameters a statement (its "Limits" page); a row has 9, or a
 #: few more.
@@ -25,7 +26,7 @@ _READY_AT = "{greatest}(due_at, deferred_at)"
 _PAUSE_MIN_S, _PAUSE_MAX_S = 10, 3_600
 
 
-class OutboxRows(Statements):
+class OutboxRows(UniqueRows):
     """Writes rows, and notes which ones were sent and which ones were refused.
 
     ``send_at`` is when the relay may look at a row again: a pending row that the queue
@@ -40,13 +41,18 @@ class OutboxRows(Statements):
         One statement per 1,000 rows.
 
         :param notify: whether to wake the workers of this database at the commit.
+        :raises DatabaseOperationalError: another transaction has written a row with the
+            unique key of one of these.
         """
         for start in range(0, len(rows), _ROWS_A_STATEMENT):
-            self._insert(cursor, rows[start : start + _ROWS_A_STATEMENT], notify)
+            some = rows[start : start + _ROWS_A_STATEMENT]
+            if self._insert(cursor, some, notify) < len(some):
+                raise changed_meanwhile("a task with the same key was deferred")
 
     def _insert(
         self, cursor: connections.Cursor, rows: Sequence[Row], notify: bool
-    ) -> None:
+    ) -> int:
+        """Write rows; return their number, without those whose key is taken."""
         columns = [row.columns for row in rows]
         # Most tasks use none of these, and their statement does not name them.
         used = sorted(set().union(*columns))
@@ -78,14 +84,43 @@ class OutboxRows(Statements):
             f"{{user}}, create_date, deferred_at, due_at, {', '.join(names)}) VALUES "
             + values
         )
-        if notify and backend.name == "postgresql":
+        unique = "unique_key" in used
+        if unique:
+            statement += f" {KEY_CONFLICT} DO NOTHING"
+        elif notify and backend.name == "postgresql":
             statement += f'; NOTIFY "{CHANNEL}"'
         self.execute(cursor, statement, parameters)
+        if not unique:
+            return len(rows)
+        written: int = cursor.rowcount
+        if notify:
+            self._wake_workers(cursor)
+        return written
 
     def insert_apart(self, rows: Sequence[Row], notify: bool) -> None:
         """Write rows in a transaction of their own; see :meth:`insert`."""
         with connections.transaction(self.database) as cursor:
             self.insert(cursor, rows, notify)
+
+    def place_apart(
+        self, key: UniqueKey, task_id: str, row_of: Callable[[str], Row], notify: bool
+    ) -> Placed:
+        """Write a unique call in a transaction of its own, or keep or replace.
+
+        :param task_id: its id, if no task of its key waits.
+        :param row_of: returns the row to write, with the id that it is given.
+        """
+        with connections.transaction(self.database) as cursor:
+            while True:
+                waiting = self._lock(cursor, "unique_key", key.value, "UPDATE")
+                if waiting is None:
+                    if self._insert(cursor, [row_of(task_id)], notify):
+                        return Placed(task_id, State.PENDING)
+                elif key.replaces:
+                    state = self.replace(cursor, row_of(waiting), notify)
+                    return Placed(waiting, state)
+                else:
+                    return Placed(waiting, None)
 
     def mark_sent(self, ids: Sequence[str]) -> None:
         """Note that the queue service has confirmed these messages.

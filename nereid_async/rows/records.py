@@ -11,21 +11,42 @@ from ..messages.outcome import Failure
 
 
 @dataclass(frozen=True)
+class UniqueKey:
+    """What a task must have to itself while it waits.
+
+    :ivar value: digest of the task's name and key, and of the owner if it has one.
+    :ivar until: until when the task has it: its ``"start"`` or its ``"finish"``.
+    :ivar replaces: whether a call replaces the waiting task of this key; else that
+        task stands, and the call makes none.
+    """
+
+    value: str
+    until: str = "start"
+    replaces: bool = False
+
+
+@dataclass(frozen=True)
 class Row:
-    """A row to be written: a message and its signed text."""
+    """A row to be written: a message and its signed text.
+
+    :ivar unique: what only one waiting row may have; None for nothing.
+    """
 
     message: Message
     text: str
+    unique: UniqueKey | None = None
 
     @property
     def columns(self) -> dict[str, Any]:
         """The values of columns that most rows leave NULL, by name."""
-        message = self.message
+        message, unique = self.message, self.unique
         values = {
             "key": message.key,
             "group_name": message.group,
             "batch": message.batch,
         }
+        if unique is not None:
+            values |= {"unique_key": unique.value, "unique_until": unique.until}
         return {name: value for name, value in values.items() if value is not None}
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
+
+from trytond import backend
 
 from ..database import connections
 from ..messages.outcome import State
 from .statements import Statements, params
+from .unique import HAS_KEY
 
 
 class RequeueRows(Statements):
@@ -18,18 +22,31 @@ class RequeueRows(Statements):
     """
 
     def retry_failed(self, ids: Sequence[str]) -> list[str]:
-        """Requeue failed and cancelled tasks; return the ids of those."""
-        condition = f"uuid IN ({params(ids)}) AND state IN ('failed', 'cancelled')"
-        return self._again(State.PENDING, condition, ids)
+        """Requeue failed and cancelled tasks; return the ids of those.
+
+        Not those whose key another task has by now.
+        """
+        over = "state IN ('failed', 'cancelled')"
+        chosen = f"uuid IN ({params(ids)}) AND {over}"
+        again = self._again(State.PENDING, f"{chosen} AND unique_key IS NULL", ids)
+        rest = sorted(set(ids) - set(again))
+        for task_id in self._unique(rest):
+            # One at a time: two of them may have the same key.
+            one = f"uuid = {{p}} AND {over}"
+            again += self._again_unique(State.PENDING, one, [task_id])
+        return again
 
     def retry_dead(self, task_id: str, token: str) -> bool:
         """Requeue a failed task whose dead letter was received.
 
         :param token: token in the dead letter.
-        :returns: False if the task has not failed, or has failed again since.
+        :returns: False if the task has not failed, or has failed again since, or if
+            another task has its key.
         """
-        condition = "uuid = {p} AND token = {p} AND state = 'failed'"
-        return bool(self._again(State.SENT, condition, [task_id, token]))
+        chosen = "uuid = {p} AND token = {p} AND state = 'failed'"
+        values = [task_id, token]
+        again = self._again(State.SENT, f"{chosen} AND unique_key IS NULL", values)
+        return bool(again or self._again_unique(State.SENT, chosen, values))
 
     def make_due(self, ids: Sequence[str]) -> list[str]:
         """Let tasks that are due later run now; return the ids of those.
@@ -65,6 +82,34 @@ class RequeueRows(Statements):
             row = cursor.fetchone()
         return None if row is None else row[0]
 
+    def _unique(self, ids: Sequence[str]) -> list[str]:
+        """Those of unique tasks."""
+        if not ids:
+            return []
+        with connections.autocommit(self.database) as cursor:
+            self.execute(
+                cursor,
+                f"SELECT uuid FROM async_task WHERE uuid IN ({params(ids)}) "
+                "AND unique_key IS NOT NULL",
+                ids,
+            )
+            return [uuid for (uuid,) in cursor.fetchall()]
+
+    def _again_unique(
+        self, state: State, condition: str, parameters: Sequence[Any]
+    ) -> list[str]:
+        """Requeue a unique task that takes its key again, unless another one has it."""
+        again: list[str] = []
+        # Raised if another one takes the key at the same moment.
+        with suppress(backend.DatabaseIntegrityError):
+            again = self._again(
+                state,
+                f"{condition} AND NOT EXISTS (SELECT 1 FROM async_task w "
+                f"WHERE w.unique_key = async_task.unique_key AND {HAS_KEY})",
+                parameters,
+            )
+        return again
+
     def _again(
         self, state: State, condition: str, parameters: Sequence[Any]
     ) -> list[str]:
@@ -73,7 +118,10 @@ class RequeueRows(Statements):
                 cursor,
                 "UPDATE async_task SET state = {p}, token = NULL, error = NULL, "
                 "traceback = NULL, finished_at = NULL, expires_at = NULL, "
-                "acknowledged = NULL, due_at = {now}, send_at = NULL "
+                "acknowledged = NULL, due_at = {now}, send_at = NULL, "
+                # Cleared at the start of those that have their key until then.
+                "unique_until = CASE WHEN unique_key IS NOT NULL "
+                "THEN COALESCE(unique_until, 'start') END "
                 f"WHERE {condition} RETURNING uuid, id",
                 [state.value, *parameters],
             )

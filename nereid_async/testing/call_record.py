@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from trytond.transaction import Transaction
 
@@ -14,6 +13,7 @@ from ..deferred_call import DeferredCall, Stage
 from ..messages.message import Message
 from ..messages.outcome import Outcome, Progress, State, Status
 from ..runtime import Runtime
+from ..unique import UniqueCall
 
 
 @dataclass(frozen=True)
@@ -37,26 +37,54 @@ class CallRecord:
     :ivar attempts: the attempts to run it so far.
     :ivar status: as its owner reads it.
     :ivar is_to_stop: whether its run was asked to stop.
+    :ivar is_forgotten: whether it never runs, since the test has cleared its capture.
     """
 
     def __init__(self, deferred: DeferredCall, runtime: Runtime) -> None:
-        self.deferred = deferred
+        #: The call, and those that have replaced it.
+        self._versions = [deferred]
         self.runtime = runtime
         self.attempts: list[CapturedAttempt] = []
         self.status = Status(State.PENDING)
         self.is_to_stop = False
+        self.is_forgotten = False
         self._counted = 0
         self._was_open = False
+        self._decoded: tuple[str, Message] | None = None
 
-    @cached_property
+    @property
+    def deferred(self) -> DeferredCall:
+        """The call, or the one that has replaced it and was not rolled back."""
+        kept = [it for it in self._versions if it.stage is not Stage.DISCARDED]
+        return kept[-1] if kept else self._versions[0]
+
+    def replace(self, deferred: DeferredCall) -> None:
+        """Let another call of its key take its place."""
+        if deferred not in self._versions:
+            self._versions.append(deferred)
+
+    @property
     def message(self) -> Message:
         """The message, decoded from the text that a worker would get."""
-        return self.runtime.codec.decode(self.deferred.text)
+        text = self.deferred.text
+        if self._decoded is None or self._decoded[0] != text:
+            self._decoded = text, self.runtime.codec.decode(text)
+        return self._decoded[1]
 
     @property
     def id(self) -> str:
         """The task's id."""
-        return self.deferred.message.id
+        return self.deferred.id
+
+    @property
+    def key(self) -> str | None:
+        """The digest of the key that it has to itself; None if it has none."""
+        call = self.deferred
+        if not isinstance(call, UniqueCall) or self.is_dropped or self.is_forgotten:
+            return None
+        to_the_finish = call.unique.until == "finish" and not self.state.finished
+        has_key = to_the_finish or (self.waits and not self.attempts)
+        return call.unique.value if has_key else None
 
     @property
     def state(self) -> State:

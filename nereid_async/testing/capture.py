@@ -70,6 +70,8 @@ class Capture(Sequence[CapturedCall]):
 
     def clear(self) -> None:
         """Forget all calls; those that wait never run."""
+        for call in self._all:
+            call.is_forgotten = True
         self._all.clear()
 
     # -- running ---------------------------------------------------------------------
@@ -179,7 +181,10 @@ class Capture(Sequence[CapturedCall]):
                 return captured
 
         def on_deferred(deferred: DeferredCall) -> None:
-            self._add(CallRecord(deferred, captured))
+            if deferred.id in self._by_id:
+                self._by_id[deferred.id].replace(deferred)
+            else:
+                self._add(CallRecord(deferred, captured))
 
         captured = capturing(of_app, self._by_id, on_deferred)
         self._captured.append((of_app, captured))

@@ -12,6 +12,8 @@ from ..messages.outcome import Progress, State
 from ..messages.serialization import Json, decode
 from ..messages.task_ids import Owner
 from ..result import AsyncResult
+from ..rows import UniqueKey
+from ..unique import UniqueCall
 from .call_record import CallRecord, CapturedAttempt
 from .texts import call_text
 
@@ -88,8 +90,16 @@ class CapturedCall:
             **found,
             "ignore_result": not message.keep_result,
             "attributes": message.sqs_attributes,
+            **self._of_key,
             "shared": self.record.runtime.task_ids.readable_by(self.id, [shared]),
         }
+
+    @property
+    def _of_key(self) -> dict[str, Any]:
+        call = self.record.deferred
+        unique = call.unique if isinstance(call, UniqueCall) else UniqueKey("")
+        conflict = "replace" if unique.replaces else "keep"
+        return {"on_conflict": conflict, "unique_until": unique.until}
 
     @property
     def state(self) -> State:

@@ -11,7 +11,7 @@ from ..deferred_call import DeferredCall
 from ..messages.outcome import Outcome, State, Status
 from ..messages.outcome_codec import OutcomeCodec
 from ..results.base import ResultStore
-from ..rows import Row, TaskRows
+from ..rows import Placed, Row, TaskRows, UniqueKey
 from ..runtime import Runtime, build
 from ..sending import Allowance, Sender
 from .call_record import CallRecord
@@ -68,6 +68,25 @@ class CapturedRows(TaskRows):
 
     def insert_apart(self, rows: Sequence[Row], notify: bool) -> None:
         """Do nothing."""
+
+    def place_apart(
+        self, key: UniqueKey, task_id: str, row_of: Callable[[str], Row], notify: bool
+    ) -> Placed:
+        """Do nothing but say which task it is."""
+        waiting = self.waiting(None, [key.value])
+        return Placed(waiting.get(key.value, task_id), State.PENDING)
+
+    def waiting(self, cursor: object, keys: Sequence[str]) -> dict[str, str]:
+        """The ids of the captured calls that have keys, by those."""
+        found = ((call.key, call.id) for call in self._calls.values())
+        return {key: task_id for key, task_id in found if key and key in keys}
+
+    def keep(self, cursor: object, task_id: str, notify: bool) -> None:
+        """Do nothing."""
+
+    def replace(self, cursor: object, row: Row, notify: bool) -> State:
+        """Do nothing."""
+        return State.PENDING
 
     def cancel(self, task_id: str, *, interrupt: bool = False) -> State | None:
         """Cancel a call; a run is asked to stop, and not interrupted."""

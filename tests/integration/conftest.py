@@ -11,6 +11,7 @@ from devtools.workers import burst as run_worker
 
 SIGNALS = (
     "task_deferred",
+    "task_merged",
     "task_sent",
     "task_discarded",
     "task_started",

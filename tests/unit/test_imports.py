@@ -86,6 +86,7 @@ result
 dead_letters
 cancelling retrying
 pending
+unique
 runtime
 sending
 tracing
@@ -107,7 +108,7 @@ metrics.recording
 metrics.families
 rows
 rows.cancel rows.claims rows.maintenance rows.outbox rows.requeue rows.resends rows.runs
-rows.attempts
+rows.attempts rows.unique
 rows.identity rows.listing rows.overview rows.queues rows.status
 rows.rates rows.workers
 rows.statements

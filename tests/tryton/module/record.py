@@ -96,6 +96,20 @@ class Record(ModelSQL, ModelView):
         Pool().get("async_test.entry").log(label)
         return label
 
+    @async_task(key=lambda label: label)
+    @classmethod
+    def once_a_label(cls, label: str) -> None:
+        """Of each label, one waits at a time."""
+        Pool().get("async_test.entry").log(label)
+
+    @async_task(key="count down")
+    @classmethod
+    def count_down(cls, number: int, until: Any = "start") -> None:
+        """Ask for another run of its own key, until it comes to 0."""
+        Pool().get("async_test.entry").log(str(number))
+        if number:
+            cls.count_down.configure(unique_until=until).defer(number - 1, until)
+
     @classmethod
     def plain(cls, label: str) -> None:
         """No decorator: deferred through ``async.async``."""

@@ -176,6 +176,17 @@ class Web(Model):
         return "deferred by a GET"
 
     @classmethod
+    @route("/ask-once", methods=["POST"])
+    def ask_once(cls) -> str:
+        task = Pool().get("async_test.record").once_a_label
+        return str(task.defer("once").id)
+
+    @classmethod
+    @route("/ask-once-readonly", methods=["GET"])
+    def ask_once_readonly(cls) -> str:
+        return str(cls.ask_once())
+
+    @classmethod
     @route("/readwrite-get", methods=["GET"], readonly=False)
     def readwrite_get(cls) -> str:
         _defer("readwrite")
@@ -201,7 +212,7 @@ class Web(Model):
         nested = Transaction().new_transaction() if order.get("nested") else None
         with nested or nullcontext():
             result = task.defer(*order.get("args", []), **order.get("kwargs", {}))
-        return jsonify(id=result.id, url=result.url), 202
+        return jsonify(id=result.id, url=result.url, is_new=result.is_new), 202
 
     @classmethod
     @route("/web-context", methods=["GET", "POST"], readonly=False)

@@ -9,16 +9,66 @@ from types import SimpleNamespace
 from typing import Any
 
 from flask import Flask
-from trytond.pool import PoolMeta
+from trytond.model import Model, ModelSQL, fields
+from trytond.pool import Pool, PoolMeta
 
 from nereid_async import AsyncResult, Retry, async_task
 from nereid_async.mail import send_mail
+from tests.docs.python_page import register
 
 
-@async_task(ignore_result=False)
-def build(year: int = 2026) -> int:
-    """A task that may be deferred."""
-    return year
+class Party(metaclass=PoolMeta):
+    """What the shop of the pages does with parties."""
+
+    __name__ = "party.party"
+
+    def get_contact_mechanism(self, name: str) -> str:
+        # Tryton stores an address only if its domain is found.
+        return "ada@example.com" if name == "email" else ""
+
+    def merge(self) -> None: ...
+    def write_letter(self) -> None: ...
+
+
+class Sale(ModelSQL):
+    "Sale"
+
+    __name__ = "sale.sale"
+
+    confirmed = fields.Boolean("Confirmed")
+    paid = fields.Boolean("Paid")
+
+    def ready(self) -> bool:
+        return bool(self.paid)
+
+    def confirm(self) -> None:
+        self.confirmed = True
+        self.save()
+
+
+class Newsletter(ModelSQL):
+    "Newsletter"
+
+    __name__ = "shop.newsletter"
+
+    state = fields.Char("State")
+
+
+class Builder(Model):
+    "Builder"
+
+    __name__ = "docs.builder"
+
+    @classmethod
+    @async_task(ignore_result=False)
+    def build(cls, year: int = 2026) -> int:
+        """A task that may be deferred."""
+        return year
+
+
+def register_models() -> None:
+    """Let the pool of the open transaction have the models of this file."""
+    register("docs", Party, Sale, Newsletter, Builder)
 
 
 def create_app(database: str, folder: str, **options: Any) -> Flask:
@@ -41,13 +91,24 @@ def stand_ins(page: str) -> dict[str, Any]:
     return names | _OF_A_PAGE.get(page, dict)()
 
 
+def party(**values: Any) -> Any:
+    """A party, as it is stored."""
+    (made,) = Pool().get("party.party").create([{"name": "ada", **values}])
+    return made
+
+
+def build() -> Any:
+    """The task of :class:`Builder`."""
+    return Pool().get("docs.builder").build
+
+
 def _tasks() -> dict[str, Any]:
     return {
-        "Report": SimpleNamespace(build=build),
-        "Sale": SimpleNamespace(export=build),
+        "Report": SimpleNamespace(build=build()),
+        "Sale": SimpleNamespace(export=build()),
         "async_ext": SimpleNamespace(send_mail=send_mail),
         "order": SimpleNamespace(
-            export=build, party=SimpleNamespace(email="ada@example.com")
+            export=build(), party=SimpleNamespace(email="ada@example.com")
         ),
         "sales": 2026,
         "text": "It is on its way.",
@@ -64,25 +125,28 @@ def _polls() -> dict[str, Any]:
 
 
 def _result() -> dict[str, Any]:
-    return {"result": build.defer(2026)}
+    return {"result": build().defer(2026)}
 
 
-def _model(name: str, bases: tuple[type, ...], content: dict[str, Any]) -> Any:
-    """In place of ``PoolMeta``: a model of the page's own, in no pool."""
-    from trytond.model import Model
+class Order:
+    """A sale, by the class that the samples have made by then."""
 
-    return type(Model)(name, (Model,), content)
+    @property
+    def confirm_later(self) -> Any:
+        (order,) = Pool().get("sale.sale").create([{"paid": True}])
+        return order.confirm_later
+
+
+class APartyNow:
+    """A party, by the class that the samples have made by then."""
+
+    @property
+    def send_letter(self) -> Any:
+        return party().send_letter
 
 
 def _moving() -> dict[str, Any]:
-    from trytond.pool import Pool
-
-    return {
-        "PoolMeta": _model,
-        "order": SimpleNamespace(confirm_later=build),
-        "parties": Pool().get("async_test.record").create([{"name": "ada"}]),
-        "party": SimpleNamespace(send_letter=build),
-    }
+    return {"order": Order(), "party": APartyNow(), "parties": [party(), party()]}
 
 
 _OF_A_PAGE: dict[str, Callable[[], dict[str, Any]]] = {

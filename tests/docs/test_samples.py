@@ -8,18 +8,13 @@ from __future__ import annotations
 
 import configparser
 import importlib
-import io
 import json
 import re
 import shlex
 import subprocess
-import textwrap
-import types
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stdout
 from dataclasses import dataclass
-from functools import partial
 from itertools import dropwhile
 from pathlib import Path
 from typing import Any
@@ -31,10 +26,7 @@ import pytest
 
 from devtools.databases import PROJECT
 from nereid_async.cli import flask_group, main
-from nereid_async.mail import send_mail
 from nereid_async.settings import loading
-from nereid_async.testing import capture
-from tests.docs.stand_ins import create_app, stand_ins
 from tests.pages import document
 
 DOCS = PROJECT / "docs"
@@ -53,9 +45,6 @@ ELSEWHERE = {
     ("how-to/monitoring", "sql"): "tests/integration/test_autoscaling.py",
     ("reference/commands", ""): "tests/unit/test_readme.py",
 }
-
-#: Pages whose samples of Python import what is not installed here: they are compiled.
-COMPILED = {"how-to/tracing"}
 
 #: The class of a block with code for another package.
 THEIRS = "theirs"
@@ -142,9 +131,6 @@ def check_command(name: str, *arguments: str) -> None:
 
 #: Commands of others that the pages show.
 OTHER_COMMANDS = {"aws", "curl", "export", "psql", "python", "trytond-admin"}
-
-#: trytond.conf has none here.
-SENDER = "shop@example.com"
 
 
 def check_click(group: click.Group, arguments: list[str]) -> None:
@@ -264,46 +250,6 @@ def test_samples(path: Path) -> None:
                 raise AssertionError(f"{sample}: {error}") from error
 
 
-def run_python(page: str, texts: list[str], database: str) -> None:
-    """Run the samples of a page, one after the other, in one module.
-
-    :raises Exception: what the first one that is wrong raises.
-    """
-    from trytond.transaction import Transaction
-
-    module = types.ModuleType("sample")
-    with Transaction().start(database, 1) as transaction, capture():
-        vars(module).update(stand_ins(page))
-        try:
-            for text in texts:
-                code = compile(textwrap.dedent(text), page, "exec")
-                if page in COMPILED:
-                    continue
-                with redirect_stdout(io.StringIO()):
-                    exec(code, vars(module))
-        finally:
-            transaction.rollback()
-
-
-@pytest.mark.backends("sqlite")
-def test_samples_of_python(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In one process: each needs Tryton, which takes long to load."""
-    monkeypatch.setattr("nereid_async.shop.create_app", create_app)
-    monkeypatch.setattr(
-        "tests.docs.stand_ins.send_mail", partial(send_mail, from_addr=SENDER)
-    )
-    seen = 0
-    for path in PAGES:
-        texts = [it.text for it in samples(path) if it.language == "python"]
-        page = path.relative_to(DOCS).with_suffix("").as_posix()
-        try:
-            run_python(page, texts, database)
-        except Exception as error:
-            raise AssertionError(f"{page}: {error!r}") from error
-        seen += len(texts)
-    assert seen > 20
-
-
 PLANTED = [
     ("", "pip install nereid_async"),
     ("sh", "nereid-async worker -c trytond.conf -d shop --thread 4"),
@@ -331,16 +277,3 @@ PLANTED = [
 def test_a_mistake_is_seen(language: str, text: str) -> None:
     with pytest.raises((Exception, SystemExit)):
         check(Sample("page", language, text))
-
-
-@pytest.mark.backends("sqlite")
-def test_a_mistake_in_python_is_seen(database: str) -> None:
-    for text in (
-        "import nereid_asinc",
-        "from nereid_async import asinc_task",
-        "from nereid_async import async_task\n@async_task(max_atempts=3)\ndef f(): ...",
-        "from nereid_async import async_task\n@async_task(priority=10)\ndef f(): ...",
-        "Report.build.defer(2026, colour='red')",
-    ):
-        with pytest.raises(Exception, match=r"."):
-            run_python("reference/tasks", [text], database)

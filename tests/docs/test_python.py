@@ -25,9 +25,6 @@ from tests.docs.walks import VISITS, WALKS
 
 pytestmark = pytest.mark.backends("sqlite")
 
-#: Run by a test of their own.
-ELSEWHERE = {"how-to/tracing": "tests/docs/test_tracing.py"}
-
 SENDER = "shop@example.com"
 
 
@@ -36,10 +33,9 @@ def texts(path: Path, language: str = "python") -> list[str]:
 
 
 OF_PYTHON = {
-    name: texts(path)
+    path.relative_to(DOCS).with_suffix("").as_posix(): found
     for path in PAGES
-    if texts(path)
-    and (name := path.relative_to(DOCS).with_suffix("").as_posix()) not in ELSEWHERE
+    if (found := texts(path))
 }
 
 Run = Callable[[str, list[str]], Any]

@@ -42,6 +42,7 @@ ELSEWHERE = {
     ("how-to/types", ...): "tests/types/test_checkers.py",
     ("how-to/testing", "python"): "tests/acceptance/test_testing_samples.py",
     ("how-to/production", ...): "tests/acceptance/test_deployment.py",
+    ("how-to/tracing", "python"): "tests/acceptance/test_tracing_sample.py",
     ("how-to/monitoring", "sql"): "tests/integration/test_autoscaling.py",
     ("reference/commands", ""): "tests/unit/test_readme.py",
 }

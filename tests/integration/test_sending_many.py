@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from devtools.apps import SECRET_KEY
 from devtools.browser import Browser
+from devtools.databases import PROJECT
 from devtools.proxy import Call, Proxy
+from devtools.workers import worker_thread
+from nereid_async.worker.intervals import USUAL
 from tests.fixtures.apps import AppFactory
+from tests.fixtures.scripts import Script
 from tests.fixtures.services import app_config, sqs_settings
-from tests.helpers import states, wait_until
+from tests.helpers import labels, query, states, wait_until
 from tests.marks import ONE_DATABASE
 
 TIMEOUT_S = 2.0
 EACH = 333
+MANY = 300
 
 Hold = Callable[[Call], None]
 
@@ -119,3 +129,48 @@ def test_without_an_outbox_a_request_sends_all(
 ) -> None:
     bare_visitor.post("/en/several", data={"number": 130})
     assert messages(proxy) == 130
+
+
+_DONE = "SELECT count(*) FROM async_task WHERE state = 'done'"
+_PROGRAM = """
+from nereid_async.tryton_config import config
+config.update_etc({conf!r})
+from trytond.pool import Pool
+from trytond.transaction import Transaction
+Pool({database!r}).init()
+with Transaction().start({database!r}, 1):
+    task = Pool().get("async_test.record").write_entry
+    task.defer_many(str(number) for number in range({number}))
+"""
+
+
+@pytest.mark.backends("postgresql")
+@pytest.mark.parametrize("broker_settings", [60], indirect=True)
+def test_after_a_kill_the_relay_sends_the_others(
+    script: Script,
+    proxy: Proxy,
+    database: str,
+    broker_settings: dict[str, str],
+    trytond_conf: Any,
+) -> None:
+    conf = trytond_conf(async_sqs={"signing_key": SECRET_KEY, **broker_settings})
+    program = _PROGRAM.format(conf=str(conf), database=database, number=MANY)
+    process = subprocess.Popen([sys.executable, "-c", program], cwd=PROJECT)
+
+    def kill(call: Call) -> None:
+        # The thread has begun with what the commit left to it.
+        if messages(proxy) > 150:
+            process.kill()
+
+    proxy.watch.before = kill
+    assert process.wait(60) == -signal.SIGKILL
+    proxy.watch.before = lambda call: None
+    assert states(database) == ["pending"] * MANY
+    # They are left to their process for ten seconds; let these be over.
+    aged = "clock_timestamp() AT TIME ZONE 'UTC' - INTERVAL '11 s'"
+    query(database, f"UPDATE async_task SET due_at = {aged}, deferred_at = {aged}")
+    with worker_thread(database, 4, replace(USUAL, relay_pause_s=0.2)):
+        wait_until(lambda: query(database, _DONE) == [(MANY,)], 60)
+    # What was sent and not marked was sent again, and ran once.
+    assert messages(proxy) > MANY
+    assert sorted(labels(database), key=int) == [str(n) for n in range(MANY)]

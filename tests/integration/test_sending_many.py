@@ -139,7 +139,7 @@ from trytond.pool import Pool
 from trytond.transaction import Transaction
 Pool({database!r}).init()
 with Transaction().start({database!r}, 1):
-    task = Pool().get("async_test.record").write_entry
+    task = Pool().get("async_test.record").bare
     task.defer_many(str(number) for number in range({number}))
 """
 

@@ -307,6 +307,9 @@ _READERS: dict[str, Callable[[Any], Any]] = {
 # -- text ----------------------------------------------------------------------
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+
+
 def dumps(value: Json) -> str:
     """Write JSON in ASCII: each character is one byte, and accepted by SQS.
 
@@ -314,9 +317,7 @@ def dumps(value: Json) -> str:
         Python writes.
     """
     try:
-        return json.dumps(
-            value, ensure_ascii=True, separators=(",", ":"), allow_nan=False
-        )
+        return _ENCODER.encode(value)
     except ValueError as error:
         raise SerializationError(f"cannot be written as JSON: {error}") from error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +10,7 @@ import click
 from ..queue_selection import ALL_QUEUES
 from .groups import commands
 from .loading import rows_of
+from .output import echo_json, json_option
 
 if TYPE_CHECKING:
     from ..rows import TaskRows
@@ -52,12 +53,14 @@ def _rows_of_queues(
     metavar="SECONDS",
     help="With --wait: exit with an error after that many seconds.",
 )
+@json_option
 def pause(
     runtime: Runtime,
     queues: tuple[str, ...],
     all_queues: bool,
     wait: bool,
     timeout_s: float | None,
+    as_json: bool,
 ) -> None:
     """Let workers take nothing more from queues.
 
@@ -70,25 +73,42 @@ def pause(
     rows, queues = _rows_of_queues(runtime, queues, all_queues)
     for queue in rows.unknown_queues(queues):
         click.echo(f"queue {queue}: no task was ever deferred to it", err=True)
-    for queue in queues:
-        already = "" if rows.pause(queue) else ", and was before"
-        click.echo(f"{described(queue)}: paused{already}")
+    changed = {queue: rows.pause(queue) for queue in queues}
+    if as_json:
+        _echo_json(changed, paused=True)
+    else:
+        for queue, new in changed.items():
+            already = "" if new else ", and was before"
+            click.echo(f"{described(queue)}: paused{already}")
     if not wait:
         return
     running = wait_until_idle(
-        rows, queues, timeout_s, lambda task: click.echo(f"waits for {task}")
+        rows,
+        queues,
+        timeout_s,
+        lambda task: click.echo(f"waits for {task}", err=as_json),
     )
     if running:
         raise click.ClickException(
             f"{len(running)} task(s) still run after {timeout_s:g} s; new ones do not "
             "start, the pause holds"
         )
-    click.echo("nothing runs any more")
+    click.echo("nothing runs any more", err=as_json)
+
+
+def _echo_json(changed: Mapping[str, bool], *, paused: bool) -> None:
+    """Print each queue, whether it is paused now, and whether that is new."""
+    echo_json(
+        [{"queue": it, "paused": paused, "changed": new} for it, new in changed.items()]
+    )
 
 
 @commands.command("resume")
 @_queue_arguments
-def resume(runtime: Runtime, queues: tuple[str, ...], all_queues: bool) -> None:
+@json_option
+def resume(
+    runtime: Runtime, queues: tuple[str, ...], all_queues: bool, as_json: bool
+) -> None:
     """Let workers go on with paused queues.
 
     They notice within two seconds.
@@ -96,8 +116,12 @@ def resume(runtime: Runtime, queues: tuple[str, ...], all_queues: bool) -> None:
     from ..pausing import described
 
     rows, queues = _rows_of_queues(runtime, queues, all_queues)
-    for queue in queues:
-        text = "resumed" if rows.resume(queue) else "was not paused"
+    changed = {queue: rows.resume(queue) for queue in queues}
+    if as_json:
+        _echo_json(changed, paused=False)
+        return
+    for queue, new in changed.items():
+        text = "resumed" if new else "was not paused"
         click.echo(f"{described(queue)}: {text}")
     for pause in rows.pauses():
         click.echo(str(pause))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Sequence
@@ -53,12 +54,14 @@ def test_nothing_of_it_runs_until_it_is_resumed(
 def test_a_pause_survives_restarts(script: Script, database: str) -> None:
     defer(script, "held", "held")
     defer(script, "free", "free")
-    command(database, "pause", "held")
+    told = json.loads(command(database, "pause", "held", "--json"))
+    assert told == [{"queue": "held", "paused": True, "changed": True}]
     # Each is another worker; and a burst ends though something waits.
     for _ in range(2):
         script.burst("held", "free")
     assert labels(database) == ["free"]
-    command(database, "resume", "held")
+    told = json.loads(command(database, "resume", "held", "--json"))
+    assert told == [{"queue": "held", "paused": False, "changed": True}]
     script.burst("held", "free")
     assert labels(database) == ["free", "held"]
 

@@ -49,7 +49,7 @@ def visitor(app: Any, proxy: Proxy) -> Browser:
 
 
 @pytest.fixture
-def go() -> Iterator[threading.Event]:
+def let_go() -> Iterator[threading.Event]:
     """Lets calls that are held go on; set at the end, too."""
     event = threading.Event()
     yield event
@@ -61,7 +61,7 @@ def messages(proxy: Proxy) -> int:
     return sum(len(call.parameters.get("Entries", ())) for call in proxy.made)
 
 
-def held(go: threading.Event, longest_s: float, after: int = 0) -> Hold:
+def held(let_go: threading.Event, longest_s: float, after: int = 0) -> Hold:
     """Holds calls until they may go on, or for so long.
 
     :param after: number of messages that go on at once.
@@ -72,7 +72,7 @@ def held(go: threading.Event, longest_s: float, after: int = 0) -> Hold:
         nonlocal sent
         sent += len(call.parameters.get("Entries", ()))
         if sent > after:
-            go.wait(longest_s)
+            let_go.wait(longest_s)
 
     return hold
 
@@ -80,14 +80,14 @@ def held(go: threading.Event, longest_s: float, after: int = 0) -> Hold:
 @ONE_DATABASE
 @pytest.mark.parametrize("broker_settings", [60], indirect=True)
 def test_the_others_leave_in_the_background(
-    visitor: Browser, proxy: Proxy, go: threading.Event, database: str
+    visitor: Browser, proxy: Proxy, let_go: threading.Event, database: str
 ) -> None:
-    proxy.watch.before = held(go, 30, after=100)
+    proxy.watch.before = held(let_go, 30, after=100)
     began_s = time.monotonic()
     visitor.post("/en/many", data={"queues": "a b c", "number": EACH})
     assert time.monotonic() - began_s < 30
     assert messages(proxy) <= 110
-    go.set()
+    let_go.set()
     wait_until(lambda: states(database) == ["sent"] * 3 * (EACH + 1), 30)
     # Nothing was sent twice.
     assert messages(proxy) == 3 * EACH
@@ -95,9 +95,9 @@ def test_the_others_leave_in_the_background(
 
 @ONE_DATABASE
 def test_a_hanging_service_is_waited_for_once(
-    visitor: Browser, proxy: Proxy, go: threading.Event, database: str
+    visitor: Browser, proxy: Proxy, let_go: threading.Event, database: str
 ) -> None:
-    proxy.watch.before = held(go, 30)
+    proxy.watch.before = held(let_go, 30)
     began_s = time.monotonic()
     visitor.post("/en/many", data={"queues": "a b c", "number": EACH})
     assert TIMEOUT_S <= time.monotonic() - began_s < 2 * TIMEOUT_S
@@ -106,13 +106,13 @@ def test_a_hanging_service_is_waited_for_once(
 
 @ONE_DATABASE
 def test_a_slow_service_is_waited_for_no_longer(
-    visitor: Browser, proxy: Proxy, go: threading.Event
+    visitor: Browser, proxy: Proxy, let_go: threading.Event
 ) -> None:
-    proxy.watch.before = held(go, TIMEOUT_S * 0.6)
+    proxy.watch.before = held(let_go, TIMEOUT_S * 0.6)
     visitor.post("/en/many", data={"queues": "a", "number": 70})
     # The third call would begin when the time is over; the thread makes it.
     assert proxy.count("SendMessageBatch") in (2, 3)
-    go.set()
+    let_go.set()
     wait_until(lambda: messages(proxy) == 70, 30)
 
 

@@ -31,6 +31,7 @@ from .messages.attributes import check as check_attributes
 from .messages.message import Message, Target
 from .messages.message_codec import argument_name
 from .messages.serialization import Json, encode
+from .queue_selection import is_ordered
 from .result import AsyncResult
 from .runtime import Caller, Runtime, current
 from .sqs.queue_names import checked_queue
@@ -287,6 +288,7 @@ class Deferral:
     def made(self, call: Call) -> DeferredCall:
         """Make the message of a call, which is deferred by :meth:`defer`."""
         runtime, where = self._runtime, call.target.name
+        _check_group(where, call.options, runtime)
         args = [
             encode(value, f"{where}: argument {argument_name(i, call.names)}")
             for i, value in enumerate(call.args)
@@ -359,6 +361,28 @@ def _check_rows(task: str, options: TaskOptions, runtime: Runtime) -> None:
             f"{task}: priority={options.priority} needs a row of the task, and "
             "there is none without an outbox. Set outbox = yes, or give urgent tasks a "
             "queue of their own"
+        )
+
+
+def _check_group(task: str, options: TaskOptions, runtime: Runtime) -> None:
+    settings = runtime.settings
+    if options.group is not None and not settings.outbox:
+        raise ConfigurationError(
+            f"{task}: group={options.group!r} needs a row of the task, and there is "
+            "none without an outbox. Set outbox = yes"
+        )
+    queue = options.queue or settings.sqs_queue
+    if not is_ordered(queue):
+        return
+    if options.group is None:
+        raise ConfigurationError(
+            f"{task}: queue {queue} keeps the order within a group, and the task has "
+            "none. Give it one, such as group='all', or another queue"
+        )
+    if options.priority != PRIORITY_DEFAULT:
+        raise ConfigurationError(
+            f"{task}: priority={options.priority} in queue {queue}, where tasks run in "
+            "the order in which they were deferred. Leave it out, or use another queue"
         )
 
 

@@ -6,6 +6,13 @@ from collections.abc import Iterable, Sequence
 
 #: In place of a queue's short name: all queues, those included that appear later.
 ALL_QUEUES = "*"
+#: How the name of a queue ends that keeps the order of each group.
+ORDERED = ".fifo"
+
+
+def is_ordered(queue: str) -> bool:
+    """Whether a queue runs the tasks of a group one at a time, in order."""
+    return queue.endswith(ORDERED)
 
 
 def selected(queues: Sequence[str], existing: Iterable[str]) -> list[str]:

@@ -13,7 +13,7 @@ from ..database import connection_pool
 from ..database.driver import driver
 from ..database.errors import translated
 from ..errors import DatabaseUnavailable
-from ..queue_selection import ALL_QUEUES, selected
+from ..queue_selection import ALL_QUEUES, is_ordered, selected
 from ..rows import CHANNEL, Claim, TaskRows
 from ..throttled_log import ThrottledLog
 from ..wakeup import Wakeup
@@ -197,7 +197,13 @@ class DatabaseConsumer:
         """Nothing to do: the receiver looks for queues by itself."""
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
-        """Do nothing: the outcome is in the row."""
+        """Look for rows again if one of an ordered queue has ended.
+
+        The next one of its group can run now. Otherwise nothing is to be done: the
+        outcome is in the row.
+        """
+        if any(is_ordered(delivery.queue) for delivery in deliveries):
+            self._receiver.wake()
 
     def release(self, delivery: Delivery, delay_s: float) -> None:
         """Do nothing: the delay is the row's due time."""
@@ -207,7 +213,8 @@ class DatabaseConsumer:
         return float("inf")
 
     def dead_letter(self, delivery: Delivery, reason: str, token: str | None) -> None:
-        """Do nothing: the failed row is the dead letter."""
+        """As :meth:`acknowledge`: the failed row is the dead letter."""
+        self.acknowledge([delivery])
 
     def extend(self, deliveries: Sequence[Delivery], timeout_s: int) -> list[Delivery]:
         """Do nothing: the lease is in the row."""

@@ -29,6 +29,12 @@ from . import data, shown_status
 from .indexes import create_indexes
 
 
+class _BigInteger(fields.Integer):
+    """An integer of 64 bits."""
+
+    _sql_type = "BIGINT"
+
+
 class Task(ModelSQL, ModelView):
     "Asynchronous Task"
 
@@ -78,6 +84,16 @@ class Task(ModelSQL, ModelView):
     )
     group_name = fields.Char(
         "Group", readonly=True, help="Tasks of a group take turns, or run in order."
+    )
+    ordered_group = fields.Char(
+        "Ordered Group",
+        readonly=True,
+        help="The group, in a queue that keeps its order.",
+    )
+    turn = _BigInteger(
+        "Turn",
+        readonly=True,
+        help="Tasks with a group run in the order of their turns.",
     )
     batch = fields.Char("Batch", readonly=True, help="The batch that it belongs to.")
     due_at = fields.Timestamp(
@@ -229,10 +245,21 @@ class Task(ModelSQL, ModelView):
             "DROP INDEX IF EXISTS async_task_due",
             "DROP INDEX IF EXISTS async_task_waiting",
             "DROP INDEX IF EXISTS async_task_waiting_no_web",
-            "CREATE INDEX IF NOT EXISTS async_task_ready "
-            "ON async_task (queue, priority, due_at, id) WHERE state = 'pending'",
-            "CREATE INDEX IF NOT EXISTS async_task_ready_no_web ON async_task "
-            "(queue, priority, due_at, id) WHERE state = 'pending' AND NOT web",
+            "DROP INDEX IF EXISTS async_task_ready",
+            "DROP INDEX IF EXISTS async_task_ready_no_web",
+            "CREATE INDEX IF NOT EXISTS async_task_next ON async_task "
+            "(queue, priority, turn, due_at, id) WHERE state = 'pending'",
+            "CREATE INDEX IF NOT EXISTS async_task_next_no_web ON async_task "
+            "(queue, priority, turn, due_at, id) WHERE state = 'pending' AND NOT web",
+            "CREATE INDEX IF NOT EXISTS async_task_turn ON async_task "
+            "(queue, priority, group_name, turn) "
+            "WHERE state = 'pending' AND turn IS NOT NULL",
+            "CREATE INDEX IF NOT EXISTS async_task_ordered ON async_task "
+            "(queue, ordered_group, id) WHERE ordered_group IS NOT NULL "
+            "AND state IN ('pending', 'sent', 'running')",
+            "CREATE UNIQUE INDEX IF NOT EXISTS async_task_one_of_group ON async_task "
+            "(queue, ordered_group) WHERE ordered_group IS NOT NULL "
+            "AND state = 'running'",
             "CREATE INDEX IF NOT EXISTS async_task_sent "
             "ON async_task (due_at) WHERE state = 'sent'",
             "CREATE INDEX IF NOT EXISTS async_task_result "

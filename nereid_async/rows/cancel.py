@@ -25,7 +25,7 @@ class CancelRows(Statements):
         with connections.transaction(self.database) as cursor:
             self.execute(
                 cursor,
-                "SELECT state FROM async_task WHERE uuid = {p} {for_update}",
+                "SELECT state, queue FROM async_task WHERE uuid = {p} {for_update}",
                 [task_id],
             )
             row = cursor.fetchone()
@@ -34,6 +34,7 @@ class CancelRows(Statements):
             found = State(row[0])
             if found.waiting:
                 self._cancel(cursor, "uuid = {p}", [task_id])
+                self._wake_group(cursor, row[1])
             elif found is State.RUNNING:
                 self._ask_to_stop(cursor, task_id, interrupt)
             return found

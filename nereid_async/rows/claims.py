@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,8 +19,19 @@ from .records import Claim, Starts
 from .statements import Statements, params
 from .unique import STARTED
 
+logger = logging.getLogger(__name__)
+
 #: Leases ended by one statement, at most.
 _LEASES_A_STATEMENT = 10_000
+#: How often a claim is tried that others get in the way of.
+_TRIES = 5
+#: Condition of tasks that are the first unfinished ones of their group.
+_FIRST_OF_GROUP = (
+    " AND NOT EXISTS (SELECT 1 FROM async_task o WHERE o.queue = async_task.queue "
+    "AND o.ordered_group = async_task.ordered_group AND o.ordered_group IS NOT NULL "
+    "AND o.state IN ('pending', 'sent', 'running') "
+    "AND (o.id < async_task.id OR o.state = 'running'))"
+)
 
 
 class ClaimRows(Statements):
@@ -44,15 +56,32 @@ class ClaimRows(Statements):
         :param web: whether to claim tasks that need the web app, too.
         """
         expressions, parameters = due.chosen(queues, limit, web)
-        return self._take(
-            expressions, "id IN (SELECT id FROM due)", parameters, lease_s
+        return self._take_alone(
+            lambda: self._take(
+                expressions, "id IN (SELECT id FROM due)", parameters, lease_s
+            )
         )
+
+    def _take_alone(self, take: Callable[[], list[Claim]]) -> list[Claim]:
+        """Claim rows; once more if another worker has just claimed one of a group.
+
+        Both have seen that nothing of the group ran, and an index lets one of them run
+        it, which can happen after a failed task was requeued.
+        """
+        for _ in range(_TRIES - 1):
+            try:
+                return take()
+            except backend.DatabaseIntegrityError as error:
+                logger.debug("claimed once more: %s", error)
+        return take()
 
     def claim_ids(
         self,
         ids: Sequence[str],
         lease_s: float,
         starts: Starts | None = None,
+        *,
+        ordered: bool = False,
     ) -> dict[str, Claim]:
         """Claim the tasks of received messages, as far as they are free.
 
@@ -60,16 +89,17 @@ class ClaimRows(Statements):
         over.
 
         :param lease_s: length of the lease, in seconds.
+        :param ordered: whether they are of queues that keep the order of a group.
         :param starts: which claims count the attempt at once; None for none.
         :returns: the claims by task id.
         """
-        claims = self._take_ids(ids, lease_s, starts)
+        claims = self._take_ids(ids, lease_s, starts, ordered)
         rest = [uuid for uuid in ids if uuid not in claims]
         if rest:
             try:
                 freed = self._free(f"AND r.uuid IN ({params(rest)}) ", rest, State.SENT)
                 if freed:
-                    claims |= self._take_ids(freed, lease_s, starts)
+                    claims |= self._take_ids(freed, lease_s, starts, ordered)
             except DatabaseUnavailable:
                 # The claims that were made have to be run.
                 if not claims:
@@ -77,15 +107,17 @@ class ClaimRows(Statements):
         return claims
 
     def _take_ids(
-        self, ids: Sequence[str], lease_s: float, starts: Starts | None
+        self, ids: Sequence[str], lease_s: float, starts: Starts | None, ordered: bool
     ) -> dict[str, Claim]:
-        claims = self._take(
-            [],
-            f"uuid IN ({params(ids)}) AND state IN ('pending', 'sent') "
-            "AND due_at <= {now}",
-            ids,
-            lease_s,
-            starts,
+        claims = self._take_alone(
+            lambda: self._take(
+                [],
+                f"uuid IN ({params(ids)}) AND state IN ('pending', 'sent') "
+                "AND due_at <= {now}" + (_FIRST_OF_GROUP if ordered else ""),
+                ids,
+                lease_s,
+                starts,
+            )
         )
         return {claim.id: claim for claim in claims}
 
@@ -105,7 +137,8 @@ class ClaimRows(Statements):
         opening = _Opening(secrets.token_hex(16), lease_s, starts)
         take = (
             f"UPDATE async_task SET state = 'running', token = {{p}}, {STARTED} "
-            f"WHERE {condition} RETURNING uuid, queue, message, priority, due_at, id"
+            f"WHERE {condition} RETURNING uuid, queue, message, priority, "
+            "turn, due_at, id"
         )
         token = [opening.token]
         parameters = [*parameters, *token] if chosen else [*token, *parameters]
@@ -119,7 +152,7 @@ class ClaimRows(Statements):
                     f"WITH {', '.join(expressions)} "
                     "SELECT t.uuid, t.queue, t.message, o.attempt, o.started, "
                     "o.cancelled FROM taken t JOIN opened o ON o.uuid = t.uuid "
-                    "ORDER BY t.priority, t.due_at, t.id",
+                    "ORDER BY t.priority, t.turn, t.due_at, t.id",
                     [*parameters, *opening.parameters],
                     durable=False,
                 )
@@ -127,7 +160,7 @@ class ClaimRows(Statements):
         with connections.transaction(self.database) as cursor:
             before = f"WITH {', '.join(chosen)} " if chosen else ""
             self.execute(cursor, before + take, parameters)
-            taken = sorted(cursor.fetchall(), key=lambda row: row[3:])
+            taken = sorted(cursor.fetchall(), key=_order)
             if not taken:
                 return []
             values = ", ".join([f"({{p}}, {opening.values})"] * len(taken))
@@ -190,6 +223,12 @@ class ClaimRows(Statements):
             self.execute(cursor, f"SELECT {seconds} FROM ({first}) first", parameters)
             (value,) = cursor.fetchone()
         return None if value is None else max(0.0, float(value))
+
+
+def _order(row: Sequence[Any]) -> tuple[Any, ...]:
+    """In which order the claimed rows run."""
+    *_, priority, turn, due_at, row_id = row
+    return priority, turn is None, turn or 0, due_at, row_id
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,14 @@
-"""SQL that chooses due rows of several queues, each by a subquery of its own.
+"""SQL that chooses due rows of several queues, each by subqueries of its own.
 
 One condition for several queues would read and sort all their due rows, however few
 are claimed.
 The same holds for the priorities of a queue: one scan of an index on (queue, priority,
-due_at) would read the future rows of one priority before the due rows of the next.
+turn, due_at) would read the future rows of one priority before the due rows of the
+next.
+
+A queue has two sources, which take turns: rows without a turn go by their due time,
+those with one by their turn (see :meth:`.OutboxRows.insert`), and are all due. An
+ordered queue has one: the first unfinished row of each group.
 """
 
 from __future__ import annotations
@@ -14,59 +19,143 @@ from typing import Any
 from trytond import backend
 
 from ..limits import PRIORITY_LAST
+from ..queue_selection import is_ordered
+
+#: What the statements need to know of a chosen row.
+_COLUMNS = "id, priority, turn, due_at"
 
 
 def chosen(queues: Sequence[str], limit: int, web: bool) -> tuple[list[str], list[Any]]:
     """Common table expressions, the last of which is ``due`` with the ids; parameters.
 
-    The most urgent rows come first; within a priority, the oldest rows of each queue,
-    so that no queue waits for another one.
+    The most urgent rows come first; within a priority, the first rows of each source,
+    so that none waits for another one.
 
     :param web: whether to choose tasks that need the web app, too.
     """
-    rows = _of_each_priority(
-        lambda priority: (
-            f"SELECT id, priority, due_at FROM async_task WHERE {_of_queue(web)} "
-            f"AND priority = {priority} AND due_at <= {{now}} "
-            "ORDER BY due_at, id LIMIT {p} {skip_locked}"
+    sources = [it for queue in queues for it in _sources(queue, limit, web)]
+    expressions, parameters, placed = [], [], []
+    for number, (select, own) in enumerate(sources):
+        expressions.append(f"due_{number} AS MATERIALIZED ({select})")
+        parameters += own
+        placed.append(
+            f"SELECT {_COLUMNS}, row_number() OVER (PARTITION BY priority "
+            f"ORDER BY turn, due_at, id) AS place FROM due_{number}"
         )
-    )
-    first = f"SELECT id, priority, due_at FROM ({rows}) ready LIMIT {{p}}"
-    parameters = [it for queue in queues for it in (*_repeated([queue, limit]), limit)]
-    if len(queues) == 1:
-        return [f"due AS MATERIALIZED ({first})"], parameters
-    names = [f"due_{number}" for number in range(len(queues))]
-    placed = " UNION ALL ".join(
-        "SELECT id, priority, due_at, row_number() "
-        f"OVER (PARTITION BY priority ORDER BY due_at, id) AS place FROM {name}"
-        for name in names
-    )
-    expressions = [f"{name} AS MATERIALIZED ({first})" for name in names]
     expressions.append(
-        f"due AS MATERIALIZED (SELECT id FROM ({placed}) placed "
-        "ORDER BY priority, place, due_at, id LIMIT {p})"
+        f"due AS MATERIALIZED (SELECT id FROM ({' UNION ALL '.join(placed)}) placed "
+        # Not the oldest first: where one row is taken at a time, each source has its
+        # share.
+        "ORDER BY priority, place, random() LIMIT {p})"
     )
     return expressions, [*parameters, limit]
 
 
-def first_due(queues: Sequence[str], web: bool) -> tuple[str, list[Any]]:
-    """A SELECT of the earliest due time; its parameters."""
+def _sources(queue: str, limit: int, web: bool) -> list[tuple[str, list[Any]]]:
+    """SELECTs of due rows of a queue, with their parameters."""
+    if is_ordered(queue):
+        return [_chosen_heads(queue, limit, web)]
+    by_due_time = "turn IS NULL AND due_at <= {now}"
+    return [
+        _first_rows(queue, limit, web, condition)
+        for condition in (by_due_time, "turn IS NOT NULL")
+    ]
+
+
+def _first_rows(
+    queue: str, limit: int, web: bool, condition: str
+) -> tuple[str, list[Any]]:
     rows = _of_each_priority(
         lambda priority: (
-            f"SELECT due_at FROM async_task WHERE {_of_queue(web)} "
-            f"AND priority = {priority} ORDER BY due_at LIMIT 1"
+            f"SELECT {_COLUMNS} FROM async_task WHERE {_of_queue(web)} "
+            f"AND priority = {priority} AND {condition} "
+            "ORDER BY turn, due_at, id LIMIT {p} {skip_locked}"
         )
     )
-    firsts = " UNION ALL ".join([f"SELECT due_at FROM ({rows}) first"] * len(queues))
     return (
-        f"SELECT min(due_at) AS due_at FROM ({firsts}) firsts",
-        [it for queue in queues for it in _repeated([queue])],
+        f"SELECT {_COLUMNS} FROM ({rows}) ready LIMIT {{p}}",
+        [*_repeated([queue, limit]), limit],
     )
+
+
+def _chosen_heads(queue: str, limit: int, web: bool) -> tuple[str, list[Any]]:
+    ready, parameters = _ready_heads(queue, web, "id")
+    return (
+        f"SELECT {_COLUMNS} FROM async_task WHERE id IN "
+        # Not the oldest first: a long group would take the turns of all others.
+        f"({ready} AND due_at <= {{now}} ORDER BY random() LIMIT {{p}}) "
+        "AND state = 'pending' {skip_locked}",
+        [*parameters, limit],
+    )
+
+
+def _ready_heads(queue: str, web: bool, column: str) -> tuple[str, list[Any]]:
+    """A SELECT of the pending first rows of groups of which nothing runs.
+
+    One search of an index for each group, however many rows it has.
+    """
+    unfinished = (
+        "queue = {p} AND ordered_group IS NOT NULL "
+        "AND state IN ('pending', 'sent', 'running')"
+    )
+    columns = "id, ordered_group, state, web, due_at"
+    first = "ORDER BY ordered_group, id LIMIT 1"
+    return (
+        "WITH RECURSIVE heads AS ("
+        f"SELECT * FROM (SELECT {columns} FROM async_task WHERE {unfinished} {first}) "
+        "first UNION ALL "
+        "SELECT t.id, t.ordered_group, t.state, t.web, t.due_at FROM heads "
+        f"JOIN async_task t ON t.id = (SELECT id FROM async_task WHERE {unfinished} "
+        f"AND ordered_group > heads.ordered_group {first})) "
+        f"SELECT {column} FROM heads WHERE state = 'pending'{_without_web(web)} "
+        # A failed task that is requeued is before one that runs.
+        "AND NOT EXISTS (SELECT 1 FROM async_task r WHERE r.queue = {p} "
+        "AND r.ordered_group = heads.ordered_group AND r.state = 'running')",
+        [queue, queue, queue],
+    )
+
+
+def first_due(queues: Sequence[str], web: bool) -> tuple[str, list[Any]]:
+    """A SELECT of the earliest due time; its parameters.
+
+    Not of rows that wait for another one of their group: its end wakes the workers.
+    """
+    firsts, parameters = [], []
+    for queue in queues:
+        select, own = _first_due(queue, web)
+        firsts.append(f"SELECT due_at FROM ({select}) first")
+        parameters += own
+    return f"SELECT min(due_at) AS due_at FROM ({_union(firsts)}) firsts", parameters
+
+
+def _first_due(queue: str, web: bool) -> tuple[str, list[Any]]:
+    if is_ordered(queue):
+        return _ready_heads(queue, web, "due_at")
+    # A row with a turn is due, whichever it is.
+    rows = _of_each_priority(
+        lambda priority: _union(
+            [
+                f"SELECT due_at FROM (SELECT due_at FROM async_task "
+                f"WHERE {_of_queue(web)} AND priority = {priority} "
+                f"AND turn IS {which} ORDER BY turn, due_at LIMIT 1) {name}"
+                for name, which in (("untagged", "NULL"), ("tagged", "NOT NULL"))
+            ]
+        )
+    )
+    return rows, _repeated([queue, queue])
+
+
+def _union(selects: Sequence[str]) -> str:
+    return " UNION ALL ".join(selects)
 
 
 def _of_queue(web: bool) -> str:
     # Each form matches the condition of a partial index.
-    return "state = 'pending' AND queue = {p}" + ("" if web else " AND NOT web")
+    return "state = 'pending' AND queue = {p}" + _without_web(web)
+
+
+def _without_web(web: bool) -> str:
+    return "" if web else " AND NOT web"
 
 
 def _of_each_priority(select: Callable[[str], str]) -> str:
@@ -82,8 +171,8 @@ def _of_each_priority(select: Callable[[str], str]) -> str:
             f"SELECT rows_of_one.* FROM generate_series(0, {PRIORITY_LAST}) AS p(n) "
             f"CROSS JOIN LATERAL ({select('p.n')}) rows_of_one"
         )
-    return " UNION ALL ".join(
-        f"SELECT * FROM ({select(str(n))})" for n in range(PRIORITY_LAST + 1)
+    return _union(
+        [f"SELECT * FROM ({select(str(n))})" for n in range(PRIORITY_LAST + 1)]
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -26,6 +27,15 @@ _READY_AT = "{greatest}(due_at, deferred_at)"
 _PAUSE_MIN_S, _PAUSE_MAX_S = 10, 3_600
 
 
+#: A turn; the last parameter is its place among the group's rows of the statement.
+_TURN = (
+    "COALESCE((SELECT max(turn) + 1 FROM async_task WHERE state = 'pending' "
+    "AND queue = {p} AND priority = {p} AND group_name = {p} AND turn IS NOT NULL), "
+    "(SELECT min(turn) FROM async_task WHERE state = 'pending' "
+    "AND queue = {p} AND priority = {p} AND turn IS NOT NULL), 0) + {p}"
+)
+
+
 class OutboxRows(UniqueRows):
     """Writes rows, and notes which ones were sent and which ones were refused.
 
@@ -38,12 +48,19 @@ class OutboxRows(UniqueRows):
     ) -> None:
         """Write rows through the cursor of the caller's transaction.
 
-        One statement per 1,000 rows.
+        One statement per 1,000 rows, and one before them if the order of groups is to
+        be kept.
 
-        :param notify: whether to wake the workers of this database at the commit.
+        A due row of a group that is not ordered gets a turn: the number after that of
+        the group's last waiting row, or if none waits, the first number that waits in
+        the queue. So groups take turns, however many rows each has.
+
+        :param notify: whether to wake the workers of this database at the commit; they
+            claim the rows, and turns matter.
         :raises DatabaseOperationalError: another transaction has written a row with the
             unique key of one of these.
         """
+        self._keep_order(cursor, rows)
         for start in range(0, len(rows), _ROWS_A_STATEMENT):
             some = rows[start : start + _ROWS_A_STATEMENT]
             if self._insert(cursor, some, notify) < len(some):
@@ -56,16 +73,20 @@ class OutboxRows(UniqueRows):
         columns = [row.columns for row in rows]
         # Most tasks use none of these, and their statement does not name them.
         used = sorted(set().union(*columns))
+        turns = _turns(rows) if notify else []
         names = ["message", *used]
-        values = ", ".join(
-            [
-                "({p}, {p}, {p}, {p}, {p}, {p}, 'pending', {p}, {now}, {now}, {later}, "
-                f"{params(names)})"
+        values = [
+            "({p}, {p}, {p}, {p}, {p}, {p}, 'pending', {p}, {now}, {now}, {later}, "
+            f"{params(names)}"
+        ] * len(rows)
+        if turns:
+            names.append("turn")
+            values = [
+                f"{value}, {'NULL' if turn is None else _TURN}"
+                for value, turn in zip(values, turns, strict=True)
             ]
-            * len(rows)
-        )
         parameters: list[Any] = []
-        for row, own in zip(rows, columns, strict=True):
+        for number, (row, own) in enumerate(zip(rows, columns, strict=True)):
             message = row.message
             parameters += [
                 message.id,
@@ -78,11 +99,12 @@ class OutboxRows(UniqueRows):
                 message.delay_s,
                 row.text,
                 *map(own.get, used),
+                *((turns[number] or []) if turns else []),
             ]
         statement = (
             "INSERT INTO async_task (uuid, name, queue, priority, web, about, state, "
             f"{{user}}, create_date, deferred_at, due_at, {', '.join(names)}) VALUES "
-            + values
+            + ", ".join(f"{value})" for value in values)
         )
         unique = "unique_key" in used
         if unique:
@@ -96,6 +118,22 @@ class OutboxRows(UniqueRows):
         if notify:
             self._wake_workers(cursor)
         return written
+
+    def _keep_order(self, cursor: connections.Cursor, rows: Sequence[Row]) -> None:
+        """Let the ids of a group's rows be in the order of their commits.
+
+        On PostgreSQL each group has a lock until the commit. SQLite has one writer.
+        """
+        if backend.name != "postgresql":
+            return
+        # In the same order everywhere, so that transactions do not wait for each other.
+        keys = sorted({_lock_key(row) for row in rows if row.is_ordered})
+        if keys:
+            self.execute(
+                cursor,
+                "SELECT pg_advisory_xact_lock(key) FROM unnest({p}::bigint[]) key",
+                [keys],
+            )
 
     def insert_apart(self, rows: Sequence[Row], notify: bool) -> None:
         """Write rows in a transaction of their own; see :meth:`insert`."""
@@ -280,3 +318,28 @@ class OutboxRows(UniqueRows):
                 durable=durable,
             )
             return [uuid for (uuid,) in cursor.fetchall()]
+
+
+def _turns(rows: Sequence[Row]) -> list[list[Any] | None]:
+    """The parameters of :data:`_TURN` for each row; None for a row without a turn.
+
+    Empty if no row has one. A row with a delay has none, and goes by its due time.
+    """
+    turns: list[list[Any] | None] = []
+    places: dict[tuple[str, int, str], int] = {}
+    for row in rows:
+        message = row.message
+        if message.group is None or message.delay_s or row.is_ordered:
+            turns.append(None)
+            continue
+        group = message.queue, message.priority, message.group
+        places[group] = place = places.get(group, -1) + 1
+        turns.append([*group, message.queue, message.priority, place])
+    return turns if places else []
+
+
+def _lock_key(row: Row) -> int:
+    """The key of the advisory lock of a row's group: 64 bits, signed."""
+    name = dumps(["nereid_async.order", row.message.queue, row.message.group])
+    digest = hashlib.sha256(name.encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)

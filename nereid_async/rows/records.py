@@ -8,6 +8,7 @@ from typing import Any
 
 from ..messages.message import Message
 from ..messages.outcome import Failure
+from ..queue_selection import is_ordered
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,11 @@ class Row:
     unique: UniqueKey | None = None
 
     @property
+    def is_ordered(self) -> bool:
+        """Whether its queue keeps the order of its group."""
+        return is_ordered(self.message.queue)
+
+    @property
     def columns(self) -> dict[str, Any]:
         """The values of columns that most rows leave NULL, by name."""
         message, unique = self.message, self.unique
@@ -44,6 +50,7 @@ class Row:
             "key": message.key,
             "group_name": message.group,
             "batch": message.batch,
+            "ordered_group": message.group if self.is_ordered else None,
         }
         if unique is not None:
             values |= {"unique_key": unique.value, "unique_until": unique.until}

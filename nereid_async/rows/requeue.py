@@ -118,7 +118,7 @@ class RequeueRows(Statements):
                 cursor,
                 "UPDATE async_task SET state = {p}, token = NULL, error = NULL, "
                 "traceback = NULL, finished_at = NULL, expires_at = NULL, "
-                "acknowledged = NULL, due_at = {now}, send_at = NULL, "
+                "acknowledged = NULL, due_at = {now}, send_at = NULL, turn = NULL, "
                 # Cleared at the start of those that have their key until then.
                 "unique_until = CASE WHEN unique_key IS NOT NULL "
                 "THEN COALESCE(unique_until, 'start') END "

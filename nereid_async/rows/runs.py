@@ -141,6 +141,7 @@ class RunRows(AttemptRows):
             raise LeaseLost(
                 f"task {claim.id}: another worker has it; this run is rolled back"
             )
+        self._wake_group(cursor, claim.queue)
 
     def finish_apart(
         self,
@@ -169,6 +170,7 @@ class RunRows(AttemptRows):
         with connections.transaction(self.database) as cursor:
             if not self._cancel(cursor, mine, [claim.id, claim.token]):
                 raise LeaseLost(f"task {claim.id}: another worker has it")
+            self._wake_group(cursor, claim.queue)
 
     def release(
         self,
@@ -187,7 +189,8 @@ class RunRows(AttemptRows):
         :returns: False if it was cancelled.
         :raises LeaseLost: another run has the task by now.
         """
-        due = "" if delay_s is None else ", due_at = {later}"
+        # With a delay it goes by its due time.
+        due = "" if delay_s is None else ", due_at = {later}, turn = NULL"
         delays_s = [] if delay_s is None else [delay_s]
         with connections.transaction(self.database) as cursor:
             self.execute(
@@ -204,6 +207,7 @@ class RunRows(AttemptRows):
             known = failed is not None
             if self._end_run(cursor, claim, attempts, known=known) is not None:
                 self._cancel(cursor, "uuid = {p}", [claim.id])
+                self._wake_group(cursor, claim.queue)
                 return False
             if state is State.PENDING:
                 # Workers that wait for the next due row do not know this one.

@@ -11,6 +11,7 @@ from trytond import backend
 
 from ..database import connections
 from ..messages.outcome_codec import OutcomeCodec
+from ..queue_selection import is_ordered
 
 #: A call, as it is read of many rows at a time: a long one is left where it is.
 SHORT_TEXT = "CASE WHEN length(message) <= 262144 THEN message END"
@@ -116,6 +117,14 @@ class Statements:
         """Notify workers of new due rows at the commit; on SQLite they poll anyway."""
         if backend.name == "postgresql":
             cursor.execute(f'NOTIFY "{CHANNEL}"')
+
+    def _wake_group(self, cursor: connections.Cursor, queue: str) -> None:
+        """Wake workers at the commit: the next task of the group may run now.
+
+        Nothing for a queue that is not ordered.
+        """
+        if is_ordered(queue):
+            self._wake_workers(cursor)
 
     def _forget_runs(self, cursor: connections.Cursor, ids: Sequence[str]) -> None:
         """Remove what stands beside rows that are removed."""

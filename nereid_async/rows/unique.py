@@ -87,7 +87,8 @@ class UniqueRows(Statements):
         :returns: the state of the task; a pending one is to be sent.
         :raises DatabaseOperationalError: it has started, or was cancelled.
         """
-        message, columns = row.message, {"group_name": None, "batch": None}
+        message = row.message
+        columns = {"group_name": None, "ordered_group": None, "batch": None}
         columns |= row.columns
         values = {
             "priority": message.priority,
@@ -100,7 +101,7 @@ class UniqueRows(Statements):
         changes = ", ".join(f"{name} = {{p}}" for name in values)
         self.execute(
             cursor,
-            f"UPDATE async_task SET {changes}, "
+            f"UPDATE async_task SET {changes}, turn = NULL, "
             "state = CASE WHEN state = 'sent' AND queue = {p} AND due_at <= {later} "
             "THEN 'sent' ELSE 'pending' END, queue = {p}, due_at = {later}, "
             "deferred_at = {now}, send_at = NULL "

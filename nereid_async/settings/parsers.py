@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from ..limits import SQS_QUEUE_NAME_MAX_CHARS
+from ..queue_selection import ORDERED
 from .headers import headers as checked_headers
 from .keys import KEY_MIN_BYTES, encryption_key, keys
 from .urls import checked_url
@@ -97,18 +98,21 @@ def url(value: Any) -> str:
     return checked_url(text(value))
 
 
-@_parser("name out of letters, digits, ``-`` and ``_``")
+@_parser("name out of letters, digits, ``-`` and ``_``; maybe ``.fifo`` at its end")
 def queue_name(value: Any) -> str:
     """Parse the short name of a queue.
 
     :raises ValueError: saying what is expected.
     """
-    name = name_part(value)
+    written = text(value)
+    name = name_part(written.removesuffix(ORDERED))
+    if len(written) > SQS_QUEUE_NAME_MAX_CHARS:
+        raise ValueError(f"at most {SQS_QUEUE_NAME_MAX_CHARS} characters")
     if not name or name.startswith("-") or name.endswith("-"):
         raise ValueError("a name that begins and ends with a letter, digit or _")
     if name == "dead":
         raise ValueError("another name: this one is the end of dead-letter queues'")
-    return name
+    return written
 
 
 @_parser("letters, digits, ``-`` and ``_``")

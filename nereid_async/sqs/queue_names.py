@@ -1,5 +1,7 @@
 """Full names of SQS queues: at most 80 characters out of ``A-Za-z0-9-_``.
 
+The name of an ordered queue ends in ``.fifo``, and so does its dead-letter queue's.
+
 Two queues never have the same full name, whatever the prefixes, databases and short
 names, since a full name can be split from its end in one way only: in a short name each
 hyphen is doubled, with none at its ends; a database's part has no hyphen; the prefix is
@@ -14,6 +16,7 @@ import re
 from ..errors import ConfigurationError
 from ..limits import SQS_QUEUE_NAME_MAX_CHARS
 from ..messages.task_ids import ID_PATTERN
+from ..queue_selection import ORDERED, is_ordered
 from ..settings import DEFAULT_QUEUE, Settings, queue_name
 
 #: With a uuid of 36 characters and ``-reply-`` this leaves 13 for a prefix.
@@ -45,14 +48,16 @@ class QueueNames:
 
         :raises ConfigurationError: the name is invalid or too long.
         """
-        return _checked(f"{self._base}-{_written(queue)}", "queue")
+        name, suffix = _written(queue)
+        return _checked(f"{self._base}-{name}{suffix}", "queue")
 
     def dead(self, queue: str) -> str:
         """The full name of the dead-letter queue of the queue with a short name.
 
         :raises ConfigurationError: the name is invalid or too long.
         """
-        return _checked(f"{self._base}-{_written(queue)}{_DEAD}", "queue")
+        name, suffix = _written(queue)
+        return _checked(f"{self._base}-{name}{_DEAD}{suffix}", "queue")
 
     def reply(self, task_id: str) -> str:
         """The full name of the reply queue of a task."""
@@ -76,9 +81,11 @@ class QueueNames:
 
     def short_name_of_dead(self, name: str) -> str | None:
         """Short name of the queue of a dead-letter queue; None for any other queue."""
-        return (
-            self.short_name(name.removesuffix(_DEAD)) if name.endswith(_DEAD) else None
-        )
+        suffix = ORDERED if is_ordered(name) else ""
+        stem = name.removesuffix(suffix)
+        if not stem.endswith(_DEAD):
+            return None
+        return self.short_name(stem.removesuffix(_DEAD) + suffix)
 
     @property
     def reply_prefix(self) -> str:
@@ -102,9 +109,13 @@ def checked_queue(name: str) -> str:
         raise ConfigurationError(f"queue {name!r}: expected {error}") from None
 
 
-def _written(queue: str) -> str:
+def _written(queue: str) -> tuple[str, str]:
+    """The part of a full name for a short name, and what ends the full name."""
     checked = checked_queue(queue)
-    return checked if checked == DEFAULT_QUEUE else checked.replace("-", "--")
+    if checked == DEFAULT_QUEUE:
+        return checked, ""
+    suffix = ORDERED if is_ordered(checked) else ""
+    return checked.removesuffix(suffix).replace("-", "--"), suffix
 
 
 def database_part(database: str) -> str:

@@ -498,7 +498,7 @@ def indexes(database: str) -> Iterator[dict[str, str]]:
 
 
 def test_indexes_leave_finished_rows_out(indexes: dict[str, str]) -> None:
-    for name in ("async_task_ready", "async_task_sent", "async_run_lease"):
+    for name in ("async_task_next", "async_task_sent", "async_run_lease"):
         assert "WHERE" in indexes[name]
     assert "UNIQUE" in indexes["async_task_uuid"]
 

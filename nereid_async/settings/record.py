@@ -258,14 +258,15 @@ class Settings:
         parsers.choice("request", "background"),
         "request",
         "Who sends messages to SQS: each ``request`` after its commit, or one thread "
-        "of the process in the ``background`` for all requests.",
+        "of the process in the ``background`` for all requests. A request sends a "
+        "hundred; what is beyond is left to that thread anyway, if there are rows.",
     )
     send_timeout: float = _option(
         parsers.number(0.1, 60),
         2.0,
         "How long a request waits for SQS after its commit. What was not sent by then "
-        "waits in its row, and the relay sends it. After three failures in a row "
-        "requests do not wait for some seconds.",
+        "is sent in the background, or waits in its row, and the relay sends it. After "
+        "three failures in a row requests do not wait for some seconds.",
         unit="seconds",
     )
     tracing: bool = _option(

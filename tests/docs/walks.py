@@ -52,6 +52,11 @@ def dramatiq(page: PythonPage) -> None:
         page.later()
 
 
+def many(page: PythonPage) -> None:
+    notes = page.write_to_all([party(), party()])
+    assert len(notes) == 2
+
+
 def nightly(page: PythonPage) -> None:
     _run_cron("party.party|clean_nightly")
 
@@ -98,6 +103,7 @@ WALKS: dict[str, Callable[[PythonPage], None]] = {
     "how-to/cancel": cancel,
     "how-to/large-arguments": large_arguments,
     "how-to/mail": mail,
+    "how-to/many": many,
     "how-to/moving-from-async-sqs": old_module,
     "how-to/moving-from-celery": celery,
     "how-to/moving-from-dramatiq": dramatiq,

@@ -66,6 +66,19 @@ def defer(order: Order) -> None:
     Order.static_below.defer(1, texts="")  # error: call
 
 
+def defer_many(order: Order) -> None:
+    number: int
+    plain.defer_many()  # error: call
+    plain.defer_many(1)  # error: argument
+    plain.defer_many([(1,)], 2)  # error: call
+    order.method.defer_many(1)  # error: argument
+    Order.below.configure(delay=1).defer_many()  # error: call
+    number = plain.defer_many([(1,)])[0].get()  # error: type
+    number = Order.method.defer_many([(order, 1)])[0].get()  # error: type
+    Order.above.defer_several([(1,)])  # error: attribute
+    print(number)
+
+
 def call(order: Order) -> None:
     plain("1")  # error: argument
     plain(1, texts="")  # error: call

@@ -5,6 +5,7 @@ The checkers find nothing here, and know each type: see test_checkers.py.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from trytond.model import ModelSQL
@@ -162,6 +163,16 @@ def defer(order: Order, invoice: Invoice) -> None:
     assert_type(order.anything.defer(1, 2, a="b"), AsyncResult[int])
     assert_type(Order.static_of_anything.defer(order), AsyncResult[bool])
     assert_type(order.static_of_anything.defer(value=1), AsyncResult[bool])
+
+
+def defer_many(order: Order) -> None:
+    calls = [(1, "x"), {"number": 2}, 3]
+    assert_type(plain.defer_many(calls), Sequence[AsyncResult[str]])
+    assert_type(queued.configure(delay=1).defer_many(calls)[0].get(), str)
+    assert_type(order.method.defer_many(calls)[0], AsyncResult[str])
+    assert_type(Order.method.defer_many([(order, 1)])[0], AsyncResult[str])
+    assert_type(Order.below.defer_many(n for n in range(3))[0], AsyncResult[str])
+    assert_type(Order.static_above.defer_many([(1,)])[0], AsyncResult[str])
 
 
 def results() -> None:

@@ -54,6 +54,7 @@ def bars(figures: Figures) -> list[Bar]:
         *_latency(figures),
         *_memory(figures),
         *_requests(figures),
+        *_many(figures),
         *_polls(figures),
         *_growth(figures),
     ]
@@ -205,6 +206,16 @@ def _polls(figures: Figures) -> Iterator[Bar]:
             reads = 0 if "bare" in name else 1
             # The log of the server is not cut off to the request.
             yield Bar(f"{name}: statements", "<=", reads + 0.05, asked)
+
+
+def _many(figures: Figures) -> Iterator[Bar]:
+    many = figures.results.many
+    saved_ms = many["records, saved one by one"]["cpu_ms"]
+    for name in ("a loop of defer()", "defer_many()"):
+        part = many[name]["cpu_ms"] / saved_ms
+        yield Bar(f"{name}, 5,000: of records saved, CPU", "<=", 0.2, part)
+    beyond_s = many["defer_many()"]["ms"] / 1_000
+    yield Bar("defer_many(), 5,000 in a transaction, s", "<=", 1.5, beyond_s)
 
 
 def _growth(figures: Figures) -> Iterator[Bar]:

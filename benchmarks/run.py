@@ -47,6 +47,7 @@ class Results:
     )
     polls: dict[str, list[float]] = field(default_factory=dict)
     growth: dict[str, Any] = field(default_factory=dict)
+    many: dict[str, Any] = field(default_factory=dict)
     processes: dict[str, dict[int, float]] = field(
         default_factory=lambda: defaultdict(dict)
     )
@@ -146,6 +147,7 @@ def _the_rest(services: Services, plan: Plan, results: Results) -> None:
         "polls",
         lambda: _polls(services, plan.polls_s),
     )
+    results.many = _told("many at once", lambda: _many(services))
     results.growth = _told("growth", lambda: _growth(services, plan.rows))
     for contender in (OURS_SQS, OURS_DATABASE):
         for number in plan.processes:
@@ -161,6 +163,11 @@ def _the_rest(services: Services, plan: Plan, results: Results) -> None:
 def _polls(services: Services, seconds: float) -> dict[str, Any]:
     with services.place(8, broker="database") as place:
         return _apart(place, "polling", str(seconds), str(services.databases.log))
+
+
+def _many(services: Services) -> dict[str, Any]:
+    with services.place(8, broker="database") as place:
+        return _apart(place, "many")
 
 
 def _growth(services: Services, numbers: Sequence[int]) -> dict[str, Any]:

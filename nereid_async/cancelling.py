@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 
-from . import pending, signals
+from . import batch_end, pending, signals
 from .errors import ConfigurationError, MessageError
 from .messages.message import Message
 from .messages.outcome import State
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 def cancel(runtime: Runtime, task_id: str, *, interrupt: bool = False) -> State | None:
-    """Cancel a task, or ask its run to stop.
+    """Cancel a task, or ask its run to stop; or a batch with all its members.
 
     :param interrupt: whether to interrupt a run that does not stop by itself.
     :returns: the state in which it was found; None if there is no such task.
@@ -35,18 +35,34 @@ def cancel(runtime: Runtime, task_id: str, *, interrupt: bool = False) -> State 
             "Set outbox = yes"
         )
     found = runtime.rows.cancel(task_id, interrupt=interrupt)
-    if found is not None and found.waiting:
+    if found is None:
+        return _cancel_batch(runtime, runtime.rows, task_id, interrupt)
+    if found.waiting:
         logger.info("task %s was cancelled before it ran", task_id)
         _tell(runtime, runtime.rows, task_id)
+        batch_end.look(runtime, runtime.rows.batch_of(task_id))
+    return found
+
+
+def _cancel_batch(
+    runtime: Runtime, rows: TaskRows, batch_id: str, interrupt: bool
+) -> State | None:
+    found = rows.cancel_batch(batch_id)
+    if found is State.RUNNING:
+        number = rows.cancel_members(batch_id, interrupt=interrupt)
+        logger.info("batch %s: %d waiting task(s) cancelled", batch_id, number)
+        batch_end.look(runtime, batch_id)
     return found
 
 
 def is_cancellable(runtime: Runtime, task_id: str) -> bool:
-    """Whether the owner of a task may cancel it from the browser."""
+    """Whether the owner of a task, or of a batch, may cancel it from the browser."""
     if runtime.rows is None:
         return False
     message = _message(runtime, runtime.rows, task_id)
-    return message is not None and message.cancellable
+    if message is None:
+        return runtime.rows.batch_cancellable(task_id)
+    return message.cancellable
 
 
 def _tell(runtime: Runtime, rows: TaskRows, task_id: str) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 
 from .errors import TaskCancelled
+from .membership import joined
 from .messages.outcome import Progress
 
 
@@ -15,6 +16,7 @@ from .messages.outcome import Progress
 class Running:
     """The task that runs in this context.
 
+    :ivar batch: id of the batch that it is a member of; None for none.
     :ivar report: notes progress; never raises, never waits.
     :ivar asked_to_stop: tells whether it is to stop; never raises, never waits.
     """
@@ -24,6 +26,7 @@ class Running:
     attempt: int
     report: Callable[[Progress], None]
     asked_to_stop: Callable[[], bool]
+    batch: str | None = None
 
 
 _running: ContextVar[Running | None] = ContextVar("nereid_async_running", default=None)
@@ -53,6 +56,21 @@ class CurrentTask:
         """Which attempt this is, from 1; 0 outside a worker."""
         task = _running.get()
         return 0 if task is None else task.attempt
+
+    @property
+    def batch_id(self) -> str | None:
+        """The id of the batch that the task is a member of; None for none."""
+        task = _running.get()
+        return None if task is None else task.batch
+
+    def join_batch(self) -> AbstractContextManager[None]:
+        """Let what the task defers in the context join its batch.
+
+        The batch has not ended before they have. Without it, what a member defers is
+        in no batch, and so it is in this context if the task is no member.
+        """
+        batch_id = self.batch_id
+        return nullcontext() if batch_id is None else joined(batch_id, lambda: None)
 
     def progress(
         self,

@@ -27,6 +27,7 @@ from .limits import (
     SQS_VISIBILITY_MAX_S,
     TIME_LIMIT_MAX_S,
 )
+from .membership import joined_id
 from .messages.attributes import check as check_attributes
 from .messages.message import Message, Target
 from .messages.message_codec import argument_name
@@ -418,6 +419,7 @@ def _shared_fields(
         "cancellable": options.cancellable,
         "time_limit_s": _given(options.time_limit, settings.time_limit),
         "notify": options.notify,
+        "batch": joined_id(transaction),
     }
 
 

@@ -48,6 +48,21 @@ class DeferredCall:
         return True
 
     @property
+    def keeps(self) -> bool:
+        """Whether it makes no task, and changes none."""
+        return False
+
+    @property
+    def batch_id(self) -> str | None:
+        """The id of the batch that it is a member of; None for none."""
+        return self.message.batch
+
+    @property
+    def keeps_state(self) -> bool:
+        """Whether anything will tell what has become of it."""
+        return self.message.outbox or self.message.keep_result
+
+    @property
     def row(self) -> Row:
         """The row to write for it."""
         return Row(self.message, self.text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from . import mail, runtime, settings, versions
+from . import batches, mail, runtime, settings, versions
 from .errors import ConfigurationError
 from .runtime import Runtime
 from .task import async_task
@@ -103,6 +103,9 @@ class NereidAsync:
     #: Make a plain function deferrable; see :func:`~nereid_async.async_task`. The
     #: worker imports its module by the setting ``imports``. Needs no app.
     task: ClassVar[TaskDecorator] = staticmethod(async_task)  # type: ignore[assignment]
+
+    #: Begin a batch of tasks; see :class:`nereid_async.batches.Batch`. Needs no app.
+    batch = batches.Batch
 
     #: Ask for the delivery of a mail; see :func:`nereid_async.mail.send_mail`. Needs no
     #: app.

@@ -15,12 +15,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeAlias
 
 from trytond.transaction import Transaction
 
 from . import signals
 from .database import connections
+from .deferred_batch import DeferredBatch
 from .deferred_call import DeferredCall, Stage
 from .rows import TaskRows
 from .runtime import Runtime
@@ -28,6 +29,8 @@ from .sending import Allowance
 from .unique import UniqueCall
 
 logger = logging.getLogger(__name__)
+
+Deferred: TypeAlias = DeferredCall | DeferredBatch
 
 
 class RequestHold:
@@ -112,6 +115,16 @@ def _deferred(
     return met
 
 
+def collect(runtime: Runtime, batch: DeferredBatch) -> Pending:
+    """Begin to collect the members of a batch in the current transaction.
+
+    They wait until :meth:`Pending.complete`, also if the transaction commits before.
+    """
+    pending = _joined(runtime)
+    pending.collect(batch)
+    return pending
+
+
 def _joined(runtime: Runtime) -> Pending:
     """The data manager of the current transaction."""
     transaction = Transaction()
@@ -127,46 +140,65 @@ def _joined(runtime: Runtime) -> Pending:
 
 def _put(pending: Pending, calls: Sequence[DeferredCall]) -> None:
     runtime = pending.runtime
-    for call in calls:
-        signals.emit(signals.task_deferred, runtime.database, message=call.message)
+    tell_deferred(runtime, calls)
     pending.put(calls)
     if runtime.on_deferred is not None:
         for call in calls:
             runtime.on_deferred(call)
 
 
-#: Calls whose transaction has not begun to commit, by id. Who takes one out decides
-#: what becomes of it: its transaction, or a thread that cancels it.
-_open_calls: dict[str, DeferredCall] = {}
+def tell_deferred(runtime: Runtime, calls: Sequence[DeferredCall]) -> None:
+    """Send the signals of calls that are deferred."""
+    for call in calls:
+        signals.emit(signals.task_deferred, runtime.database, message=call.message)
 
 
-def take(task_id: str, stage: Stage) -> DeferredCall | None:
-    """Take a call that is not committed out of its transaction; None if there is none.
+#: Calls and batches whose transaction has not begun to commit, by id. Who takes one out
+#: decides what becomes of it: its transaction, or a thread that cancels it.
+_open_items: dict[str, Deferred] = {}
+
+
+def _own_id(item: Deferred) -> str:
+    return item.id if isinstance(item, DeferredBatch) else item.message.id
+
+
+def take(id: str, stage: Stage) -> Deferred | None:
+    """Take what is not committed out of its transaction; None if there is no such id.
 
     :param stage: its stage from now on.
     """
-    call = _open_calls.pop(task_id, None)
-    if call is not None:
-        call.stage = stage
-    return call
+    item = _open_items.pop(id, None)
+    if item is not None:
+        item.stage = stage
+    return item
 
 
 def drop(
-    task_id: str, stage: Stage = Stage.CANCELLED, reason: str = "cancelled"
-) -> DeferredCall | None:
-    """Drop a call of this process that is not committed; None if there is none.
+    id: str, stage: Stage = Stage.CANCELLED, reason: str = "cancelled"
+) -> Deferred | None:
+    """Drop a call, or a batch with its members, that is not committed.
 
     :param reason: for the signal.
+    :returns: what was dropped; None if there is no such id in this process.
     """
-    call = take(task_id, stage)
-    if call is not None and call.is_new:
+    item = take(id, stage)
+    if isinstance(item, DeferredBatch):
+        for other_id, other in list(_open_items.items()):
+            if other.batch_id == item.id:
+                drop(other_id, stage, reason)
+    elif item is not None:
+        _tell_discarded(item, reason)
+    return item
+
+
+def _tell_discarded(call: DeferredCall, reason: str) -> None:
+    if call.is_new:
         signals.emit(
             signals.task_discarded,
             call.message.database,
             message=call.message,
             reason=reason,
         )
-    return call
 
 
 class Pending:
@@ -183,11 +215,13 @@ class Pending:
         self.readonly = readonly
         self.fresh = True
         self.held = False
-        self._open: list[DeferredCall] = []
+        self._open: list[Deferred] = []
         self._open_by_key: dict[str, UniqueCall] = {}
-        self._voted: list[DeferredCall] = []
-        self._committed: list[DeferredCall] = []
+        self._voted: list[Deferred] = []
+        self._committed: list[Deferred] = []
         self._voting = False
+        #: Ids of the batches whose members are still being deferred.
+        self._collecting: set[str] = set()
 
     # Transaction.join() returns an equal manager that has joined before.
     def __eq__(self, other: object) -> bool:
@@ -198,11 +232,30 @@ class Pending:
 
     def put(self, calls: Sequence[DeferredCall]) -> None:
         """Add calls; send them at once if the transaction will not commit."""
-        self._open += calls
-        _open_calls.update((call.message.id, call) for call in calls)
+        self._add(calls)
+        self._go_on()
+
+    def collect(self, batch: DeferredBatch) -> None:
+        """Add a batch, and let it and its members wait until it is complete."""
+        self._collecting.add(batch.id)
+        self._add([batch])
+
+    def complete(self, batch: DeferredBatch) -> None:
+        """Let a batch and its members go with the transaction."""
+        self._collecting.discard(batch.id)
+        self._go_on()
+
+    def _add(self, items: Sequence[Deferred]) -> None:
+        self._open += items
+        _open_items.update((_own_id(item), item) for item in items)
+        self._note_keys(items)
+
+    def _note_keys(self, items: Sequence[Deferred]) -> None:
         self._open_by_key.update(
-            (call.unique.value, call) for call in calls if isinstance(call, UniqueCall)
+            (item.unique.value, item) for item in items if isinstance(item, UniqueCall)
         )
+
+    def _go_on(self) -> None:
         if self.readonly and not self.held:
             # The transaction ends with a rollback, and there will be no signal.
             self._commit_apart()
@@ -225,9 +278,9 @@ class Pending:
 
     def exchange(self, earlier: UniqueCall, later: UniqueCall) -> None:
         """Put a later call of the same key in the place of an open one."""
-        _open_calls.pop(earlier.message.id, None)
+        _open_items.pop(earlier.message.id, None)
         earlier.take(later)
-        _open_calls[earlier.message.id] = earlier
+        _open_items[earlier.message.id] = earlier
 
     # -- the data manager's part ---------------------------------------------------
 
@@ -244,44 +297,73 @@ class Pending:
 
     def _vote(self, transaction: Any) -> None:
         rows = self.runtime.rows
-        calls = self._take_open()
-        if calls and rows is not None and not self.readonly:
-            self._write(rows, connections.cursor_of(transaction), calls)
-        self._voted += calls
+        items = self._take_complete()
+        if items and rows is not None and not self.readonly:
+            self._write(rows, connections.cursor_of(transaction), items)
+        self._voted += items
 
     def _write(
-        self, rows: TaskRows, cursor: connections.Cursor, calls: list[DeferredCall]
+        self, rows: TaskRows, cursor: connections.Cursor, items: Sequence[Deferred]
     ) -> None:
         notify = self.runtime.rows_are_messages
+        batches, calls = _parted(items)
+        if batches:
+            ttl_s = self.runtime.settings.result_ttl
+            rows.insert_batches(cursor, [batch.row for batch in batches], ttl_s)
         new = [call.row for call in calls if call.is_new]
         if new:
             rows.insert(cursor, new, notify)
         for call in calls:
             if isinstance(call, UniqueCall) and not call.is_new:
                 call.settle(rows, cursor, notify)
-            call.has_row = True
+        for item in items:
+            item.has_row = True
 
     def tpc_finish(self, transaction: Any) -> None:
         """Send, since the database has committed. Never raises."""
         self._voting = False
-        calls, self._voted = self._voted, []
-        for call in calls:
-            call.stage = Stage.COMMITTED
-        self._committed += calls
+        items, self._voted = self._voted, []
+        self._commit(items)
         if not self.held:
             self.flush()
 
     def tpc_abort(self, transaction: Any) -> None:
         """Discard the calls that are not committed."""
         self._voting = False
-        calls, self._voted = self._take_open() + self._voted, []
-        self._discard(calls, "rollback")
+        self._collecting.clear()
+        items, self._voted = self._take_open() + self._voted, []
+        self._discard(items, "rollback")
 
-    def _take_open(self) -> list[DeferredCall]:
-        """Take the open calls, apart from cancelled ones; none can be cancelled now."""
-        calls, self._open = self._open, []
+    def _take_open(self) -> list[Deferred]:
+        """Take what is open, apart from what was cancelled, or is still collected.
+
+        None of it can be cancelled now.
+        """
+        items, self._open = self._open, []
         self._open_by_key.clear()
-        return [call for call in calls if _open_calls.pop(call.message.id, None)]
+        if self._collecting:
+            self._open = [it for it in items if it.batch_id in self._collecting]
+            items = [it for it in items if it.batch_id not in self._collecting]
+            self._note_keys(self._open)
+        return [item for item in items if _open_items.pop(_own_id(item), None)]
+
+    def _take_complete(self) -> list[Deferred]:
+        """Take what is open, with what the batches call that have no members."""
+        items = self._take_open()
+        batches, calls = _parted(items)
+        if batches:
+            with_members = {call.batch_id for call in calls if not call.keeps}
+            for batch in batches:
+                batch.is_empty = batch.id not in with_members
+                if batch.is_empty and batch.then is not None:
+                    tell_deferred(self.runtime, [batch.then])
+                    items.append(batch.then)
+        return items
+
+    def _commit(self, items: Sequence[Deferred]) -> None:
+        for item in items:
+            item.stage = Stage.COMMITTED
+        self._committed += items
 
     # -- after the commit ----------------------------------------------------------
 
@@ -295,67 +377,68 @@ class Pending:
             self.flush()
 
     def _commit_apart(self) -> None:
-        calls = self._take_open()
-        for call in calls:
-            call.stage = Stage.COMMITTED
-        self._committed += calls
+        self._commit(self._take_complete())
         self.flush()
 
     def flush(self) -> None:
         """Send the committed calls, once. Never raises."""
-        calls, self._committed = self._committed, []
-        if not calls:
-            return
-        limit_s = self.runtime.broker.max_delay_s
-        # A task with a longer delay waits in its row; the relay sends it.
-        ready = [
-            call
-            for call in self._with_rows(calls)
-            if call.is_to_send and (limit_s is None or call.message.delay_s <= limit_s)
-        ]
-        if ready:
+        items, self._committed = self._committed, []
+        if items:
+            _, calls = _parted(self._with_rows(items))
             hold = _hold.get()
-            self.runtime.sender.send(ready, None if hold is None else hold.allowance)
+            self.runtime.send(calls, None if hold is None else hold.allowance)
 
-    def _with_rows(self, calls: list[DeferredCall]) -> list[DeferredCall]:
+    def _with_rows(self, items: list[Deferred]) -> list[Deferred]:
         """Write the rows that a read-only transaction could not write.
 
-        :returns: the calls that can be sent.
+        :returns: what has its row.
         """
         rows = self.runtime.rows
-        missing = [call for call in calls if not call.has_row]
+        missing = [item for item in items if not item.has_row]
         if rows is None or not missing:
-            return calls
+            return items
         try:
             self._write_apart(rows, missing)
         except Exception:
-            missing = [call for call in missing if not call.has_row]
+            missing = [item for item in missing if not item.has_row]
             logger.exception(
                 "writing %d task(s) deferred by a read-only transaction failed; "
                 "they are lost. Use route(readonly=False) for views that defer: %s",
                 len(missing),
-                ", ".join(call.message.id for call in missing),
+                ", ".join(_own_id(item) for item in missing),
             )
             self._discard(missing, "write failed")
-        return [call for call in calls if call.has_row]
+        return [item for item in items if item.has_row]
 
-    def _write_apart(self, rows: TaskRows, calls: list[DeferredCall]) -> None:
+    def _write_apart(self, rows: TaskRows, items: Sequence[Deferred]) -> None:
         notify = self.runtime.rows_are_messages
-        plain = [call for call in calls if not isinstance(call, UniqueCall)]
-        if plain:
-            rows.insert_apart([call.row for call in plain], notify)
+        batches, calls = _parted(items)
         for call in calls:
             if isinstance(call, UniqueCall):
                 call.place_apart(rows, notify)
-            call.has_row = True
+                call.has_row = True
+        plain = [call for call in calls if not call.has_row]
+        if plain or batches:
+            # The batches last: one whose members are not there would have ended.
+            rows.insert_apart(
+                [call.row for call in plain],
+                notify,
+                [batch.row for batch in batches],
+                self.runtime.settings.result_ttl,
+            )
+        for item in items:
+            item.has_row = True
 
-    def _discard(self, calls: Sequence[DeferredCall], reason: str) -> None:
-        for call in calls:
-            call.stage = Stage.DISCARDED
-            if call.is_new:
-                signals.emit(
-                    signals.task_discarded,
-                    self.runtime.database,
-                    message=call.message,
-                    reason=reason,
-                )
+    def _discard(self, items: Sequence[Deferred], reason: str) -> None:
+        for item in items:
+            item.stage = Stage.DISCARDED
+            if isinstance(item, DeferredCall):
+                _tell_discarded(item, reason)
+
+
+def _parted(
+    items: Sequence[Deferred],
+) -> tuple[list[DeferredBatch], list[DeferredCall]]:
+    """Batches and calls apart."""
+    batches = [item for item in items if isinstance(item, DeferredBatch)]
+    return batches, [item for item in items if isinstance(item, DeferredCall)]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     # Part of every type checker: need not be installed.
     from typing_extensions import TypeVar
 
+    from .deferred_batch import DeferredBatch
     from .deferred_call import DeferredCall
 
     # A handle made again from an id is of any type, unless it is said.
@@ -56,7 +57,7 @@ class AsyncResult(Generic[R_co]):
         id: str,
         *,
         runtime: Runtime | None = None,
-        deferred: DeferredCall | None = None,
+        deferred: DeferredCall | DeferredBatch | None = None,
         is_new: bool = False,
     ) -> None:
         self._id = str(id)
@@ -264,8 +265,7 @@ class AsyncResult(Generic[R_co]):
             )
         if stage is Stage.DISCARDED:
             raise ResultMissing(f"task {self.id} was rolled back with its transaction")
-        message = self._deferred.message
-        if not message.outbox and not message.keep_result:
+        if not self._deferred.keeps_state:
             raise ResultMissing(
                 f"task {self.id} keeps no result and has no row; "
                 "declare it with ignore_result=False"

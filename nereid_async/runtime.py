@@ -8,7 +8,7 @@ use.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ from .messages.task_ids import NOBODY, Owner, TaskIds
 from .results.base import ResultStore
 from .rows import TaskRows
 from .rows.database_identity import DatabaseIdentity
-from .sending import MessageSender, Sender
+from .sending import Allowance, MessageSender, Sender
 from .settings import Settings
 from .tracing import OFF, OpenTelemetry, Tracing
 
@@ -43,6 +43,7 @@ TABLES = (
     "async.task",
     "async.run",
     "async.attempt",
+    "async.batch",
     "async.queue",
     "async.worker",
     "async.identity",
@@ -120,6 +121,25 @@ class Runtime:
                 "without an outbox, tasks have no rows. Set outbox = yes"
             )
         return self.rows
+
+    def send(
+        self, calls: Sequence[DeferredCall], allowance: Allowance | None = None
+    ) -> None:
+        """Send committed calls, as far as they can be sent now. Never raises.
+
+        A task with a longer delay waits in its row; the relay sends it.
+
+        :param allowance: how much the present request may send itself; None outside of
+            one.
+        """
+        limit_s = self.broker.max_delay_s
+        ready = [
+            call
+            for call in calls
+            if call.is_to_send and (limit_s is None or call.message.delay_s <= limit_s)
+        ]
+        if ready:
+            self.sender.send(ready, allowance)
 
     def load_pool(self) -> None:
         """Load the pool of the database, unless it is loaded, and check it.

@@ -26,6 +26,10 @@ caller's or a worker's. An exception in a receiver is logged and changes nothing
 ``task_cancelled``
     The task was cancelled: it never ran, or its run was rolled back.
 
+``batch_finished``
+    No member of a batch is left; ``batch`` is an :class:`~.rows.records.EndedBatch`. It
+    has no ``message``.
+
 Three more are about what carries tasks, for metrics; they have no ``message``, but for
 the first one:
 
@@ -59,6 +63,7 @@ task_retried = _namespace.signal("task_retried")
 task_succeeded = _namespace.signal("task_succeeded")
 task_failed = _namespace.signal("task_failed")
 task_cancelled = _namespace.signal("task_cancelled")
+batch_finished = _namespace.signal("batch_finished")
 lease_lost = _namespace.signal("lease_lost")
 duplicate_dropped = _namespace.signal("duplicate_dropped")
 tasks_relayed = _namespace.signal("tasks_relayed")

@@ -18,6 +18,7 @@ from .deferral import Call, TaskOptions, defer_call, defer_calls, each
 from .errors import ConfigurationError
 from .limits import PRIORITY_DEFAULT
 from .messages.message import Target
+from .prepared_call import PreparedCall
 from .result import AsyncResult
 from .targets import function_target, method_target
 
@@ -184,6 +185,14 @@ class ConfiguredTask:
         made = each(lambda item: self._call(*_arguments(item)), list(calls))
         return defer_calls(made)
 
+    def prepare(self, /, *args: Any, **kwargs: Any) -> PreparedCall[Any]:
+        """Check a call now, and defer it later: what a batch calls at its end.
+
+        :raises DeferralError: a worker could not make the call.
+        :raises TypeError: the arguments do not fit the signature.
+        """
+        return PreparedCall(self._call(args, kwargs))
+
     def _call(self, args: Arguments, kwargs: Mapping[str, Any]) -> Call:
         signature = _signature(self._function)
         try:
@@ -292,6 +301,10 @@ class _TaskApi:
     def defer_many(self, /, calls: Iterable[Any]) -> list[AsyncResult[Any]]:
         """See :meth:`ConfiguredTask.defer_many`."""
         return self._deferrable().defer_many(calls)
+
+    def prepare(self, /, *args: Any, **kwargs: Any) -> PreparedCall[Any]:
+        """See :meth:`ConfiguredTask.prepare`."""
+        return self._deferrable().prepare(*args, **kwargs)
 
     def configure(self, **changes: Any) -> ConfiguredTask:
         """See :meth:`ConfiguredTask.configure`."""

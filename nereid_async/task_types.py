@@ -18,6 +18,7 @@ from typing import (
     overload,
 )
 
+from .prepared_call import PreparedCall
 from .result import AsyncResult
 from .text_options import KeyOption, OnConflict, TextOption, UniqueUntil
 
@@ -87,6 +88,9 @@ class Deferrable(Protocol[P, R_co]):
     # A list, really, but one would not let a type that has R_co be covariant.
     def defer_many(self, /, calls: Iterable[Any]) -> Sequence[AsyncResult[R_co]]:
         """See :meth:`.task.ConfiguredTask.defer_many`."""
+
+    def prepare(self, /, *args: P.args, **kwargs: P.kwargs) -> PreparedCall[R_co]:
+        """See :meth:`.task.ConfiguredTask.prepare`."""
 
     def configure(self, **changes: Unpack[Changes]) -> Deferrable[P, R_co]:
         """See :meth:`.task.ConfiguredTask.configure`."""

@@ -26,7 +26,7 @@ def check(option: str, value: Any) -> None:
     """
     if value is None or callable(value):
         return
-    _check_text(option, value, "")
+    check_text(option, value)
 
 
 def text_of(
@@ -47,11 +47,16 @@ def text_of(
         return None
     text: str | None = value(*args, **kwargs) if callable(value) else value
     if text is not None:
-        _check_text(option, text, f"{task}: ")
+        check_text(option, text, f"{task}: ")
     return text
 
 
-def _check_text(option: str, value: Any, where: str) -> None:
+def check_text(option: str, value: Any, where: str = "") -> None:
+    """Check a text.
+
+    :param where: what to name before the option in the error.
+    :raises ConfigurationError: it is no text, empty, too long or not storable.
+    """
     if not isinstance(value, str):
         raise ConfigurationError(f"{where}{option}={value!r}: a text")
     shown = value if len(value) <= 40 else f"{value[:40]}…"

@@ -70,11 +70,14 @@ class Progress:
     :ivar done: how much is done; finite, or None if the task gave no number.
     :ivar total: how much there is to do; as ``done``.
     :ivar message: what is going on.
+    :ivar failed: of a batch, how many of the members that are ``done`` have failed;
+        None for a task.
     """
 
     done: float | None
     total: float | None = None
     message: str | None = None
+    failed: int | None = None
 
     @classmethod
     def of(cls, done: Any, total: Any = None, message: Any = None) -> Progress:
@@ -88,7 +91,12 @@ class Progress:
 
     def as_json(self) -> Json:
         """The JSON of the endpoint's answers."""
-        return {"done": self.done, "total": self.total, "message": self.message}
+        told: dict[str, Json] = {
+            "done": self.done,
+            "total": self.total,
+            "message": self.message,
+        }
+        return told if self.failed is None else {**told, "failed": self.failed}
 
 
 def _number(value: Any) -> float | None:
@@ -268,13 +276,15 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Status:
-    """The status of a task as a result store reads it.
+    """The status of a task, or of a batch, as a result store reads it.
 
     :ivar outcome: how it ended; None if it has not, or if that is not kept any more.
     :ivar gone: whether the outcome is not kept any more.
+    :ivar of_batch: whether it is that of a batch.
     """
 
     state: State
     progress: Progress | None = None
     outcome: Outcome | None = None
     gone: bool = False
+    of_batch: bool = False

@@ -18,6 +18,7 @@ def register() -> None:
         actions,
         async_,
         attempt,
+        batch,
         error,
         hour,
         identity,
@@ -36,6 +37,7 @@ def register() -> None:
         queue_status.QueueStatus,
         Worker,
         attempt.Attempt,
+        batch.Batch,
         identity.Identity,
         async_.Async,
         actions.Action,
@@ -48,6 +50,7 @@ def register() -> None:
     Pool.register(
         actions.Retry,
         actions.Cancel,
+        actions.CancelBatch,
         actions.RunNow,
         many.ActOnMany,
         module="async_sqs",

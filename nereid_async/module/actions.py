@@ -60,9 +60,12 @@ class _Action(Reporting):
 
     #: Its name in ``ACTIONS``.
     name = ""
+    #: The message that asks; None for the one of the action.
+    question: str | None = None
 
     def default_ask(self, fields: list[str]) -> dict[str, Any]:
-        question = gettext(f"async_sqs.msg_ask_{self.name}", count=len(self.records))
+        message = self.question or f"async_sqs.msg_ask_{self.name}"
+        question = gettext(message, count=len(self.records))
         names = [task.rec_name for task in self.records]
         return {"text": "\n".join([question, "", *names])}
 
@@ -86,6 +89,14 @@ class Cancel(_Action):
 
     __name__ = "async.task.cancel"
     name = "cancel"
+
+
+class CancelBatch(_Action):
+    "Cancel Batches of Asynchronous Tasks"
+
+    __name__ = "async.batch.cancel"
+    name = "cancel"
+    question = "async_sqs.msg_ask_cancel_batch"
 
 
 class RunNow(_Action):

@@ -95,7 +95,7 @@ class Task(ModelSQL, ModelView):
         readonly=True,
         help="Tasks with a group run in the order of their turns.",
     )
-    batch = fields.Char("Batch", readonly=True, help="The batch that it belongs to.")
+    batch = fields.Char("Batch ID", readonly=True)
     due_at = fields.Timestamp(
         "Due at", required=True, readonly=True, help="Not run before (UTC)."
     )
@@ -133,6 +133,11 @@ class Task(ModelSQL, ModelView):
     website_user = fields.Function(
         fields.Char("Website User", help="Who was logged in when it was deferred."),
         "get_website_user",
+    )
+    batch_of = fields.Function(
+        fields.Many2One("async.batch", "Batch", help="The batch that it belongs to."),
+        "get_batch_of",
+        searcher="search_batch_of",
     )
     record = fields.Function(
         fields.Reference("Record", selection="get_models"),
@@ -266,6 +271,9 @@ class Task(ModelSQL, ModelView):
             "ON async_task (expires_at) WHERE result IS NOT NULL",
             "CREATE INDEX IF NOT EXISTS async_task_failed "
             "ON async_task (queue, id) WHERE state = 'failed'",
+            # Whether members of a batch are left, and how many there are in each state.
+            "CREATE INDEX IF NOT EXISTS async_task_batch "
+            "ON async_task (batch, state) WHERE batch IS NOT NULL",
             "CREATE INDEX IF NOT EXISTS async_task_finished "
             "ON async_task (finished_at) WHERE finished_at IS NOT NULL",
         )
@@ -316,6 +324,22 @@ class Task(ModelSQL, ModelView):
         with without_check_access():
             users = Pool().get("res.user").search([(nested, operator, value)])
         return [("user", "in", [user.id for user in users])]
+
+    @classmethod
+    def get_batch_of(cls, tasks: list[Task], name: str) -> dict[int, int | None]:
+        uuids = {task.batch for task in tasks if task.batch}
+        batches = Pool().get("async.batch").search([("uuid", "in", list(uuids))])
+        id_of = {batch.uuid: batch.id for batch in batches}
+        return {task.id: id_of.get(task.batch) for task in tasks}
+
+    @classmethod
+    def search_batch_of(cls, name: str, clause: tuple[Any, ...]) -> list[Any]:
+        field, operator, value = clause[:3]
+        if value is None:
+            return [("batch", operator, None)]
+        nested = field.partition(".")[2] or "rec_name"
+        batches = Pool().get("async.batch").search([(nested, operator, value)])
+        return [("batch", "in", [batch.uuid for batch in batches])]
 
     @classmethod
     def get_website_user(cls, tasks: list[Task], name: str) -> dict[int, str | None]:

@@ -102,7 +102,7 @@ class SqsResults:
         if self._rows is None:
             return self._look_at_queue(task_id)
         status = self._rows.status(task_id)
-        if status is None or status.outcome is None:
+        if status is None or status.outcome is None or status.of_batch:
             return status
         if status.outcome.failure is not None or status.outcome.value is None:
             return status

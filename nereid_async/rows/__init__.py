@@ -2,25 +2,27 @@
 
 ``async_task`` is the outbox, the guard that lets each task take effect once, and the
 result store; ``async_run`` holds what changes while a task runs, ``async_attempt`` what
-went wrong, and ``async_worker`` the worker processes. A claim writes a new token. Only
-the run with that token can finish, by the last statement of its own transaction, so
-only one run commits, however often a message is delivered. All times are UTC by the
-database's clock.
+went wrong, ``async_worker`` the worker processes, ``async_batch`` the batches. A claim
+writes a new token. Only the run with that token can finish, by the last statement of
+its own transaction, so only one run commits, however often a message is delivered. All
+times are UTC by the database's clock.
 """
 
 from __future__ import annotations
 
 from .attempts import AttemptRows
+from .batches import BatchRows
 from .cancel import CancelRows
 from .claims import ClaimRows
 from .listing import ListedTask, ListingRows, Selection
 from .maintenance import MaintenanceRows
-from .outbox import OutboxRows
 from .overview import OverviewRows, QueueOverview
 from .queues import Pause, QueueRows, RunningTask
 from .records import (
+    BatchRow,
     CancelRequest,
     Claim,
+    EndedBatch,
     FailedAttempt,
     Row,
     Starts,
@@ -31,14 +33,15 @@ from .requeue import RequeueRows
 from .resends import ResendRows
 from .runs import RunRows
 from .statements import CHANNEL
-from .status import StatusRows
 from .unique import Placed
 from .workers import ListedWorker
 
 __all__ = [
     "CHANNEL",
+    "BatchRow",
     "CancelRequest",
     "Claim",
+    "EndedBatch",
     "FailedAttempt",
     "ListedTask",
     "ListedWorker",
@@ -56,12 +59,11 @@ __all__ = [
 
 
 class TaskRows(
-    OutboxRows,
     ResendRows,
     ClaimRows,
     RunRows,
     AttemptRows,
-    StatusRows,
+    BatchRows,
     MaintenanceRows,
     RequeueRows,
     CancelRows,

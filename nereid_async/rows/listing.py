@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ..database import connections
 from ..messages.outcome import State
-from .statements import Statements, params
+from .statements import OF_NO_OPEN_BATCH, Statements, params
 
 
 @dataclass(frozen=True)
@@ -90,12 +90,16 @@ class ListingRows(Statements):
         return condition, [value for _, values in used for value in values]
 
     def discard(self, ids: Sequence[str]) -> list[str]:
-        """Delete failed and cancelled tasks; return the ids of those."""
+        """Delete failed and cancelled tasks; return the ids of those.
+
+        Not the members of an open batch, which are counted at its end.
+        """
         with connections.transaction(self.database) as cursor:
             self.execute(
                 cursor,
                 f"DELETE FROM async_task WHERE uuid IN ({params(ids)}) "
-                "AND state IN ('failed', 'cancelled') RETURNING uuid, id",
+                f"AND state IN ('failed', 'cancelled') AND {OF_NO_OPEN_BATCH} "
+                "RETURNING uuid, id",
                 ids,
             )
             found = cursor.fetchall()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..database import connections
 from ..database.errors import is_missing_table
-from .statements import Statements
+from .statements import OF_NO_OPEN_BATCH, Statements
 
 #: Leases ended by one statement, at most.
 _LEASES_A_STATEMENT = 10_000
@@ -16,6 +16,8 @@ class MaintenanceRows(Statements):
     def reap(self, row_ttl_s: float, limit: int) -> int:
         """Remove expired rows and results; return their number.
 
+        The members of an open batch stay, whatever their age.
+
         :param row_ttl_s: how long rows of finished tasks are kept, in seconds.
         :param limit: rows changed by each statement, at most.
         """
@@ -23,7 +25,8 @@ class MaintenanceRows(Statements):
             self.execute(
                 cursor,
                 "WITH old AS MATERIALIZED (SELECT id FROM async_task "
-                "WHERE finished_at < {later} LIMIT {p} {skip_locked}) "
+                f"WHERE finished_at < {{later}} AND {OF_NO_OPEN_BATCH} "
+                "LIMIT {p} {skip_locked}) "
                 "DELETE FROM async_task WHERE id IN (SELECT id FROM old) "
                 "RETURNING uuid, id, state",
                 [-row_ttl_s, limit],

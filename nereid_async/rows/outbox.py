@@ -135,11 +135,6 @@ class OutboxRows(UniqueRows):
                 [keys],
             )
 
-    def insert_apart(self, rows: Sequence[Row], notify: bool) -> None:
-        """Write rows in a transaction of their own; see :meth:`insert`."""
-        with connections.transaction(self.database) as cursor:
-            self.insert(cursor, rows, notify)
-
     def place_apart(
         self, key: UniqueKey, task_id: str, row_of: Callable[[str], Row], notify: bool
     ) -> Placed:

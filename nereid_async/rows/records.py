@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..messages.message import Message
-from ..messages.outcome import Failure
+from ..messages.outcome import Failure, State
 from ..queue_selection import is_ordered
 
 
@@ -55,6 +55,44 @@ class Row:
         if unique is not None:
             values |= {"unique_key": unique.value, "unique_until": unique.until}
         return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class BatchRow:
+    """The row of a batch to be written.
+
+    :ivar user: id of the Tryton user who defers it.
+    :ivar cancellable: whether its owner may cancel it from the browser.
+    :ivar then: the call to defer at its end, as signed text; None for none.
+    :ivar on_failure: the call to defer as well if a member has failed.
+    :ivar ended: whether it has no members, so that it has ended.
+    """
+
+    id: str
+    name: str
+    user: int
+    cancellable: bool = False
+    then: str | None = None
+    on_failure: str | None = None
+    ended: bool = False
+
+
+@dataclass(frozen=True)
+class EndedBatch:
+    """A batch of which no member is left.
+
+    :ivar state: DONE or CANCELLED.
+    :ivar done: number of members that were done.
+    :ivar failed: number of members that have failed.
+    :ivar cancelled: number of members that were cancelled.
+    """
+
+    id: str
+    name: str
+    state: State
+    done: int = 0
+    failed: int = 0
+    cancelled: int = 0
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,11 @@ from ..queue_selection import is_ordered
 SHORT_TEXT = "CASE WHEN length(message) <= 262144 THEN message END"
 #: PostgreSQL channel on which new rows are announced.
 CHANNEL = "async_sqs"
+#: Condition of tasks that may be removed: an open batch counts its members at its end.
+OF_NO_OPEN_BATCH = (
+    "(batch IS NULL OR NOT EXISTS (SELECT 1 FROM async_batch b "
+    "WHERE b.uuid = async_task.batch AND b.state = 'running'))"
+)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from ..errors import MessageError
 from ..messages.outcome import Failure, Outcome, Progress, State, Status
 from ..messages.serialization import loads
 from ..throttled_log import ThrottledLog
-from .statements import Statements
+from .batch_status import BatchStatusRows
 
 _throttled = ThrottledLog(logging.getLogger(__name__))
 
@@ -37,11 +37,14 @@ class _StatusRow(NamedTuple):
         return None if told == (None, None, None) else Progress.of(*told)
 
 
-class StatusRows(Statements):
-    """Reads the status of tasks."""
+class StatusRows(BatchStatusRows):
+    """Reads the status of tasks and batches."""
 
     def status(self, task_id: str) -> Status | None:
-        """Read the status of a task, by one statement; None if it has no row."""
+        """Read the status of a task, by one statement, or else of a batch.
+
+        None if there is neither.
+        """
         with connections.autocommit(self.database) as cursor:
             self.execute(
                 cursor,
@@ -53,7 +56,9 @@ class StatusRows(Statements):
                 [task_id],
             )
             row = cursor.fetchone()
-        return None if row is None else self._status(task_id, _StatusRow(*row))
+        if row is None:
+            return self.batch_status(task_id)
+        return self._status(task_id, _StatusRow(*row))
 
     def _status(self, task_id: str, row: _StatusRow) -> Status:
         if not row.where.finished:
@@ -95,3 +100,10 @@ class StatusRows(Statements):
                 "WHERE uuid = {p} AND state IN ('done', 'failed', 'cancelled')",
                 [task_id],
             )
+            if not cursor.rowcount:
+                self.execute(
+                    cursor,
+                    "UPDATE async_batch SET expires_at = {later} "
+                    "WHERE uuid = {p} AND state <> 'running'",
+                    [-1, task_id],
+                )

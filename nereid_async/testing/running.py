@@ -132,6 +132,7 @@ class _Attempt:
             self._number,
             call.report,
             lambda: call.is_to_stop,
+            message.batch,
         )
         with transaction.set_context(context_of(message), _skip_warnings=True):
             with web_context(message, runtime), running(current):

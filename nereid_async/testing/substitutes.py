@@ -11,7 +11,7 @@ from ..deferred_call import DeferredCall
 from ..messages.outcome import Outcome, State, Status
 from ..messages.outcome_codec import OutcomeCodec
 from ..results.base import ResultStore
-from ..rows import Placed, Row, TaskRows, UniqueKey
+from ..rows import BatchRow, Placed, Row, TaskRows, UniqueKey
 from ..runtime import Runtime, build
 from ..sending import Allowance, Sender
 from .call_record import CallRecord
@@ -66,7 +66,18 @@ class CapturedRows(TaskRows):
     def insert(self, cursor: object, rows: Sequence[Row], notify: bool) -> None:
         """Do nothing."""
 
-    def insert_apart(self, rows: Sequence[Row], notify: bool) -> None:
+    def insert_apart(
+        self,
+        rows: Sequence[Row],
+        notify: bool,
+        batches: Sequence[BatchRow] = (),
+        ttl_s: float = 0,
+    ) -> None:
+        """Do nothing."""
+
+    def insert_batches(
+        self, cursor: object, batches: Sequence[BatchRow], ttl_s: float
+    ) -> None:
         """Do nothing."""
 
     def place_apart(

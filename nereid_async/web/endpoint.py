@@ -118,7 +118,7 @@ def _answer(task_id: str, status: Status | None, runtime: Runtime) -> Answer:
         body["error"] = outcome.failure.for_browser()
     else:
         body["result"] = outcome.browser_value
-    if runtime.results.needs_acknowledgement:
+    if runtime.results.needs_acknowledgement and not status.of_batch:
         body["acknowledge"] = True
     return Answer(200, body)
 

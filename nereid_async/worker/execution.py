@@ -214,7 +214,14 @@ def outcome_of(value: Any, message: Message, runtime: Runtime) -> Outcome:
 def _current(job: Job) -> Running:
     row = _RunningRow(job)
     message = job.message
-    return Running(message.id, message.target.name, job.attempt, row.report, row.asked)
+    return Running(
+        message.id,
+        message.target.name,
+        job.attempt,
+        row.report,
+        row.asked,
+        message.batch,
+    )
 
 
 class _RunningRow:

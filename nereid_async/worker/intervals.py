@@ -34,6 +34,8 @@ class Intervals:
         doubles with each further one.
     :ivar find_queues_pause_s: pause between two looks for queues that ``*`` stands for.
     :ivar relay_pause_s: pause between two rounds of the relay.
+    :ivar batches_pause_s: mean pause between two looks at the batches that have not
+        ended.
     :ivar cron_pause_s: interval in which what is due of ``ir.cron`` is run.
     :ivar reaper_pause_s: mean pause between two rounds of the reaper.
     :ivar registration_pause_s: pause between two heartbeats of a process in the table
@@ -53,6 +55,7 @@ class Intervals:
     start_wait_s: float = 0.005
     interruption_delay_s: float = 1.0
     relay_pause_s: float = 5.0
+    batches_pause_s: float = 5.0
     cron_pause_s: float = 60.0
     find_queues_pause_s: float = 30.0
     reaper_pause_s: float = 600.0

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Mapping
+from typing import TypeAlias
 
 from ..database import connection_pool
 from ..runtime import Runtime
@@ -19,6 +20,7 @@ from .heartbeats import Heartbeats, ProcessHeartbeat
 from .intake import Intake
 from .interrupt import Interrupter
 from .lease import LeaseKeeper
+from .maintenance.batches import BatchSweep
 from .maintenance.cron import Cron
 from .maintenance.reaper import Reaper
 from .maintenance.relay import Relay
@@ -34,6 +36,8 @@ from .settlement import Ending, Settlement
 from .thread_alive import alive
 
 logger = logging.getLogger(__name__)
+
+Helper: TypeAlias = Reaper | Relay | BatchSweep | Cron
 
 #: Exit code of a process that is to be recycled: replaced by a new one.
 RECYCLED = 90
@@ -162,7 +166,7 @@ class WorkerProcess:
         ]
 
     @property
-    def _all_helpers(self) -> list[Reaper | Relay | Cron | Registration]:
+    def _all_helpers(self) -> list[Helper | Registration]:
         registration = [] if self._registration is None else [self._registration]
         return [*self._helpers, *registration]
 
@@ -280,9 +284,11 @@ class WorkerProcess:
         return peak_kb > limit_mb * 1_024
 
 
-def _helpers(runtime: Runtime, options: WorkerOptions) -> list[Reaper | Relay | Cron]:
-    """A reaper, a relay if rows have to be sent to a queue service, cron if asked."""
-    helpers: list[Reaper | Relay | Cron] = [Reaper(runtime, options.intervals)]
+def _helpers(runtime: Runtime, options: WorkerOptions) -> list[Helper]:
+    """A reaper, a sweep of batches, a relay if rows have to be sent, cron if asked."""
+    helpers: list[Helper] = [Reaper(runtime, options.intervals)]
+    if runtime.rows is not None:
+        helpers.append(BatchSweep(runtime, options.intervals))
     if runtime.rows is not None and not runtime.rows_are_messages:
         helpers.append(Relay(runtime, runtime.rows, options.intervals))
     if options.cron:

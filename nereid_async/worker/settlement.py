@@ -13,7 +13,7 @@ from typing import Any
 
 from blinker import NamedSignal
 
-from .. import signals
+from .. import batch_end, signals
 from ..brokers.base import Consumer, Delivery
 from ..errors import MessageError, TaskCancelled, TransportError, WebAppNeeded
 from ..messages.outcome import Failure, Outcome
@@ -64,6 +64,7 @@ class Settlement:
         self._reply(job, outcome)
         self._consumer.acknowledge([job.delivery])
         self._emit(signals.task_succeeded, job, result=outcome.value)
+        self._ended(job)
 
     def retry(
         self, job: Job, delay_s: float, error: BaseException, *, counts: bool = True
@@ -94,6 +95,7 @@ class Settlement:
         outage.outlast(job, lambda: self._fail(job, failure, failed))
         self._emit(signals.task_failed, job, error=error)
         notices.failed(job.message, failure, error, self._runtime)
+        self._ended(job)
 
     def cancel(self, job: Job) -> None:
         """Cancel a task whose run was rolled back, or has not begun.
@@ -168,6 +170,7 @@ class Settlement:
         failed = outage.outlast(held, lambda: self._unknown(held, error))
         if failed:
             self._emit(signals.task_failed, held, error=error)
+            self._ended(held)
         return failed
 
     def _unknown(self, held: Held, error: MessageError) -> bool:
@@ -204,6 +207,7 @@ class Settlement:
         text = "%s does not run, error %s: %s"
         self._log.error(kind, text, held, failure.id, error)
         self._fail(held, failure)
+        self._ended(held)
 
     def misplaced(self, pointed: Pointed, error: MessageError) -> None:
         """Dead-letter a copy that came by another queue; its task is not touched."""
@@ -268,6 +272,15 @@ class Settlement:
         self._consumer.acknowledge([held.delivery])
         if isinstance(held, Job):
             self._emit(signals.task_cancelled, held)
+        self._ended(held)
+
+    def _ended(self, held: Held) -> None:
+        """Look at the batch of a task that has ended.
+
+        Of one that is not decoded here it is not known: the sweep looks.
+        """
+        if isinstance(held, Job):
+            batch_end.look(self._runtime, held.message.batch)
 
     def _release(
         self,

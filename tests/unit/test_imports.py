@@ -39,7 +39,7 @@ module
 module.many
 module.actions module.async_ module.error module.hour module.queue_status
 module.task
-module.attempt module.queue module.run module.worker
+module.attempt module.batch module.queue module.run module.worker
 module.acting module.data module.identity module.indexes module.series_7_0
 module.shown_status module.telling module.timestamp
 web.templates
@@ -66,7 +66,7 @@ worker.intake worker.runner_threads
 worker.aborted_runs worker.runner worker.unclaimed
 worker.maintenance.relay worker.message_checks worker.settlement
 worker.execution worker.interrupt worker.maintenance.reaper worker.maintenance.resending
-worker.maintenance.cron
+worker.maintenance.batches worker.maintenance.cron
 worker.announce worker.notices
 worker.lease worker.message_origin worker.public_errors worker.registration
 worker.run_log
@@ -80,16 +80,19 @@ worker.intervals worker.maintenance worker.thread_alive worker.tracebacks
 worker
 mail
 task
-task_types
+batches task_types
+prepared_call
 deferral
 result
 dead_letters
 cancelling retrying
+batch_end
 pending
 unique
 runtime
 sending
 tracing
+deferred_batch
 deferred_call
 brokers.sqs results.database results.sqs
 brokers.database brokers.sqs_consumer brokers.sqs_dead_letters
@@ -107,10 +110,11 @@ metrics
 metrics.recording
 metrics.families
 rows
+rows.batches
 rows.cancel rows.claims rows.maintenance rows.outbox rows.requeue rows.resends rows.runs
 rows.attempts rows.unique
 rows.identity rows.listing rows.overview rows.queues rows.status
-rows.rates rows.workers
+rows.batch_status rows.rates rows.workers
 rows.statements
 rows.due rows.records
 start
@@ -136,7 +140,7 @@ settings.record
 settings.parsers
 settings.headers settings.keys settings.urls
 signals versions wakeup
-throttled_log batcher text_options
+throttled_log batcher membership text_options
 errors
 forks limits queue_selection texts tryton_config
 __init__

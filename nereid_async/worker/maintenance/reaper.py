@@ -24,8 +24,10 @@ def reap(runtime: Runtime) -> int:
     """
     reaped = WorkerRows(runtime.database).forget_lost_workers()
     if runtime.rows is not None:
+        settings = runtime.settings
+        reaped += runtime.rows.reap_batches(settings.row_ttl, _ROWS_A_STATEMENT)
         while True:
-            rows = runtime.rows.reap(runtime.settings.row_ttl, _ROWS_A_STATEMENT)
+            rows = runtime.rows.reap(settings.row_ttl, _ROWS_A_STATEMENT)
             reaped += rows
             if rows < _ROWS_A_STATEMENT:
                 break

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from ... import signals
+from ... import batch_end, signals
 from ...brokers.base import OutgoingMessage, SendReport
 from ...brokers.paused_queues import LOOK_PAUSE_S
 from ...database import connections
@@ -180,6 +180,7 @@ class Relay(threading.Thread):
                 message=message,
                 error=error,
             )
+            batch_end.look(self._runtime, message.batch)
 
     def _look_for_lost(self) -> None:
         """Look for lost messages, but not each round: it costs a call per queue."""

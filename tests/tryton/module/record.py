@@ -291,6 +291,14 @@ class Record(ModelSQL, ModelView):
         append_line(path, str(current_task.id))
         raise KeyError("not to be repeated")
 
+    @async_task
+    @classmethod
+    def join(cls, labels: list[str]) -> None:
+        """A member of a batch that defers further ones, and one that is none."""
+        with current_task.join_batch():
+            cls.write_entry.defer_many(labels)
+        cls.write_entry.defer("apart")
+
     @async_task(ignore_result=False)
     @classmethod
     def chain(cls, label: str) -> str:

@@ -124,7 +124,7 @@ measure: $(INSTALLED)-test-short
 	$(MEASURE) --database=postgresql tests/integration/test_rows.py \
 		tests/integration/test_absent_rows.py tests/integration/test_identity.py \
 		tests/integration/test_connections.py tests/integration/test_workers.py \
-		tests/integration/test_unique_rows.py
+		tests/integration/test_unique_rows.py tests/integration/test_groups.py
 	$(BIN)/coverage report --data-file=$(VENV)/coverage
 	$(BIN)/coverage json --data-file=$(VENV)/coverage -q -o $(VENV)/coverage.json
 	$(BIN)/python -m devtools.coverage_floors $(VENV)/coverage.json

@@ -78,4 +78,5 @@ class DeferredCall:
             text,
             self.message.delay_s,
             self.message.sqs_attributes,
+            self.message.group,
         )

@@ -29,6 +29,7 @@ from .messages.message import WebRequest
 from .messages.message_codec import MessageCodec
 from .messages.outcome_codec import OutcomeCodec
 from .messages.task_ids import NOBODY, Owner, TaskIds
+from .queue_selection import is_ordered
 from .results.base import ResultStore
 from .rows import TaskRows
 from .rows.database_identity import DatabaseIdentity
@@ -136,7 +137,7 @@ class Runtime:
         ready = [
             call
             for call in calls
-            if call.is_to_send and (limit_s is None or call.message.delay_s <= limit_s)
+            if call.is_to_send and (limit_s is None or _delay_fits(call, limit_s))
         ]
         if ready:
             self.sender.send(ready, allowance)
@@ -375,3 +376,12 @@ def of_database(database: str, *, signs: bool = True) -> Runtime:
             if runtime.settings.signing_key:
                 _of_database[database] = runtime
         return runtime
+
+
+def _delay_fits(call: DeferredCall, limit_s: float) -> bool:
+    """Whether the message of a call may be sent now, with its delay.
+
+    An ordered queue of SQS knows no delay of a message.
+    """
+    message = call.message
+    return message.delay_s <= (0 if is_ordered(message.queue) else limit_s)

@@ -23,6 +23,8 @@ class OutgoingMessage:
     :ivar text: the signed message.
     :ivar delay_s: seconds before it may be received.
     :ivar attributes: SQS message attributes, in the form of boto3.
+    :ivar group: the task's group; None for none.
+    :ivar again: whether it may have been sent before, and is to be sent all the same.
     """
 
     id: str
@@ -30,6 +32,8 @@ class OutgoingMessage:
     text: str
     delay_s: float = 0
     attributes: dict[str, Any] | None = None
+    group: str | None = None
+    again: bool = False
 
 
 @dataclass
@@ -85,6 +89,8 @@ class Delivery:
     :ivar dead_letter: the token in a dead letter of ours that was redriven; None for
         any other message.
     :ivar claim: the claim of its row, if the broker delivers claimed rows.
+    :ivar group: the group of an ordered queue's message, as the broker knows it; None
+        in any other queue.
     """
 
     text: str
@@ -95,6 +101,7 @@ class Delivery:
     received_at_s: float = field(default_factory=time.monotonic)
     dead_letter: str | None = None
     claim: Claim | None = None
+    group: str | None = None
 
 
 class Receiver(Protocol):

@@ -19,6 +19,8 @@ class DeadMessage:
     :ivar reason: why it is dead; None if no worker has put it there.
     :ivar token: token of the failure in its task's row; None if it names none.
     :ivar since: when it was put there, in UTC; None if the service does not tell.
+    :ivar group: the group of an ordered queue's message, as the service knows it; None
+        in any other queue.
     """
 
     id: str
@@ -29,6 +31,7 @@ class DeadMessage:
     reason: str | None = None
     token: str | None = None
     since: dt.datetime | None = None
+    group: str | None = None
 
 
 class DeadLetterQueues(Protocol):

@@ -15,8 +15,9 @@ from ..limits import (
 )
 from ..messages.attributes import size_bytes as attributes_bytes
 from ..messages.attributes import text_attribute
-from ..queue_selection import ALL_QUEUES
+from ..queue_selection import ALL_QUEUES, is_ordered
 from ..settings import Settings
+from ..sqs import message_group
 from ..sqs.client import whole_seconds
 from ..sqs.task_queues import TaskQueues
 from ..throttled_log import ThrottledLog
@@ -120,8 +121,12 @@ class SqsConsumer:
         ]
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
-        """Delete messages soon, up to ten per call."""
-        self._acknowledged.add(deliveries)
+        """Delete messages soon, up to ten per call; at once in an ordered queue.
+
+        There they keep back the rest of their group.
+        """
+        self._delete([it for it in deliveries if is_ordered(it.queue)])
+        self._acknowledged.add([it for it in deliveries if not is_ordered(it.queue)])
 
     def _delete(self, deliveries: list[Delivery]) -> None:
         for queue, batch in _batches(deliveries):
@@ -170,6 +175,7 @@ class SqsConsumer:
             delivery.queue,
             MessageBody=delivery.text,
             MessageAttributes=_facts(delivery, reason, token),
+            **message_group.copy_of(delivery.group),
         )
         self.acknowledge([delivery])
 

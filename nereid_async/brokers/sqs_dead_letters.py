@@ -13,6 +13,8 @@ from typing import Any
 
 from ..errors import QueueMissing, TransportError
 from ..limits import SQS_BATCH_MAX_ENTRIES
+from ..queue_selection import is_ordered
+from ..sqs import message_group
 from ..sqs.task_queues import TaskQueues
 from .dead_letters import DeadMessage
 from .sqs_receiver import DEAD_LETTER
@@ -55,7 +57,7 @@ class SqsDeadLetters:
                     MaxNumberOfMessages=SQS_BATCH_MAX_ENTRIES,
                     VisibilityTimeout=_HIDDEN_S,
                     WaitTimeSeconds=_WAIT_S,
-                    AttributeNames=["SentTimestamp"],
+                    AttributeNames=["SentTimestamp", "MessageGroupId"],
                     MessageAttributeNames=["All"],
                 )
             except QueueMissing:
@@ -75,6 +77,7 @@ class SqsDeadLetters:
             letter.queue,
             MessageBody=letter.text,
             MessageAttributes=letter.attributes,
+            **message_group.copy_of(letter.group),
         )
         self.delete(letter)
 
@@ -113,7 +116,8 @@ class SqsDeadLetters:
 def _message(queue: str, message: dict[str, Any]) -> DeadMessage:
     attributes = message.get("MessageAttributes", {})
     token = attributes.get(DEAD_LETTER, {}).get("StringValue", _NO_TOKEN)
-    sent_ms = message.get("Attributes", {}).get("SentTimestamp")
+    facts = message.get("Attributes", {})
+    sent_ms = facts.get("SentTimestamp")
     return DeadMessage(
         id=message["MessageId"],
         queue=queue,
@@ -127,4 +131,5 @@ def _message(queue: str, message: dict[str, Any]) -> DeadMessage:
             if sent_ms is None
             else dt.datetime.fromtimestamp(int(sent_ms) / 1_000, dt.timezone.utc)
         ),
+        group=facts.get("MessageGroupId") if is_ordered(queue) else None,
     )

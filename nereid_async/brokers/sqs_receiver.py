@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import QueueMissing, TransportError
 from ..limits import SQS_BATCH_MAX_ENTRIES, SQS_LONG_POLL_MAX_S
+from ..queue_selection import is_ordered
 from ..settings import Settings
 from ..sqs.task_queues import TaskQueues
 from .base import Delivery
@@ -78,6 +79,7 @@ class SqsReceiver:
             AttributeNames=[
                 "ApproximateReceiveCount",
                 "ApproximateFirstReceiveTimestamp",
+                *(["MessageGroupId"] if is_ordered(self.name) else []),
             ],
             MessageAttributeNames=[DEAD_LETTER],
         )
@@ -131,4 +133,5 @@ def _delivery(queue: str, message: dict[str, Any], received_at_s: float) -> Deli
         first_received_s=None if first_ms is None else int(first_ms) / 1_000,
         received_at_s=received_at_s,
         dead_letter=mark.get("StringValue"),
+        group=facts.get("MessageGroupId") if is_ordered(queue) else None,
     )

@@ -20,6 +20,8 @@ from ..limits import (
     SQS_MESSAGE_MAX_BYTES,
 )
 from ..messages.attributes import size_bytes as attributes_bytes
+from ..queue_selection import is_ordered
+from ..sqs import message_group
 from ..sqs.circuit_breaker import CircuitBreakers
 from ..sqs.client import whole_seconds
 from ..sqs.task_queues import TaskQueues
@@ -160,7 +162,12 @@ def _batches(
 
 def _entry(key: str, message: OutgoingMessage) -> dict[str, Any]:
     entry: dict[str, Any] = {"Id": key, "MessageBody": message.text}
-    if message.delay_s:
+    entry |= message_group.grouped(message.group)
+    if is_ordered(message.queue):
+        entry["MessageDeduplicationId"] = message_group.deduplication_id(
+            message.id, again=message.again
+        )
+    elif message.delay_s:
         entry["DelaySeconds"] = whole_seconds(message.delay_s, SQS_DELAY_MAX_S)
     if message.attributes:
         entry["MessageAttributes"] = message.attributes

@@ -12,7 +12,7 @@ from ..database import connections
 from ..limits import DELAY_MAX_S, SQS_DELAY_MAX_S
 from ..messages.outcome import Failure, State
 from ..messages.serialization import dumps
-from ..queue_selection import ALL_QUEUES
+from ..queue_selection import ALL_QUEUES, is_ordered
 from ..texts import storable
 from .records import Row, UniqueKey, UnsentRow
 from .statements import CHANNEL, SHORT_TEXT, params
@@ -27,6 +27,22 @@ _READY_AT = "{greatest}(due_at, deferred_at)"
 _PAUSE_MIN_S, _PAUSE_MAX_S = 10, 3_600
 
 
+#: Condition of rows ``o`` that are before a row in an ordered group.
+_EARLIER = (
+    "o.queue = async_task.queue AND o.ordered_group = async_task.ordered_group "
+    "AND o.ordered_group IS NOT NULL AND o.id < async_task.id"
+)
+_BEFORE = f"{_EARLIER} AND o.state IN ('pending', 'sent', 'running')"
+#: Condition of rows before which no row of an ordered group is unfinished.
+_FIRST = f"NOT EXISTS (SELECT 1 FROM async_task o WHERE {_BEFORE})"
+#: Condition of rows whose message can be sent without overtaking one of its group: all
+#: that are not in an ordered queue.
+_IN_ORDER = (
+    "(ordered_group IS NULL OR due_at <= {now} "
+    f"AND NOT EXISTS (SELECT 1 FROM async_task o WHERE {_EARLIER} "
+    "AND o.state = 'pending' AND NOT (o.due_at <= {now} "
+    "AND o.deferred_at <= {later} AND (o.send_at IS NULL OR o.send_at <= {now}))))"
+)
 #: A turn; the last parameter is its place among the group's rows of the statement.
 _TURN = (
     "COALESCE((SELECT max(turn) + 1 FROM async_task WHERE state = 'pending' "
@@ -155,15 +171,21 @@ class OutboxRows(UniqueRows):
                 else:
                     return Placed(waiting, None)
 
-    def mark_sent(self, ids: Sequence[str]) -> None:
+    def mark_sent(self, ids: Sequence[str], read_s: float | None = None) -> None:
         """Note that the queue service has confirmed these messages.
 
         A row that is due later than a message can wait is left alone: it has run since,
-        and was released with a long delay.
+        and was released with a long delay. So is one that was set aside since.
+
+        :param read_s: how long ago the rows were read, in seconds; None if the messages
+            were sent by who wrote the rows.
         """
+        at = "FALSE" if read_s is None else "send_at <= {later}"
         self._change_pending(
             ids,
             "state = 'sent', send_at = NULL",
+            also=f"AND (send_at IS NULL OR {at})",
+            also_parameters=[] if read_s is None else [-read_s],
             horizon_s=SQS_DELAY_MAX_S,
             durable=False,
         )
@@ -191,20 +213,23 @@ class OutboxRows(UniqueRows):
         with connections.autocommit(self.database) as cursor:
             self.execute(
                 cursor,
-                f"SELECT uuid, queue, name, {SHORT_TEXT}, {due_in_s}, {late_s}, "
-                "send_at IS NOT NULL FROM async_task "
+                f"SELECT id, uuid, queue, name, {SHORT_TEXT}, {due_in_s}, {late_s}, "
+                "send_at IS NOT NULL, group_name FROM async_task "
                 "WHERE state = 'pending' AND due_at <= {later} "
                 "AND deferred_at <= {later} "
-                f"AND (send_at IS NULL OR send_at <= {{now}}) {others}"
+                f"AND (send_at IS NULL OR send_at <= {{now}}) AND {_IN_ORDER} {others}"
                 "ORDER BY priority, due_at LIMIT {p}",
-                [horizon_s, -min_age_s, *paused, limit],
+                [horizon_s, -min_age_s, -min_age_s, *paused, limit],
             )
-            return [
-                UnsentRow(
-                    uuid, queue, name, text, max(0.0, float(due)), float(late), bool(it)
-                )
-                for uuid, queue, name, text, due, late, it in cursor.fetchall()
-            ]
+            found = cursor.fetchall()
+        # Those of an ordered queue by id, behind the others.
+        found.sort(key=lambda row: row[0] if is_ordered(row[2]) else 0)
+        return [
+            UnsentRow(
+                uuid, queue, name, text, max(0.0, float(due)), float(late), bool(it), g
+            )
+            for _, uuid, queue, name, text, due, late, it, g in found
+        ]
 
     def oldest_unsent_s(self, horizon_s: float) -> float:
         """For how long the oldest row has waited that should have been sent by now.
@@ -218,7 +243,8 @@ class OutboxRows(UniqueRows):
             self.execute(
                 cursor,
                 f"SELECT {late_s} FROM async_task WHERE state = 'pending' "
-                "AND due_at <= {later} AND NOT EXISTS (SELECT 1 FROM async_queue q "
+                f"AND due_at <= {{later}} AND {_FIRST} "
+                "AND NOT EXISTS (SELECT 1 FROM async_queue q "
                 "WHERE q.paused AND q.name IN (async_task.queue, '*'))",
                 [horizon_s],
             )
@@ -233,12 +259,37 @@ class OutboxRows(UniqueRows):
         )
         self._change_pending(ids, f"send_at = {self._after(pause_s)}")
 
+    def set_aside(self, task_id: str) -> bool:
+        """Let a received task of an ordered queue wait in its row.
+
+        Its message came before that of an earlier task of its group, and would keep it
+        back. The relay sends it again when that has been sent.
+
+        :returns: False if the task is the first of its group, or if one of the group
+            runs: the message is to stay.
+        """
+        with connections.autocommit(self.database) as cursor:
+            self.execute(
+                cursor,
+                "UPDATE async_task SET state = 'pending', send_at = {now} "
+                "WHERE uuid = {p} AND state IN ('pending', 'sent') "
+                f"AND EXISTS (SELECT 1 FROM async_task o WHERE {_BEFORE}) "
+                "AND NOT EXISTS (SELECT 1 FROM async_task o JOIN async_run r "
+                "ON r.uuid = o.uuid AND r.lease_until >= {now} "
+                "WHERE o.queue = async_task.queue AND o.state = 'running' "
+                "AND o.ordered_group = async_task.ordered_group) RETURNING uuid",
+                [task_id],
+            )
+            return cursor.fetchone() is not None
+
     def send_soon(self, queues: Sequence[str]) -> None:
         """End the delays of rows whose queues take messages again."""
         with connections.autocommit(self.database) as cursor:
             self.execute(
                 cursor,
                 "UPDATE async_task SET send_at = NULL WHERE state = 'pending' "
+                # Those may be set aside.
+                "AND ordered_group IS NULL "
                 f"AND queue IN ({params(queues)}) AND send_at IS NOT NULL",
                 queues,
             )
@@ -292,11 +343,14 @@ class OutboxRows(UniqueRows):
         parameters: Sequence[Any] = (),
         *,
         horizon_s: float = DELAY_MAX_S,
+        also: str = "",
+        also_parameters: Sequence[Any] = (),
         durable: bool = True,
     ) -> list[str]:
         """Change pending rows; return the ids of those that were changed.
 
         :param horizon_s: latest due time of a row to change, in seconds from now.
+        :param also: further condition of the rows, with its parameters.
         """
         if not ids:
             return []
@@ -305,11 +359,11 @@ class OutboxRows(UniqueRows):
                 cursor,
                 "WITH mine AS MATERIALIZED (SELECT id FROM async_task "
                 f"WHERE uuid IN ({params(ids)}) AND state = 'pending' "
-                "AND due_at <= {later} {skip_locked}) "
+                f"AND due_at <= {{later}} {also} {{skip_locked}}) "
                 f"UPDATE async_task SET {changes} "
                 "WHERE id IN (SELECT id FROM mine) AND state = 'pending' "
                 "RETURNING uuid",
-                [*ids, horizon_s, *parameters],
+                [*ids, horizon_s, *also_parameters, *parameters],
                 durable=durable,
             )
             return [uuid for (uuid,) in cursor.fetchall()]

@@ -104,6 +104,7 @@ class UnsentRow:
     :ivar due_in_s: seconds until it is due, 0 if it is due.
     :ivar late_s: seconds since it could have been sent.
     :ivar refused: whether the queue service has refused it before.
+    :ivar group: the task's group; None for none.
     """
 
     id: str
@@ -113,6 +114,7 @@ class UnsentRow:
     due_in_s: float = 0.0
     late_s: float = 0.0
     refused: bool = False
+    group: str | None = None
 
 
 @dataclass(frozen=True)

@@ -56,12 +56,15 @@ class ResendRows(Statements):
         with connections.autocommit(self.database) as cursor:
             self.execute(
                 cursor,
-                f"SELECT uuid, queue, name, {SHORT_TEXT} FROM async_task "
+                f"SELECT uuid, queue, name, {SHORT_TEXT}, group_name FROM async_task "
                 f"WHERE {_FORGOTTEN} "
-                "AND queue = {p} ORDER BY due_at LIMIT {p}",
+                "AND queue = {p} ORDER BY due_at, id LIMIT {p}",
                 [-age_s, queue, limit],
             )
-            return [UnsentRow(*row) for row in cursor.fetchall()]
+            return [
+                UnsentRow(uuid, queue, name, text, group=group)
+                for uuid, queue, name, text, group in cursor.fetchall()
+            ]
 
     def mark_resent(self, ids: Sequence[str], interval_s: float) -> None:
         """Note that rows were sent again, and are not to be within ``interval_s``."""

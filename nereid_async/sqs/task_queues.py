@@ -14,6 +14,7 @@ from ..errors import (
     RequestRefused,
 )
 from ..limits import SQS_RECEIVES_MAX, SQS_RETENTION_MAX_S
+from ..queue_selection import is_ordered
 from ..rows.database_identity import IDENTITY_TAG, DatabaseIdentity, identity_tags
 from ..settings import Settings
 from .client import Sqs
@@ -21,6 +22,13 @@ from .queue_names import QueueNames
 
 #: As long as SQS allows. Rows are kept longer, so no message outlives its row.
 _KEPT = {"MessageRetentionPeriod": str(SQS_RETENTION_MAX_S)}
+#: Of ordered queues. Each group has a throughput of its own.
+_ORDERED = {
+    "FifoQueue": "true",
+    "ContentBasedDeduplication": "false",
+    "DeduplicationScope": "messageGroup",
+    "FifoThroughputLimit": "perMessageGroupId",
+}
 #: Releases and deploys raise a message's receive count, too: a redrive policy with a
 #: lower maxReceiveCount would dead-letter messages that have not failed.
 _RECEIVES_AT_LEAST = 100
@@ -153,22 +161,26 @@ class TaskQueues:
         :raises TransportError: as :meth:`call`.
         """
         name = self._names.dead(queue)
-        make = (lambda: self._make(name, _KEPT)) if create else None
+        make = (lambda: self._make(name, _attributes(queue))) if create else None
         return self._call(operation, name, make, parameters)
 
     def warnings(self, queue: str) -> list[str]:
         """Texts for the log about a redrive policy that would cause trouble.
 
+        :raises ConfigurationError: the queue keeps no order, and its name says that it
+            does, or the other way round.
         :raises TransportError: SQS could not be asked.
         """
         name = self._names.task(queue)
         try:
-            policy = self._attribute(self._url(name), "RedrivePolicy")
+            found = self._attributes(self._url(name), "RedrivePolicy", "FifoQueue")
         except QueueMissing:
             return []
         except AccessDenied:
             # No other call needs this permission: a worker runs without it.
             return []
+        _check_kind(name, queue, found)
+        policy = found.get("RedrivePolicy")
         receives = int(
             json.loads(policy or "{}").get("maxReceiveCount", SQS_RECEIVES_MAX)
         )
@@ -248,13 +260,13 @@ class TaskQueues:
         return f"{name} of account {self._owner}" if self._owner else name
 
     def _create(self, queue: str) -> str:
-        dead_url = self._make(self._names.dead(queue), _KEPT)
+        dead_url = self._make(self._names.dead(queue), _attributes(queue))
         # A safety net: the worker dead-letters messages itself.
         policy = {
             "deadLetterTargetArn": self._attribute(dead_url, "QueueArn"),
             "maxReceiveCount": SQS_RECEIVES_MAX,
         }
-        attributes = {**_KEPT, "RedrivePolicy": json.dumps(policy)}
+        attributes = {**_attributes(queue), "RedrivePolicy": json.dumps(policy)}
         return self._make(self._names.task(queue), attributes)
 
     def _make(self, name: str, attributes: dict[str, str]) -> str:
@@ -270,8 +282,27 @@ class TaskQueues:
             ) from error
 
     def _attribute(self, url: str, attribute: str) -> str | None:
+        return self._attributes(url, attribute).get(attribute)
+
+    def _attributes(self, url: str, *attributes: str) -> dict[str, str]:
         answer = self._sqs.call(
-            "get_queue_attributes", QueueUrl=url, AttributeNames=[attribute]
+            "get_queue_attributes", QueueUrl=url, AttributeNames=[*attributes]
         )
-        value: str | None = answer.get("Attributes", {}).get(attribute)
-        return value
+        values: dict[str, str] = answer.get("Attributes", {})
+        return values
+
+
+def _attributes(queue: str) -> dict[str, str]:
+    """The attributes with which the queue of a short name is created."""
+    return {**_KEPT, **(_ORDERED if is_ordered(queue) else {})}
+
+
+def _check_kind(name: str, queue: str, attributes: dict[str, str]) -> None:
+    keeps_order = attributes.get("FifoQueue") == "true"
+    if keeps_order == is_ordered(queue):
+        return
+    kind, other = ("a FIFO", "a standard") if keeps_order else ("a standard", "a FIFO")
+    raise ConfigurationError(
+        f"queue {name} is {kind} queue, and its name is that of {other} one: delete "
+        "it, so that it is created anew, or give the tasks another queue"
+    )

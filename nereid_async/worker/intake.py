@@ -23,6 +23,7 @@ from ..errors import (
 )
 from ..messages.message import Message
 from ..messages.pointer import Pointer
+from ..queue_selection import is_ordered
 from ..rows import Claim, Starts
 from ..runtime import Runtime
 from ..throttled_log import ThrottledLog
@@ -155,7 +156,12 @@ class Intake:
             return claims, failure
         for group, starts in self._groups(pointers, at_once):
             try:
-                claims |= rows.claim_ids([it.id for it in group], lease_s, starts)
+                claims |= rows.claim_ids(
+                    [it.id for it in group],
+                    lease_s,
+                    starts,
+                    ordered=any(is_ordered(it.queue) for it in group),
+                )
             except Exception as error:
                 failure = error
         return claims, failure

@@ -8,6 +8,7 @@ from contextlib import suppress
 from .. import signals
 from ..errors import MessageError, TransportError
 from ..messages.outcome import Failure, State, Status
+from ..queue_selection import is_ordered
 from ..rows import TaskRows
 from ..runtime import Runtime
 from ..throttled_log import ThrottledLog
@@ -53,10 +54,25 @@ class Unclaimed:
             self._settlement.drop(pointed)
         elif status.state.finished:
             self._over(pointed, status, rows)
+        elif is_ordered(pointed.pointer.queue):
+            self._not_its_turn(pointed, rows)
         else:
             # If another worker has the task, that is the end of its lease.
             free_in_s = rows.free_in_s(pointed.pointer.id) or 0
             self._settlement.leave(pointed, max(free_in_s, _SOONEST_S))
+
+    def _not_its_turn(self, pointed: Pointed, rows: TaskRows) -> None:
+        """Settle a message whose task waits for others of its group, or runs.
+
+        A message that is hidden, or comes again, keeps back those behind it. So it
+        stays only while one of its group runs: SQS holds it until that has ended.
+        """
+        if rows.set_aside(pointed.pointer.id):
+            logger.info("%s waits in its row for others of its group", pointed)
+            self._settlement.drop(pointed)
+            return
+        free_in_s = rows.free_in_s(pointed.pointer.id) or 0
+        self._settlement.leave(pointed, free_in_s)
 
     def unread(self, unread: Unread, error: MessageError) -> None:
         """Settle a message that another worker may be able to decode.

@@ -14,6 +14,9 @@ from nereid_async.database import connections
 from nereid_async.errors import ConfigurationError
 from nereid_async.messages.outcome import Failure, Outcome, State
 from nereid_async.rows import Claim, Row, TaskRows
+from nereid_async.runtime import of_database
+from nereid_async.sqs.queue_names import QueueNames
+from nereid_async.worker.maintenance.relay import Relay
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.helpers import labels, query, wait_until
 from tests.marks import ONE_DATABASE, once
@@ -287,3 +290,132 @@ def test_a_worker_runs_a_group_in_order(script: Script, database: str) -> None:
     for group in "ab":
         of_group = [it for it in labels(database) if it[0] == group]
         assert of_group == [f"{group}{number}" for number in range(10)]
+
+
+@pytest.mark.parametrize("broker_settings", ["sqs"], indirect=True)
+class TestOnSqs:
+    """The row is the guard of the order; a FIFO queue brings the messages in it."""
+
+    @pytest.fixture
+    def rows(self, script: Script) -> TaskRows:
+        made = of_database(script.database).rows
+        assert made is not None
+        return made
+
+    @pytest.fixture
+    def task(self, script: Script) -> Any:
+        return script.record.write_entry.configure(
+            queue=ORDERED, group=lambda label, *rest: label[0]
+        )
+
+    def relay(self, script: Script) -> list[str]:
+        """One round of the relay; the texts of its messages."""
+        runtime = of_database(script.database)
+        assert runtime.rows is not None
+        return Relay(runtime, runtime.rows).send_round(0).confirmed
+
+    def test_groups_run_in_order(
+        self, script: Script, task: Any, database: str
+    ) -> None:
+        with script.transaction():
+            for number in range(6):
+                task.defer(f"a{number}")
+                task.defer(f"b{number}")
+        script.burst(ORDERED)
+        for group in "ab":
+            of_group = [it for it in labels(database) if it[0] == group]
+            assert of_group == [f"{group}{number}" for number in range(6)]
+
+    def test_one_that_is_sent_late_is_not_overtaken(
+        self, script: Script, task: Any, database: str, rows: TaskRows
+    ) -> None:
+        """The first waits in its row, since FIFO queues know no delay of a message."""
+        with script.transaction():
+            first = task.configure(delay=600).defer("a1")
+            task.defer("a2")
+            task.defer("b1")
+        script.burst(ORDERED)
+        assert labels(database) == ["b1"]
+        assert self.relay(script) == []
+        rows.make_due([first.id])
+        assert len(self.relay(script)) == 2
+        script.burst(ORDERED)
+        assert labels(database) == ["b1", "a1", "a2"]
+
+    def test_a_mark_that_comes_late_does_not_hide_one_that_was_set_aside(
+        self, script: Script, task: Any, database: str, rows: TaskRows
+    ) -> None:
+        with script.transaction():
+            task.configure(delay=600).defer("a1")
+            second = task.defer("a2")
+        assert rows.set_aside(second.id)
+        rows.mark_sent([second.id])
+        rows.mark_sent([second.id], 1.0)
+        assert query(database, "SELECT DISTINCT state FROM async_task") == [
+            ("pending",)
+        ]
+
+    def test_the_relay_sends_what_is_lost_though_sqs_has_had_it(
+        self, script: Script, task: Any, database: str, rows: TaskRows, queue: Any
+    ) -> None:
+        """SQS drops a message whose deduplication id it has had within 5 minutes."""
+        with script.transaction():
+            result = task.defer("a1")
+        of_database(database).sender.flush()
+        rows.mark_unsent([result.id])
+        assert self.relay(script) == [result.id]
+        assert of_database(database).broker.backlog(ORDERED) == 2
+        script.burst(ORDERED)
+        assert labels(database) == ["a1"]
+
+    def test_a_failed_one_is_dead_lettered_and_can_come_back(
+        self, script: Script, database: str, rows: TaskRows
+    ) -> None:
+        fails = script.record.fail.configure(queue=ORDERED, group="a", max_attempts=1)
+        with script.transaction():
+            fails.defer("it fails")
+            script.record.write_entry.configure(queue=ORDERED, group="a").defer("x")
+        script.burst(ORDERED)
+        assert labels(database) == ["x"]
+        letters = of_database(database).broker.dead_letters()
+        assert letters is not None
+        wait_until(lambda: letters.count(ORDERED) == 1, 30, "the dead letter is there")
+        (letter,) = letters.received(ORDERED)
+        letters.move_back(letter)
+        letters.close()
+        assert letters.count(ORDERED) == 0
+        wait_until(
+            lambda: of_database(database).broker.backlog(ORDERED) == 1, 30, "it is back"
+        )
+
+    def test_queues_are_made_with_the_right_attributes(
+        self, script: Script, task: Any, database: str, queue: Any
+    ) -> None:
+        with script.transaction():
+            task.defer("a ü")
+            script.record.write_entry.configure(group="a ü").defer("x")
+        script.burst(ORDERED, "trytond-async")
+        assert sorted(labels(database)) == ["a ü", "x"]
+        names = QueueNames(database, of_database(database).settings)
+        for name in (names.task(ORDERED), names.dead(ORDERED)):
+            assert name.endswith(".fifo")
+            url = queue.client.get_queue_url(QueueName=name)["QueueUrl"]
+            found = queue.client.get_queue_attributes(
+                QueueUrl=url, AttributeNames=["All"]
+            )["Attributes"]
+            assert found["FifoQueue"] == "true"
+            assert found["ContentBasedDeduplication"] == "false"
+            assert found["DeduplicationScope"] == "messageGroup"
+            assert found["FifoThroughputLimit"] == "perMessageGroupId"
+        assert of_database(database).broker.warnings([ORDERED, "trytond-async"]) == []
+
+    @ONE_DATABASE
+    def test_a_queue_of_the_other_kind_is_an_error_at_start(
+        self, script: Script, database: str, queue: Any
+    ) -> None:
+        """AWS tells them by their names; servers of its likeness do not."""
+        runtime = of_database(database)
+        name = QueueNames(database, runtime.settings).task("other.fifo")
+        queue.client.create_queue(QueueName=name, Attributes={"FifoQueue": "false"})
+        with pytest.raises(ConfigurationError, match=f"queue {name} is a standard"):
+            runtime.broker.warnings(["other.fifo"])

@@ -101,7 +101,7 @@ brokers.base brokers.paused_queues results.base
 brokers.dead_letters
 brokers results
 sqs.rights sqs.task_queues
-sqs.client sqs.queue_names
+sqs.client sqs.queue_names sqs.message_group
 sqs.circuit_breaker
 sqs
 rows.database_identity metrics.exposition

@@ -38,7 +38,20 @@ def test_a_hyphen_in_a_queue_is_doubled() -> None:
     assert prefixed.task("mail") == "my-company-shop-mail"
 
 
-@pytest.mark.parametrize("queue", ["dead", "-mail", "mail-", "-", ""])
+def test_an_ordered_queue_keeps_its_suffix() -> None:
+    shop = names("shop")
+    assert shop.task("order-mail.fifo") == "shop-order--mail.fifo"
+    assert shop.dead("order-mail.fifo") == "shop-order--mail-dead.fifo"
+    assert shop.short_name("shop-order--mail.fifo") == "order-mail.fifo"
+    assert shop.short_name("shop-order--mail-dead.fifo") is None
+    assert shop.short_name_of_dead("shop-order--mail-dead.fifo") == "order-mail.fifo"
+    assert shop.short_name_of_dead("shop-order--mail.fifo") is None
+    assert shop.short_name("shop-order--mail") == "order-mail"
+
+
+@pytest.mark.parametrize(
+    "queue", ["dead", "-mail", "mail-", "-", "", ".fifo", "dead.fifo", "a.b.fifo"]
+)
 def test_a_queue_whose_name_could_be_anothers_is_refused(queue: str) -> None:
     with pytest.raises(ConfigurationError, match="queue"):
         names("shop").task(queue)

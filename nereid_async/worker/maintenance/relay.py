@@ -132,9 +132,10 @@ class Relay(threading.Thread):
         """
         horizon_s = self._runtime.broker.max_delay_s or 0
         self._paused = self._rows.paused_queues()
+        read_at_s = time.monotonic()
         unsent = self._rows.unsent(_ROWS_A_ROUND, min_age_s, horizon_s, self._paused)
         report = self._send(unsent)
-        self._rows.mark_sent(report.confirmed)
+        self._rows.mark_sent(report.confirmed, time.monotonic() - read_at_s)
         by_id = {row.id: row for row in unsent}
         again = {by_id[id].queue for id in report.confirmed if by_id[id].refused}
         if again:
@@ -223,7 +224,9 @@ class Relay(threading.Thread):
             logger.error("relay: row of task %s: %s", row.id, error)
             attributes = None
         text = runtime.codec.encode_pointer(pointer)
-        return OutgoingMessage(row.id, row.queue, text, row.due_in_s, attributes)
+        return OutgoingMessage(
+            row.id, row.queue, text, row.due_in_s, attributes, row.group, again=True
+        )
 
     def _call_in(self, row: UnsentRow) -> Message:
         """The call of a row.

@@ -177,10 +177,13 @@ class DeadLetters:
         """
         failed = [it.id for it in letters if it.failed]
         again = retrying.retry(self._runtime, failed) if failed else []
+        waiting = retrying.key_waits(self._runtime, failed) if failed else {}
         self._replayed |= {it.message.text for it in letters if it.message is not None}
         for it in letters:
             if it.obstacle is not None:
                 yield it.id, False, it.obstacle
+            elif it.id in waiting:
+                yield it.id, False, f"stays, since task {waiting[it.id]} has its key"
             elif it.failed and it.id not in again:
                 yield it.id, False, "is not failed any more"
             elif it.failed:

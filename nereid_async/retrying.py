@@ -14,6 +14,8 @@ logger = logging.getLogger(__name__)
 def retry(runtime: Runtime, ids: Sequence[str]) -> list[str]:
     """Requeue failed and cancelled tasks, and withdraw their old replies.
 
+    Not those whose key another task has, see :func:`key_waits`.
+
     :returns: the ids of those that run again.
     :raises ConfigurationError: without an outbox, tasks have no row.
     :raises DatabaseUnavailable: the database is unreachable.
@@ -21,6 +23,15 @@ def retry(runtime: Runtime, ids: Sequence[str]) -> list[str]:
     again = runtime.needed_rows.retry_failed(ids)
     _withdraw(runtime, again)
     return again
+
+
+def key_waits(runtime: Runtime, ids: Sequence[str]) -> dict[str, str]:
+    """Which tasks have the keys of failed and cancelled ones, by the ids of those.
+
+    :raises ConfigurationError: without an outbox, tasks have no row.
+    :raises DatabaseUnavailable: the database is unreachable.
+    """
+    return runtime.needed_rows.have_keys_of(ids)
 
 
 def discard(runtime: Runtime, ids: Sequence[str]) -> list[str]:

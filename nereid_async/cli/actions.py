@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
@@ -49,7 +50,9 @@ def retry(runtime: Runtime, **options: Any) -> None:
 
     def act(ids: Sequence[str]) -> Iterator[tuple[str, bool, str]]:
         with _letters_forgotten(runtime, ids):
-            return _told(rows, ids, retrying.retry(runtime, ids), "runs again")
+            again = retrying.retry(runtime, ids)
+            waiting = retrying.key_waits(runtime, ids)
+            return _told(rows, ids, again, "runs again", waiting)
 
     _run("Retry", rows, act, _OVER, **options)
 
@@ -106,21 +109,33 @@ def _letters_forgotten(runtime: Runtime, ids: Sequence[str]) -> Iterator[None]:
     from ..dead_letters import DeadLetters
     from ..errors import NereidAsyncError
 
-    tasks = rows_of(runtime).listed(selection_of(ids=tuple(ids)), None)
+    rows = rows_of(runtime)
+    tasks = rows.listed(selection_of(ids=tuple(ids)), None)
     yield
     with suppress(NereidAsyncError), DeadLetters(runtime) as letters:
-        for queue in sorted({it.queue for it in tasks if it.state == "failed"}):
+        stay = rows.have_keys_of(ids)
+        over = [it for it in tasks if it.state == "failed" and it.id not in stay]
+        for queue in sorted({it.queue for it in over}):
             if letters.count(queue) <= _FEW_LETTERS:
-                letters.forget(queue, ids)
+                letters.forget(queue, {it.id for it in over})
 
 
 def _told(
-    rows: TaskRows, ids: Sequence[str], done: Sequence[str], text: str
+    rows: TaskRows,
+    ids: Sequence[str],
+    done: Sequence[str],
+    text: str,
+    waiting: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[tuple[str, bool, str]]:
-    """What became of each task: ``text`` for those that are done."""
+    """What became of each task: ``text`` for those that are done.
+
+    :param waiting: tasks that have the keys of others, by the ids of those.
+    """
     for task_id in ids:
         if task_id in done:
             yield task_id, True, text
+        elif task_id in waiting:
+            yield task_id, False, f"stays, since task {waiting[task_id]} has its key"
         elif rows.status(task_id) is None:
             yield task_id, False, _UNKNOWN
         else:
@@ -162,8 +177,8 @@ def _ids(
         return list(dict.fromkeys(ids))
     if not filtered and not all_tasks:
         raise click.UsageError(
-            "name tasks by their ids, or choose them with --task, --queue, --state, "
-            "--since or --all"
+            "name tasks by their ids, or choose them with --task, --queue, --key, "
+            "--state, --since or --all"
         )
     states = tuple(it for it in states or suitable if it in suitable)
     if not states:

@@ -54,6 +54,7 @@ _OPTIONS = (
         "time in UTC.",
     ),
     click.option("--queue", metavar="NAME", help="Of this queue."),
+    click.option("--key", metavar="TEXT", help="Of unique tasks with this key."),
     click.option("--task", metavar="NAME", help="Of this method or function."),
 )
 _state_option = click.option(
@@ -99,7 +100,7 @@ def selection_of(
 ) -> Selection:
     """The selection that the options make.
 
-    :param filters: task, queue and since_s.
+    :param filters: task, queue, key and since_s.
     """
     from ..messages.outcome import State
     from ..rows import Selection

@@ -15,11 +15,11 @@ from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from nereid_async.cancelling import cancel
 from nereid_async.messages.outcome import State
-from nereid_async.retrying import retry
+from nereid_async.retrying import key_waits, retry
 from nereid_async.runtime import Runtime
 
 from .acting import acting
-from .telling import told
+from .telling import Became, told
 
 
 class Action(ModelView):
@@ -106,13 +106,19 @@ class RunNow(_Action):
     name = "run_now"
 
 
-def _retry(runtime: Runtime, ids: list[str]) -> dict[str, str]:
+def _retry(runtime: Runtime, ids: list[str]) -> dict[str, Became]:
     again = set(retry(runtime, ids))
-    return {it: "runs_again" if it in again else "not_finished" for it in ids}
+    waiting = key_waits(runtime, [it for it in ids if it not in again])
+    return {
+        it: Became("key_waits", waiting[it])
+        if it in waiting
+        else Became("runs_again" if it in again else "not_finished")
+        for it in ids
+    }
 
 
-def _cancel(runtime: Runtime, ids: list[str]) -> dict[str, str]:
-    return {it: _cancelled(cancel(runtime, it)) for it in ids}
+def _cancel(runtime: Runtime, ids: list[str]) -> dict[str, Became]:
+    return {it: Became(_cancelled(cancel(runtime, it))) for it in ids}
 
 
 def _cancelled(found: State | None) -> str:
@@ -123,13 +129,13 @@ def _cancelled(found: State | None) -> str:
     return "to_stop" if found is State.RUNNING else "finished"
 
 
-def _run_now(runtime: Runtime, ids: list[str]) -> dict[str, str]:
+def _run_now(runtime: Runtime, ids: list[str]) -> dict[str, Became]:
     due = set(runtime.needed_rows.make_due(ids))
-    return {it: "due" if it in due else "not_scheduled" for it in ids}
+    return {it: Became("due" if it in due else "not_scheduled") for it in ids}
 
 
 #: Acts on tasks, by their ids; returns what became of each.
-ACTIONS: dict[str, Callable[[Runtime, list[str]], dict[str, str]]] = {
+ACTIONS: dict[str, Callable[[Runtime, list[str]], dict[str, Became]]] = {
     "retry": _retry,
     "cancel": _cancel,
     "run_now": _run_now,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from trytond.exceptions import UserError
+from trytond.i18n import gettext
 from trytond.model import ModelView
 from trytond.pool import Pool, PoolMeta
 
-from nereid_async.retrying import retry
+from nereid_async.retrying import key_waits, retry
 
 from .acting import acting
 
@@ -34,4 +36,8 @@ class Error(metaclass=PoolMeta):
             # Before this transaction writes: on SQLite one writes at a time.
             with acting() as runtime:
                 retry(runtime, ids)
+                for task, waiting in key_waits(runtime, ids).items():
+                    raise UserError(
+                        gettext("async_sqs.msg_key_waits", task=task, waiting=waiting)
+                    )
         super().solve(errors)  # type: ignore[misc]

@@ -44,6 +44,7 @@ class Filter(ModelView):
     status = fields.Selection("get_statuses", "Status", sort=False)
     name = fields.Char("Task", help="A part of its name.")
     queue = fields.Char("Queue")
+    key = fields.Char("Key")
     caller = fields.Many2One("res.user", "Caller")
     since = fields.DateTime("Deferred since")
     until = fields.DateTime("Deferred until")
@@ -73,6 +74,7 @@ class Filter(ModelView):
         clauses = {
             ("name", "ilike"): self.name and f"%{self.name}%",
             ("queue", "="): self.queue,
+            ("key", "="): self.key,
             ("caller", "="): self.caller and self.caller.id,
             ("deferred_at", ">="): self.since,
             ("deferred_at", "<="): self.until,
@@ -136,7 +138,7 @@ class ActOnMany(Reporting):
             for some in grouped_slice(Task.search(self.choose.domain()), _CHUNK):
                 ids = [task.uuid for task in some]
                 found = ACTIONS[self.choose.action](runtime, ids)
-                outcomes.update(found.values())
+                outcomes.update(it.outcome for it in found.values())
         self.report.text = counted(outcomes) or gettext("async_sqs.msg_no_match")
         return "report"
 

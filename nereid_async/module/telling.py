@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from trytond.i18n import gettext
@@ -12,19 +13,33 @@ from trytond.i18n import gettext
 _NAMED_MAX = 20
 
 
-def told(found: Mapping[str, str], names: Mapping[str, str]) -> str:
+@dataclass(frozen=True)
+class Became:
+    """What became of a task.
+
+    :ivar outcome: such as ``runs_again``.
+    :ivar waiting: id of the task that has its key, where that is why.
+    """
+
+    outcome: str
+    waiting: str = ""
+
+
+def told(found: Mapping[str, Became], names: Mapping[str, str]) -> str:
     """What became of each task.
 
-    :param found: an outcome by task id, such as ``runs_again``.
+    :param found: by task id.
     :param names: what to call each task, by id.
     """
     lines = [
-        gettext(f"async_sqs.msg_{found[it]}", task=name)
+        gettext(
+            f"async_sqs.msg_{found[it].outcome}", task=name, waiting=found[it].waiting
+        )
         for it, name in names.items()
         if len(names) <= _NAMED_MAX
     ]
     if len(names) > 1:
-        lines = [counted(Counter(found[it] for it in names)), "", *lines]
+        lines = [counted(Counter(found[it].outcome for it in names)), "", *lines]
     return "\n".join(lines).strip()
 
 

@@ -123,9 +123,9 @@ class UniqueRows(Statements):
         return State(found[0])
 
     def have_keys_of(self, ids: Sequence[str]) -> dict[str, str]:
-        """The tasks that have the keys of others, by the ids of those.
+        """Which tasks have the keys of failed and cancelled ones, by the ids of those.
 
-        :param ids: ids of finished tasks, which may wait for their keys in vain.
+        Those cannot run again until these have started.
         """
         if not ids:
             return {}
@@ -135,7 +135,8 @@ class UniqueRows(Statements):
                 "SELECT t.uuid, w.uuid FROM async_task t JOIN (SELECT id, uuid, "
                 f"unique_key FROM async_task WHERE {HAS_KEY}) w "
                 "ON w.unique_key = t.unique_key AND w.id <> t.id "
-                f"WHERE t.uuid IN ({params(ids)})",
+                f"WHERE t.uuid IN ({params(ids)}) "
+                "AND t.state IN ('failed', 'cancelled')",
                 ids,
             )
             return dict(cursor.fetchall())

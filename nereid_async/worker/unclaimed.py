@@ -114,9 +114,12 @@ class Unclaimed:
             self._settlement.done_before(pointed, status.outcome)
             return
         again = " again since" if pointed.delivery.dead_letter is not None else ""
+        has_key = rows.have_keys_of([pointed.pointer.id]).get(pointed.pointer.id)
+        why = "" if has_key is None else f", and task {has_key} has its key"
         self._tell(
             pointed,
-            f"is dead-lettered: its task has failed{again}; `… async retry ID` runs it",
+            f"is dead-lettered: its task has failed{again}{why}; `… async retry ID` "
+            "runs it",
         )
         failure = None if status.outcome is None else status.outcome.failure
         if failure is None:

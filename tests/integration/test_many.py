@@ -12,7 +12,7 @@ from tests.marks import once
 
 #: A client sends all fields, whatever is in them.
 NO_FILTER: dict[str, Any] = dict.fromkeys(
-    ("status", "name", "queue", "caller", "since", "until", "failure", "last_id")
+    ("status", "name", "queue", "key", "caller", "since", "until", "failure", "last_id")
 )
 
 

@@ -44,14 +44,22 @@ class SalesReport(Model):
             answer.status_code = 400
             return answer
         result = cls.build.defer(int(wanted))
-        list_task(result, f"Sales report {wanted}", cancel=True)
+        if result.is_new:
+            list_task(result, f"Sales report {wanted}", cancel=True)
         answer = jsonify(id=result.id, url=result.url)
         answer.status_code = 202
         answer.headers["Location"] = result.url
         return answer
 
     @classmethod
-    @async_task(ignore_result=False, max_attempts=3, cancellable=True)
+    @async_task(
+        ignore_result=False,
+        max_attempts=3,
+        cancellable=True,
+        # Of two clicks, one is enough.
+        key=True,
+        unique_until="finish",
+    )
     def build(cls, year: int) -> dict[str, Any]:
         """Add up a year's sales by month and product.
 

@@ -144,6 +144,12 @@ class CallRecord:
         if self._was_open:
             self.deferred.stage = Stage.DISCARDED
 
+    def forget(self) -> None:
+        """Let it never run, and have no key."""
+        self.is_forgotten = True
+        if isinstance(self.deferred, UniqueCall):
+            pending.take(self.id, Stage.COMMITTED)
+
     def cancel(self) -> State:
         """Cancel it, or ask it to stop; returns the state in which it was."""
         found = self.state

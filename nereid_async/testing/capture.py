@@ -71,7 +71,7 @@ class Capture(Sequence[CapturedCall]):
     def clear(self) -> None:
         """Forget all calls; those that wait never run."""
         for call in self._all:
-            call.is_forgotten = True
+            call.forget()
         self._all.clear()
 
     # -- running ---------------------------------------------------------------------

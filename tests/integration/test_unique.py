@@ -8,15 +8,18 @@ from typing import Any
 
 import pytest
 from trytond import backend
+from trytond.pool import Pool
 
 from devtools.browser import Browser
 from nereid_async import AsyncResult
 from nereid_async.errors import ConfigurationError, ResultCancelled, ResultNotSent
 from nereid_async.messages.outcome import State
 from nereid_async.runtime import of_database
+from nereid_async.testing import capture
 from tests.fixtures.scripts import ConfWriter, Script
-from tests.helpers import labels, query, run_until, states
+from tests.helpers import command, labels, query, run_until, states
 from tests.integration.conftest import SignalLog
+from tests.integration.test_task_actions import act
 from tests.marks import ONE_BROKER, once
 
 
@@ -310,3 +313,83 @@ def test_a_key_needs_an_outbox(script: Script, tryton_conf: ConfWriter) -> None:
     tryton_conf(broker="sqs", outbox="no")
     with script.transaction(), pytest.raises(ConfigurationError, match="key='k' needs"):
         keyed(script).defer("x")
+
+
+def test_a_retry_says_that_another_task_has_the_key(
+    script: Script, database: str
+) -> None:
+    task = script.record.fail.configure(key="k")
+    with script.transaction():
+        failed = task.defer("broken")
+    script.burst()
+    with script.transaction():
+        waits = task.defer("waits")
+    why = f"stays, since task {waits.id} has its key"
+    assert why in command(database, "retry", failed.id, exit_code=1)
+    assert why in command(database, "dead replay", failed.id, exit_code=1)
+    listed = command(database, "tasks list", "--key", "k", "--state", "failed")
+    assert failed.id in listed
+    assert waits.id not in listed
+    assert "key:         k" in command(database, "tasks show", failed.id)
+    with script.transaction():
+        (row,) = Pool().get("async.task").search([("uuid", "=", failed.id)])
+    assert f"{waits.id} has its key" in act(database, 1, "retry", [row.id])
+    waits.cancel()
+    assert "runs again" in command(database, "retry", failed.id)
+
+
+@once
+def test_captured_calls(script: Script) -> None:
+    task = keyed(script, on_conflict="replace")
+    with script.transaction(), capture() as deferred:
+        first = task.defer("first")
+        second = task.defer("second")
+        kept = keyed(script).defer("kept")
+        other = keyed(script, "x", unique_until="finish").defer("other")
+        deferred.assert_called_once(task_of(script), "second", key="k")
+        assert first.is_new
+        assert not second.is_new
+        assert {second.id, kept.id} == {first.id}
+        assert [it.options["on_conflict"] for it in deferred] == ["replace", "keep"]
+        assert [it.options["unique_until"] for it in deferred] == ["start", "finish"]
+        assert len(deferred.run()) == 2
+        assert second.get() == "second"
+        assert task.defer("third").is_new
+        assert keyed(script, "x", unique_until="finish").defer("x").is_new
+        deferred.clear()
+        assert other.id != task.defer("fourth").id
+        assert len(deferred) == 1
+
+
+@once
+def test_captured_calls_of_several_transactions(script: Script) -> None:
+    task = keyed(script, on_conflict="replace")
+    with capture() as deferred:
+        with script.transaction():
+            first = task.defer("first")
+        with script.transaction():
+            assert keyed(script).defer("kept").id == first.id
+        with script.transaction() as transaction:
+            assert task.defer("undone").id == first.id
+            transaction.rollback()
+        assert [it.args for it in deferred] == [("first",)]
+        with script.transaction(readonly=True):
+            assert task.defer("second").id == first.id
+        assert [it.args for it in deferred] == [("second",)]
+
+
+def task_of(script: Script) -> Any:
+    return script.record.write_entry
+
+
+@once
+def test_many_with_keys(script: Script, database: str) -> None:
+    task = keyed(script, lambda label: label[0] if label != "-" else None)
+    with script.transaction():
+        waits = task.defer("a0")
+    with script.transaction():
+        made = task.defer_many(["a1", "b1", "b2", "-", "-"])
+    assert [it.is_new for it in made] == [False, True, False, True, True]
+    assert made[0].id == waits.id
+    assert made[1].id == made[2].id
+    assert len(states(database)) == 4

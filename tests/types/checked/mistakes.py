@@ -151,6 +151,9 @@ def configure(order: Order) -> None:
     plain.configure(retry_on=ValueError)  # error: call
     plain.configure(30)  # error: call
     plain.configure(priority=0.5)  # error: argument
+    plain.configure(key=1)  # error: argument
+    plain.configure(key="k", on_conflict="drop")  # error: argument
+    plain.configure(key="k", unique_until="end")  # error: argument
 
 
 def results(order: Order) -> None:

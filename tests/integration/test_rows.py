@@ -17,7 +17,14 @@ from devtools.messages import message
 from nereid_async.database import connections
 from nereid_async.errors import DatabaseUnavailable, LeaseLost
 from nereid_async.messages.outcome import Failure, Outcome, Progress, State
-from nereid_async.rows import Claim, FailedAttempt, Row, Starts, TaskRows
+from nereid_async.rows import (
+    CancelRequest,
+    Claim,
+    FailedAttempt,
+    Row,
+    Starts,
+    TaskRows,
+)
 from nereid_async.worker.delivery_row import ClaimedRow
 from tests.fixtures.scripts import ConfWriter
 from tests.helpers import query, states, wait_until
@@ -320,6 +327,21 @@ def test_given_back(rows: TaskRows, task_id: str) -> None:
         rows.release(held, State.PENDING, 0, 1)
     with pytest.raises(LeaseLost):
         rows.finish_apart(held, Outcome(), 60)
+
+
+def test_a_run_that_is_asked_to_stop_is_not_tried_again(
+    rows: TaskRows, task_id: str
+) -> None:
+    held = claim(rows, task_id)
+    (running,) = rows.running_tasks(["q"])
+    assert str(running).endswith("queue q, not started yet")
+    assert rows.cancel_request(held) is None
+    for interrupt in (False, True):
+        assert rows.cancel(task_id, interrupt=interrupt) is State.RUNNING
+        assert rows.cancel_request(held) == CancelRequest(interrupt)
+    assert not rows.release(held, State.PENDING, None, 1)
+    assert states(rows.database) == ["cancelled"]
+    assert rows.cancel("unknown") is None
 
 
 def test_a_lost_run_neither_starts_nor_ends(rows: TaskRows, task_id: str) -> None:

@@ -123,3 +123,11 @@ def test_what_no_release_has_written_is_refused(stored: Any) -> None:
 
 def test_the_text_of_a_state_is_its_value() -> None:
     assert str(State.DONE) == f"{State.DONE}" == "done"
+
+
+def test_a_browser_is_told_the_stored_sentence_and_an_id_where_there_is_one() -> None:
+    told = Failure("E", "m", id="1a", sentence="Das ging nicht.").for_browser()
+    assert told == {"type": "TaskFailed", "message": "Das ging nicht.", "id": "1a"}
+    without = Failure("E", "m", id="").for_browser()
+    assert without == {"type": "TaskFailed", "message": without["message"]}
+    assert str(Failure("E", "m", id="1a").for_browser()["message"]).endswith(" 1a.")

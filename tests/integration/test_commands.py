@@ -126,7 +126,7 @@ def test_a_file_that_is_no_trytond_conf(tmp_path: Path) -> None:
     conf = tmp_path / "trytond.conf"
     conf.write_text("signing_key = x\n")
     told = command("shop", "status", "-c", str(conf), exit_code=1)
-    assert told.startswith("Error: -c: File contains no section headers.")
+    assert told.startswith("Error: trytond.conf: File contains no section headers.")
 
 
 @ONE_BROKER

@@ -21,15 +21,13 @@ class PythonPage:
 
     :param name: of the page.
     :param texts: of its samples.
-    :param names: what they name and do not define.
     """
 
-    def __init__(self, name: str, texts: list[str], names: dict[str, Any]) -> None:
+    def __init__(self, name: str, texts: list[str]) -> None:
         self.texts = [textwrap.dedent(text) for text in texts]
         self.output = io.StringIO()
         self._name = name
         self._module = types.ModuleType("sample")
-        self._module.__dict__.update(names)
         self._covered: list[tuple[str, Any]] = []
 
     def __getattr__(self, name: str) -> Any:
@@ -39,11 +37,13 @@ class PythonPage:
         """The name that a sample is compiled as."""
         return f"{PREFIX}{self._name}:{number}"
 
-    def run(self) -> None:
+    def run(self, names: dict[str, Any]) -> None:
         """Run the samples, in an open transaction.
 
+        :param names: what they name and do not define.
         :raises Exception: what the first one that is wrong raises.
         """
+        vars(self._module).update(names)
         for number, text in enumerate(self.texts):
             code = compile(text, self.file(number), "exec")
             with redirect_stdout(self.output):
@@ -67,6 +67,8 @@ class PythonPage:
         """Let the pool be as it was, but for models that are new."""
         for type_, it in reversed(self._covered):
             Pool().add(it, type=type_)
+        # Signals hold their receivers weakly, and a function holds its module.
+        vars(self._module).clear()
 
 
 def register(module: str, *classes: type) -> list[tuple[str, type]]:

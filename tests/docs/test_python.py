@@ -58,19 +58,21 @@ def run(
         stand_ins.register_models()
 
     def run_page(name: str, texts: list[str]) -> PythonPage:
-        with Transaction().start(fresh_database, 1), capture() as deferred:
-            page = PythonPage(name, texts, stand_ins.stand_ins(name))
-            page.run()
-            if name in WALKS:
-                WALKS[name](page)
-            deferred.run()
-        if name in VISITS:
-            template, *_ = [*_templates(name), ""]
-            with closing(Visit(fresh_database, tmp_path, template)) as visit:
-                with redirect_stdout(page.output):
-                    VISITS[name](page, visit)
-        with Transaction().start(fresh_database, 1):
-            page.close()
+        page = PythonPage(name, texts)
+        try:
+            with Transaction().start(fresh_database, 1), capture() as deferred:
+                page.run(stand_ins.stand_ins(name))
+                if name in WALKS:
+                    WALKS[name](page)
+                deferred.run()
+            if name in VISITS:
+                template, *_ = [*_templates(name), ""]
+                with closing(Visit(fresh_database, tmp_path, template)) as visit:
+                    with redirect_stdout(page.output):
+                        VISITS[name](page, visit)
+        finally:
+            with Transaction().start(fresh_database, 1):
+                page.close()
         return page
 
     yield run_page
@@ -92,7 +94,7 @@ def test_each_body_runs(run: Run) -> None:
         for number, text in enumerate(page.texts):
             missing += [f"{name}: {it}" for it in ran.missing(page.file(number), text)]
             run_bodies += bodies(text)
-    assert missing == []
+    assert missing == [], "these have not run: call them in tests/docs/walks.py"
     assert run_bodies > 25
 
 

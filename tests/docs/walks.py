@@ -23,6 +23,10 @@ def cancel(page: PythonPage) -> None:
     page.Party.merge_all.defer()
 
 
+def double_clicks(page: PythonPage) -> None:
+    page.changed(party(), "a price")
+
+
 def large_arguments(page: PythonPage) -> None:
     (attachment,) = (
         Pool()
@@ -101,6 +105,7 @@ def polls(page: PythonPage) -> None:
 
 WALKS: dict[str, Callable[[PythonPage], None]] = {
     "how-to/cancel": cancel,
+    "how-to/double-clicks": double_clicks,
     "how-to/large-arguments": large_arguments,
     "how-to/mail": mail,
     "how-to/many": many,
@@ -126,6 +131,13 @@ def download(page: PythonPage, visit: Visit) -> None:
     assert browser.get(f"{url}x").status_code == 404
 
 
+def clicks(page: PythonPage, visit: Visit) -> None:
+    browser = visit.browser()
+    first, second = (browser.post("/en/party-report").json for _ in range(2))
+    assert (first["is_new"], second["is_new"]) == (True, False)
+    assert first["url"] == second["url"]
+
+
 def progress(page: PythonPage, visit: Visit) -> None:
     assert visit.result_of(visit.browser(), "/en/report")["total"] > 0
 
@@ -144,6 +156,7 @@ def hosts(page: PythonPage, visit: Visit) -> None:
 
 
 VISITS: dict[str, Callable[[PythonPage, Visit], None]] = {
+    "how-to/double-clicks": clicks,
     "how-to/file-download": download,
     "how-to/hosts": hosts,
     "how-to/moving-from-celery": moving,

@@ -34,7 +34,9 @@ LEASE_S = 60.0
 RESULT_TTL_S = 86_400.0
 #: A message may be lost for so long before it is sent again.
 LOST_AFTER_S = 900.0
-TASKS_MAX = 2
+TASKS_MAX = 3
+#: The queue of tasks in order; those without a group are in the other one.
+ORDERED = "q.fifo"
 FINISHED = ("done", "failed", "cancelled")
 
 #: The times in the rows, by table.
@@ -79,9 +81,13 @@ class RowProtocol(UniqueSteps):
     # -- the caller ----------------------------------------------------------------
 
     @precondition(lambda self: len(self.ids) < TASKS_MAX)
-    @rule(delay_s=st.sampled_from([0, 0, 0, 3_600]))
-    def defer(self, delay_s: int) -> None:
-        made = message(delay_s=delay_s, max_attempts=1_000)
+    @rule(
+        delay_s=st.sampled_from([0, 0, 0, 3_600]),
+        group=st.sampled_from([None, "a", "a", "b"]),
+    )
+    def defer(self, delay_s: int, group: str | None) -> None:
+        queue = "q" if group is None else ORDERED
+        made = message(queue, group=group, delay_s=delay_s, max_attempts=1_000)
         self.rows.insert_apart([Row(made, "text")], notify=False)
         self.ids.append(made.id)
 
@@ -91,20 +97,22 @@ class RowProtocol(UniqueSteps):
     @rule(
         index=indexes,
         after_s=st.sampled_from([0, 61]),
-        delivered=st.booleans(),
+        queue=st.sampled_from([None, "q", ORDERED]),
         starts=st.booleans(),
     )
-    def claim(self, index: int, after_s: int, delivered: bool, starts: bool) -> None:
+    def claim(self, index: int, after_s: int, queue: str | None, starts: bool) -> None:
         """What is due, or the task of a message, maybe delivered once more."""
         self.time_passes(after_s)
-        if not delivered:
-            claims = self.rows.claim_due(["q"], 1, LEASE_S, True)
+        if queue is not None:
+            # As many as there are: which one of several would be claimed is at random.
+            claims = self.rows.claim_due([queue], TASKS_MAX, LEASE_S, True)
         else:
             mark = Starts("worker", again=True) if starts else None
             ids = [self.ids[index % len(self.ids)]]
-            claims = [*self.rows.claim_ids(ids, LEASE_S, mark).values()]
+            claims = [*self.rows.claim_ids(ids, LEASE_S, mark, ordered=True).values()]
         for claimed in claims:
             assert claimed.text == self.calls.get(claimed.id, "text")
+            self.is_its_turn(claimed)
         self.runs += [Run(claim) for claim in claims]
 
     @precondition(lambda self: self.runs)
@@ -188,6 +196,7 @@ class RowProtocol(UniqueSteps):
                 "mark late",
                 "resend",
                 "queue deleted",
+                "set aside",
                 "free expired",
                 "free expired",
                 "reap",
@@ -203,11 +212,14 @@ class RowProtocol(UniqueSteps):
         elif step == "mark late":
             rows.mark_sent(ids)
         elif step == "resend":
-            lost = [row.id for row in rows.forgotten("q", 10, LOST_AFTER_S)]
-            rows.mark_resent(lost, LOST_AFTER_S)
-            rows.reopen("q", 10, LOST_AFTER_S)
+            for queue in ("q", ORDERED):
+                lost = [row.id for row in rows.forgotten(queue, 10, LOST_AFTER_S)]
+                rows.mark_resent(lost, LOST_AFTER_S)
+                rows.reopen(queue, 10, LOST_AFTER_S)
         elif step == "queue deleted":
             rows.mark_unsent(ids)
+        elif step == "set aside":
+            rows.set_aside(ids[0])
         elif step == "free expired":
             rows.free_expired()
         elif step == "reap":
@@ -234,6 +246,26 @@ class RowProtocol(UniqueSteps):
     def none_is_lost(self) -> None:
         assert set(self.states()) == set(self.ids)
 
+    @invariant()
+    def one_of_a_group_runs_at_a_time(self) -> None:
+        running = query(
+            self.rows.database,
+            "SELECT ordered_group FROM async_task WHERE state = 'running' "
+            "AND ordered_group IS NOT NULL",
+        )
+        assert len(running) == len(set(running))
+
+    def is_its_turn(self, claim: Claim) -> None:
+        """No earlier task of its group is unfinished."""
+        earlier = query(
+            self.rows.database,
+            "SELECT o.uuid FROM async_task t JOIN async_task o "
+            "ON o.ordered_group = t.ordered_group AND o.id < t.id "
+            "AND o.state IN ('pending', 'sent', 'running') "
+            f"WHERE t.uuid = '{claim.id}'",
+        )
+        assert earlier == []
+
     def teardown(self) -> None:
         """Two workers that do not crash bring every task to its end."""
         super().teardown()
@@ -243,9 +275,10 @@ class RowProtocol(UniqueSteps):
         self.time_passes(4_000)
         self.rows.free_expired()
         for index in range(len(self.ids)):
-            self.claim(index, after_s=0, delivered=True, starts=False)
-        for run in self.runs:
-            self.finish(run, commits=True)
+            self.claim(index, after_s=0, queue=None, starts=False)
+            for run in self.runs:
+                self.finish(run, commits=True)
+            self.runs.clear()
         self.done_is_one_effect_and_all_else_is_none()
         assert set(self.states().values()) <= set(FINISHED)
 

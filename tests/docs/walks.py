@@ -61,6 +61,12 @@ def many(page: PythonPage) -> None:
     assert len(notes) == 2
 
 
+def order_and_fairness(page: PythonPage) -> None:
+    party().export.defer()
+    party().fetch.defer("https://shop.example.com/products.csv")
+    assert page.post(1) == 1
+
+
 def nightly(page: PythonPage) -> None:
     _run_cron("party.party|clean_nightly")
 
@@ -109,6 +115,7 @@ WALKS: dict[str, Callable[[PythonPage], None]] = {
     "how-to/large-arguments": large_arguments,
     "how-to/mail": mail,
     "how-to/many": many,
+    "how-to/order-and-fairness": order_and_fairness,
     "how-to/moving-from-async-sqs": old_module,
     "how-to/moving-from-celery": celery,
     "how-to/moving-from-dramatiq": dramatiq,

@@ -36,6 +36,9 @@ MESSAGE_MAX_BYTES = 67_108_864
 SQS_ATTRIBUTES_MAX_BYTES = SQS_MESSAGE_MAX_BYTES - 8_192
 #: Attempts of a task. Ours: far beyond what a retry helps.
 ATTEMPTS_MAX = 1_000
+#: The ``max_attempts`` from which one attempt may be counted without a run: a worker
+#: was killed between claim and start, or a message without a row was handed back.
+ATTEMPTS_TO_SPARE = 3
 #: Time limit of an attempt. Ours: a year is as good as none.
 TIME_LIMIT_MAX_S = 365 * 86_400
 #: Delay of a second attempt, and of any further one, by the worker itself. Ours: who

@@ -11,7 +11,7 @@ from ..errors import TransportError
 from .dead_letters import DeadLetterQueues
 
 if TYPE_CHECKING:
-    from ..rows import Claim
+    from ..rows import Claim, Starts
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,10 @@ class Broker(Protocol):
         """
 
     def consumer(
-        self, queues: Sequence[str], excluded: Collection[str] = ()
+        self,
+        queues: Sequence[str],
+        excluded: Collection[str] = (),
+        starts: Starts | None = None,
     ) -> Consumer:
         """Make a consumer of queues.
 
@@ -223,6 +226,8 @@ class Broker(Protocol):
         :param queues: short names; ``*`` among them for all queues, those included that
             appear later.
         :param excluded: short names of queues that ``*`` leaves out.
+        :param starts: lets the claims of delivered rows count the attempt at once; None
+            for none.
         """
 
     def existing(self, queues: Sequence[str], excluded: Collection[str]) -> list[str]:

@@ -14,7 +14,7 @@ from ..database.driver import driver
 from ..database.errors import translated
 from ..errors import DatabaseUnavailable
 from ..queue_selection import ALL_QUEUES, is_ordered, selected
-from ..rows import CHANNEL, Claim, TaskRows
+from ..rows import CHANNEL, Claim, Starts, TaskRows
 from ..throttled_log import ThrottledLog
 from ..wakeup import Wakeup
 from .base import Delivery, OutgoingMessage, SendReport
@@ -64,11 +64,16 @@ class DatabaseBroker:
         return 0
 
     def consumer(
-        self, queues: Sequence[str], excluded: Collection[str] = ()
+        self,
+        queues: Sequence[str],
+        excluded: Collection[str] = (),
+        starts: Starts | None = None,
     ) -> DatabaseConsumer:
         """Make a consumer; see :class:`.base.Broker`."""
         return DatabaseConsumer(
-            DatabaseReceiver(self._rows, queues, self._lease_s, self._web, excluded)
+            DatabaseReceiver(
+                self._rows, queues, self._lease_s, self._web, excluded, starts
+            )
         )
 
     def existing(self, queues: Sequence[str], excluded: Collection[str]) -> list[str]:
@@ -98,6 +103,7 @@ class DatabaseReceiver:
 
     :param queues: short names, or ``*`` for all but the excluded ones.
     :param web: whether to claim tasks that need the web app, too.
+    :param starts: lets claims count the attempt at once; None for none.
     """
 
     def __init__(
@@ -107,7 +113,9 @@ class DatabaseReceiver:
         lease_s: float,
         web: bool,
         excluded: Collection[str] = (),
+        starts: Starts | None = None,
     ) -> None:
+        self._starts = starts
         self.name = ", ".join(queues)
         self._rows = rows
         self._queues = list(queues)
@@ -159,7 +167,9 @@ class DatabaseReceiver:
             self._take_back_sent()
         if not queues:
             return []
-        return self._rows.claim_due(queues, limit, self._lease_s, self._web)
+        return self._rows.claim_due(
+            queues, limit, self._lease_s, self._web, self._starts
+        )
 
     def _take_back_sent(self) -> None:
         """Run rows that were sent to SQS, before the settings were changed."""

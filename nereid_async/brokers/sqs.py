@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from ..errors import AccessDenied, ConfigurationError, CredentialsRefused, QueueMissing
 from ..limits import SQS_DELAY_MAX_S
 from ..queue_selection import ALL_QUEUES, selected
-from ..rows import TaskRows
+from ..rows import Starts, TaskRows
 from ..rows.database_identity import DatabaseIdentity
 from ..settings import Settings
 from ..sqs.client import Sqs
@@ -71,7 +71,10 @@ class SqsBroker:
         return self._queues.backlog(queue)
 
     def consumer(
-        self, queues: Sequence[str], excluded: Collection[str] = ()
+        self,
+        queues: Sequence[str],
+        excluded: Collection[str] = (),
+        starts: Starts | None = None,
     ) -> SqsConsumer:
         """Make a consumer, which creates missing queues; see :class:`.base.Broker`."""
         task_queues = self._task_queues(self._receiving)

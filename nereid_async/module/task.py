@@ -96,6 +96,11 @@ class Task(ModelSQL, ModelView):
         help="Tasks with a group run in the order of their turns.",
     )
     batch = fields.Char("Batch ID", readonly=True)
+    counts_at_start = fields.Boolean(
+        "Counts at its Start",
+        readonly=True,
+        help="Its attempt is counted when it starts, not when it is claimed.",
+    )
     due_at = fields.Timestamp(
         "Due at", required=True, readonly=True, help="Not run before (UTC)."
     )

@@ -46,7 +46,12 @@ class ClaimRows(Statements):
     """
 
     def claim_due(
-        self, queues: Sequence[str], limit: int, lease_s: float, web: bool
+        self,
+        queues: Sequence[str],
+        limit: int,
+        lease_s: float,
+        web: bool,
+        starts: Starts | None = None,
     ) -> list[Claim]:
         """Claim due rows: by priority, then the oldest rows of each queue first.
 
@@ -54,11 +59,16 @@ class ClaimRows(Statements):
         :param limit: number of rows to claim, at most.
         :param lease_s: length of the lease, in seconds.
         :param web: whether to claim tasks that need the web app, too.
+        :param starts: lets claims count the attempt at once; None for none.
         """
         expressions, parameters = due.chosen(queues, limit, web)
         return self._take_alone(
             lambda: self._take(
-                expressions, "id IN (SELECT id FROM due)", parameters, lease_s
+                expressions,
+                "id IN (SELECT id FROM due)",
+                parameters,
+                lease_s,
+                starts,
             )
         )
 
@@ -90,7 +100,7 @@ class ClaimRows(Statements):
 
         :param lease_s: length of the lease, in seconds.
         :param ordered: whether they are of queues that keep the order of a group.
-        :param starts: which claims count the attempt at once; None for none.
+        :param starts: lets claims count the attempt at once; None for none.
         :returns: the claims by task id.
         """
         claims = self._take_ids(ids, lease_s, starts, ordered)
@@ -138,7 +148,7 @@ class ClaimRows(Statements):
         take = (
             f"UPDATE async_task SET state = 'running', token = {{p}}, {STARTED} "
             f"WHERE {condition} RETURNING uuid, queue, message, priority, "
-            "turn, due_at, id"
+            "turn, due_at, id, counts_at_start"
         )
         token = [opening.token]
         parameters = [*parameters, *token] if chosen else [*token, *parameters]
@@ -163,11 +173,14 @@ class ClaimRows(Statements):
             taken = sorted(cursor.fetchall(), key=_order)
             if not taken:
                 return []
-            values = ", ".join([f"({{p}}, {opening.values})"] * len(taken))
+            ids = [uuid for uuid, *_ in taken]
             self.execute(
                 cursor,
-                opening.insert(f"VALUES {values}"),
-                [it for uuid, *_ in taken for it in (uuid, *opening.parameters)],
+                opening.insert(
+                    f"SELECT uuid, {opening.values} FROM async_task "
+                    f"WHERE uuid IN ({params(ids)})"
+                ),
+                [*opening.parameters, *ids],
             )
             runs = {uuid: run for uuid, *run in cursor.fetchall()}
             return [
@@ -227,7 +240,7 @@ class ClaimRows(Statements):
 
 def _order(row: Sequence[Any]) -> tuple[Any, ...]:
     """In which order the claimed rows run."""
-    *_, priority, turn, due_at, row_id = row
+    *_, priority, turn, due_at, row_id, _ = row
     return priority, turn is None, turn or 0, due_at, row_id
 
 
@@ -242,10 +255,20 @@ class _Opening:
 
     @property
     def values(self) -> str:
-        """The SQL values that follow the task's id in a row of :meth:`insert`."""
+        """The SQL values that follow the task's id in a row of :meth:`insert`.
+
+        They may refer to columns of its row.
+        """
         if self.starts is None:
             return "{p}, {later}, {now}, 0, NULL, NULL"
-        return "{p}, {later}, {now}, 1, {p}, {now}"
+        if self.starts.at_once:
+            return "{p}, {later}, {now}, 1, {p}, {now}"
+        # The others are marked by :meth:`.RunRows.start`.
+        first = "CASE WHEN counts_at_start IS NULL THEN {} END"
+        return (
+            "{p}, {later}, {now}, CASE WHEN counts_at_start IS NULL THEN 1 ELSE 0 END, "
+            f"{first.format('{p}')}, {first.format('{now}')}"
+        )
 
     @property
     def parameters(self) -> list[Any]:
@@ -264,7 +287,7 @@ class _Opening:
             "token = excluded.token, lease_until = excluded.lease_until, "
             "progress_done = NULL, progress_total = NULL, progress_message = NULL, "
         )
-        if self.starts is not None and self.starts.again:
+        if self.starts is not None and self.starts.at_once:
             changes += (
                 "attempt = async_run.attempt + 1, worker = excluded.worker, "
                 "started_at = excluded.started_at"

@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..limits import ATTEMPTS_TO_SPARE
 from ..messages.message import Message
 from ..messages.outcome import Failure, State
 from ..queue_selection import is_ordered
@@ -51,6 +52,7 @@ class Row:
             "group_name": message.group,
             "batch": message.batch,
             "ordered_group": message.group if self.is_ordered else None,
+            "counts_at_start": message.max_attempts < ATTEMPTS_TO_SPARE or None,
         }
         if unique is not None:
             values |= {"unique_key": unique.value, "unique_until": unique.until}
@@ -175,13 +177,16 @@ class FailedAttempt:
 
 @dataclass(frozen=True)
 class Starts:
-    """Which claims count the attempt at once: those of tasks that have not run yet.
+    """Lets claims count the attempt at once.
 
-    It saves an UPDATE per task, see :class:`.worker.intake.Intake`.
+    That saves one UPDATE per task. Its cost: a worker killed before the task starts
+    uses up one attempt. Therefore it is accepted of tasks that have not run yet, at
+    most once a task, and not of those with less than ``ATTEMPTS_TO_SPARE`` attempts
+    (whose rows say ``counts_at_start``); or of all if they start at once.
 
     :ivar worker: name of the worker that starts them.
-    :ivar again: whether claims of tasks that have run before count it, too.
+    :ivar at_once: whether a thread is free for each of them.
     """
 
     worker: str
-    again: bool = False
+    at_once: bool = False

@@ -29,7 +29,7 @@ from ..runtime import Runtime
 from ..throttled_log import ThrottledLog
 from . import message_checks
 from .delivery_row import row_of
-from .job import ATTEMPTS_TO_SPARE, Held, Job, Pointed, Unread
+from .job import Held, Job, Pointed, Unread
 from .settlement import Settlement
 from .unclaimed import Unclaimed
 
@@ -146,44 +146,24 @@ class Intake:
     ) -> tuple[dict[str, Claim], Exception | None]:
         """Claim the rows of pointers, as far as they are free.
 
-        :returns: the claims by task id, which hold even if a later statement fails; and
-            the error of that statement, if one failed.
+        :returns: the claims by task id, and the error if it failed.
         """
         claims: dict[str, Claim] = {}
         failure: Exception | None = None
         rows, lease_s = self._runtime.rows, self._runtime.settings.visibility_timeout
         if rows is None:
             return claims, failure
-        for group, starts in self._groups(pointers, at_once):
+        if pointers:
             try:
-                claims |= rows.claim_ids(
-                    [it.id for it in group],
+                claims = rows.claim_ids(
+                    [it.id for it in pointers],
                     lease_s,
-                    starts,
-                    ordered=any(is_ordered(it.queue) for it in group),
+                    Starts(self._worker, at_once),
+                    ordered=any(is_ordered(it.queue) for it in pointers),
                 )
             except Exception as error:
                 failure = error
         return claims, failure
-
-    def _groups(
-        self, pointers: Sequence[Pointer], at_once: bool
-    ) -> Iterator[tuple[Sequence[Pointer], Starts | None]]:
-        """Group pointers by whether their claim counts the attempt.
-
-        Counting the attempt in the claim saves one UPDATE per task. Its cost: a worker
-        killed before the task starts uses up one attempt; accepted at most once per
-        task, and only if max_attempts >= ATTEMPTS_TO_SPARE, or if the task starts at
-        once.
-        """
-        spares = [it for it in pointers if it.max_attempts >= ATTEMPTS_TO_SPARE]
-        rest = [it for it in pointers if it.max_attempts < ATTEMPTS_TO_SPARE]
-        if at_once:
-            spares, rest = [*pointers], []
-        if spares:
-            yield spares, Starts(self._worker, again=at_once)
-        if rest:
-            yield rest, None
 
     def _not_claimed(self, pointed: Pointed, failure: Exception | None) -> None:
         rows = self._runtime.rows

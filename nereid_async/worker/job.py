@@ -9,16 +9,13 @@ from functools import cached_property
 from typing import Protocol
 
 from ..brokers.base import Delivery
+from ..limits import ATTEMPTS_TO_SPARE
 from ..messages.message import Message
 from ..messages.pointer import Pointer
 from ..messages.unverified import Unverified, unverified
 from ..rows import CancelRequest, Claim
 from ..runtime import Runtime
 from .delivery_row import DeliveryRow, NoRow, row_of
-
-#: The ``max_attempts`` from which one attempt may be counted without a run: a worker
-#: was killed between claim and start, or a message without a row was handed back.
-ATTEMPTS_TO_SPARE = 3
 
 _LOST = float("-inf")
 

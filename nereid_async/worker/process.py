@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from ..database import connection_pool
+from ..rows import Starts
 from ..runtime import Runtime
 from .aborted_runs import AbortedRuns
 from .attempt import Attempt
@@ -92,7 +93,7 @@ class WorkerProcess:
             for pool in pools
         ]
         self._consumers = [
-            runtime.broker.consumer(pool.queues, options.elsewhere(pool))
+            runtime.broker.consumer(pool.queues, options.elsewhere(pool), Starts(name))
             for pool in pools
         ]
         # Each of them settles what any of them has received.

@@ -107,7 +107,7 @@ class RowProtocol(UniqueSteps):
             # As many as there are: which one of several would be claimed is at random.
             claims = self.rows.claim_due([queue], TASKS_MAX, LEASE_S, True)
         else:
-            mark = Starts("worker", again=True) if starts else None
+            mark = Starts("worker", at_once=True) if starts else None
             ids = [self.ids[index % len(self.ids)]]
             claims = [*self.rows.claim_ids(ids, LEASE_S, mark, ordered=True).values()]
         for claimed in claims:

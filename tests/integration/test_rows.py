@@ -31,7 +31,7 @@ from tests.helpers import query, states, wait_until
 
 LONG_S, OVER_S = 60, 0
 FAILED = FailedAttempt(Failure("ValueError", "x"), 1)
-AT_ONCE = Starts("worker", again=True)
+AT_ONCE = Starts("worker", at_once=True)
 
 
 @pytest.fixture
@@ -209,12 +209,25 @@ def test_a_claim_ahead_is_the_start_of_what_has_not_run(
     assert query(rows.database, marks, task_id) == [(2, "worker")]
 
 
+@pytest.mark.parametrize("max_attempts", [1, 2, 3])
+def test_a_claim_ahead_spares_an_attempt_only_where_there_are_some(
+    rows: TaskRows, max_attempts: int
+) -> None:
+    made = message("q", max_attempts=max_attempts)
+    rows.insert_apart([Row(made, "text")], notify=True)
+    (held,) = rows.claim_due(["q"], 10, LONG_S, True, Starts("worker"))
+    assert (held.started, held.attempt) == (max_attempts == 3, 0)
+    rows.release(held, State.PENDING, None, 0)
+    (held,) = rows.claim_ids([made.id], LONG_S, AT_ONCE).values()
+    assert (held.started, held.attempt) == (True, 0)
+
+
 @pytest.mark.parametrize("at_once", [True, False])
 def test_taking_over_is_a_start_where_a_thread_is_free(
     rows: TaskRows, task_id: str, at_once: bool
 ) -> None:
     lost = rows.claim_ids([task_id], OVER_S, AT_ONCE)[task_id]
-    starts = Starts("worker", again=at_once)
+    starts = Starts("worker", at_once)
     (taken,) = wait_until(
         lambda: list(rows.claim_ids([task_id], LONG_S, starts).values())
     )

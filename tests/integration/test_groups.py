@@ -303,7 +303,7 @@ class TestOnSqs:
         return made
 
     @pytest.fixture
-    def task(self, script: Script) -> Any:
+    def entry_task(self, script: Script) -> Any:
         return script.record.write_entry.configure(
             queue=ORDERED, group=lambda label, *rest: label[0]
         )
@@ -315,25 +315,25 @@ class TestOnSqs:
         return Relay(runtime, runtime.rows).send_round(0).confirmed
 
     def test_groups_run_in_order(
-        self, script: Script, task: Any, database: str
+        self, script: Script, entry_task: Any, database: str
     ) -> None:
         with script.transaction():
             for number in range(6):
-                task.defer(f"a{number}")
-                task.defer(f"b{number}")
+                entry_task.defer(f"a{number}")
+                entry_task.defer(f"b{number}")
         script.burst(ORDERED)
         for group in "ab":
             of_group = [it for it in labels(database) if it[0] == group]
             assert of_group == [f"{group}{number}" for number in range(6)]
 
     def test_one_that_is_sent_late_is_not_overtaken(
-        self, script: Script, task: Any, database: str, rows: TaskRows
+        self, script: Script, entry_task: Any, database: str, rows: TaskRows
     ) -> None:
         """The first waits in its row, since FIFO queues know no delay of a message."""
         with script.transaction():
-            first = task.configure(delay=600).defer("a1")
-            task.defer("a2")
-            task.defer("b1")
+            first = entry_task.configure(delay=600).defer("a1")
+            entry_task.defer("a2")
+            entry_task.defer("b1")
         script.burst(ORDERED)
         assert labels(database) == ["b1"]
         assert self.relay(script) == []
@@ -343,11 +343,11 @@ class TestOnSqs:
         assert labels(database) == ["b1", "a1", "a2"]
 
     def test_a_mark_that_comes_late_does_not_hide_one_that_was_set_aside(
-        self, script: Script, task: Any, database: str, rows: TaskRows
+        self, script: Script, entry_task: Any, database: str, rows: TaskRows
     ) -> None:
         with script.transaction():
-            task.configure(delay=600).defer("a1")
-            second = task.defer("a2")
+            entry_task.configure(delay=600).defer("a1")
+            second = entry_task.defer("a2")
         assert rows.set_aside(second.id)
         rows.mark_sent([second.id])
         rows.mark_sent([second.id], 1.0)
@@ -356,11 +356,11 @@ class TestOnSqs:
         ]
 
     def test_the_relay_sends_what_is_lost_though_sqs_has_had_it(
-        self, script: Script, task: Any, database: str, rows: TaskRows, queue: Any
+        self, script: Script, entry_task: Any, database: str, rows: TaskRows, queue: Any
     ) -> None:
         """SQS drops a message whose deduplication id it has had within 5 minutes."""
         with script.transaction():
-            result = task.defer("a1")
+            result = entry_task.defer("a1")
         of_database(database).sender.flush()
         rows.mark_unsent([result.id])
         assert self.relay(script) == [result.id]
@@ -389,10 +389,10 @@ class TestOnSqs:
         )
 
     def test_queues_are_made_with_the_right_attributes(
-        self, script: Script, task: Any, database: str, queue: Any
+        self, script: Script, entry_task: Any, database: str, queue: Any
     ) -> None:
         with script.transaction():
-            task.defer("a ü")
+            entry_task.defer("a ü")
             script.record.write_entry.configure(group="a ü").defer("x")
         script.burst(ORDERED, "trytond-async")
         assert sorted(labels(database)) == ["a ü", "x"]

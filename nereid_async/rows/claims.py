@@ -264,10 +264,10 @@ class _Opening:
         if self.starts.at_once:
             return "{p}, {later}, {now}, 1, {p}, {now}"
         # The others are marked by :meth:`.RunRows.start`.
-        first = "CASE WHEN counts_at_start IS NULL THEN {} END"
         return (
-            "{p}, {later}, {now}, CASE WHEN counts_at_start IS NULL THEN 1 ELSE 0 END, "
-            f"{first.format('{p}')}, {first.format('{now}')}"
+            "{p}, {later}, {now}, CASE WHEN counts_at_start THEN 0 ELSE 1 END, "
+            "CASE WHEN counts_at_start THEN NULL ELSE {p} END, "
+            "CASE WHEN counts_at_start THEN NULL ELSE {now} END"
         )
 
     @property

@@ -7,6 +7,7 @@ of the module's files and the installed versions.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import importlib.metadata
 import shutil
@@ -111,10 +112,11 @@ def sqlite_databases(folder: Path, cache: Path) -> Iterator[Databases]:
     """
     kept = cache / f"sqlite-{fingerprint()}.sqlite"
     databases = SQLiteDatabases(folder, kept)
-    if not kept.exists():
-        databases.create(TEMPLATE)
-        _build(databases)
-        _keep(databases.file(TEMPLATE), kept, "sqlite-*")
+    with _turn(cache, "sqlite"):
+        if not kept.exists():
+            databases.create(TEMPLATE)
+            _build(databases)
+            _keep(databases.file(TEMPLATE), kept, "sqlite-*")
     yield databases
 
 
@@ -129,14 +131,15 @@ def postgresql_databases(
     :param durable: whether commits survive a power cut, as in production.
     """
     kept = cache / f"postgresql-{fingerprint()}"
-    if not kept.exists():
-        with servers.postgresql() as server:
-            databases = PostgreSQLDatabases(folder, server)
-            databases.create(TEMPLATE)
-            _build(databases)
-            part = cache / f"new-{kept.name}"
-            servers.save_cluster(server, part)
-        _keep(part, kept, "postgresql-*")
+    with _turn(cache, "postgresql"):
+        if not kept.exists():
+            with servers.postgresql() as server:
+                databases = PostgreSQLDatabases(folder, server)
+                databases.create(TEMPLATE)
+                _build(databases)
+                part = cache / f"new-{kept.name}"
+                servers.save_cluster(server, part)
+            _keep(part, kept, "postgresql-*")
     with servers.postgresql(kept, durable) as server:
         yield PostgreSQLDatabases(folder, server)
 
@@ -181,6 +184,14 @@ def fingerprint() -> str:
     )
     digest.update(repr((sys.version, versions)).encode())
     return digest.hexdigest()[:16]
+
+
+@contextmanager
+def _turn(cache: Path, name: str) -> Iterator[None]:
+    """Let one process at a time make a template; the others find it made."""
+    with open(cache / f"{name}.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _build(databases: Databases) -> None:

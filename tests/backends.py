@@ -2,9 +2,10 @@
 
 trytond picks its database backend once, when it is imported, so one process can only
 test one. Every test that uses the fixture ``backend`` exists once for SQLite and once
-for PostgreSQL; this process runs the former, and hands the latter to a second pytest
-process that runs at the same time. What that one reports is counted and shown here as
-if it had run here, so that there is one summary and one exit status.
+for PostgreSQL; this process runs the former, and hands the latter to another pytest
+process that runs at the same time. What starts processes waits most of the time, so it
+has a process of its own on each database. What the others report is counted and shown
+here as if it had run here, so that there is one summary and one exit status.
 
 ``--database=sqlite`` or ``--database=postgresql`` runs one of them, in this process.
 """
@@ -29,7 +30,12 @@ from devtools.processes import Process, ProcessFailed
 
 BACKENDS = ("sqlite", "postgresql")
 
-#: How long the second process may be silent before it is taken for stuck.
+#: Where tests wait for what they have started, so that more of them run side by side.
+STARTS_PROCESSES = tuple(
+    f"tests/{it}/" for it in ("acceptance", "browser", "chaos", "client_tryton")
+)
+
+#: How long all other processes may be silent before one is taken for stuck.
 SILENCE_S = 300
 
 #: The developer's own configuration of trytond, which is none of the tests'.
@@ -44,7 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--database",
         choices=("all", *BACKENDS),
         default="all",
-        help="the databases to test on (default: all, PostgreSQL in a second process)",
+        help="the databases to test on (default: all, in several processes)",
     )
     group.addoption("--report-to", type=int, metavar="FD", help="used internally")
     group.addoption("--only-listed", metavar="FILE", help="used internally")
@@ -117,70 +123,53 @@ class Reporter:
         print(json.dumps([nodeid, data], default=str), file=self._stream, flush=True)
 
 
-class Remote:
-    """The tests that the second process runs."""
+class Part:
+    """The tests that another process runs, on one database.
 
-    def __init__(self, config: pytest.Config) -> None:
+    :param events: takes what it reports, and None when it has ended.
+    """
+
+    def __init__(
+        self,
+        config: pytest.Config,
+        backend: str,
+        items: list[pytest.Item],
+        events: queue.Queue[tuple[str, Any] | None],
+    ) -> None:
         self._config = config
-        self._items: list[pytest.Item] = []
-        self._process: Process | None = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._events: queue.Queue[tuple[str, Any] | None] = queue.Queue()
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        if self._config.option.collectonly or session.testsfailed:
-            return
-        here = self._config.stash[local_backend]
-        self._items = [
-            item for item in session.items if _backend_of(item, here) != here
-        ]
-        if self._items:
-            self._start()
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> Iterator[None]:
-        remote = set(self._items)
-        session.items = [item for item in session.items if item not in remote]
-        try:
-            result = yield
-            if self._items:
-                self._collect(session)
-            return result
-        finally:
-            self._stop()
-
-    def _start(self) -> None:
+        self._events = events
         self._folder = tempfile.TemporaryDirectory(prefix="nereid-async-tests-")
         folder = Path(self._folder.name)
         listed = folder / "listed"
-        listed.write_text("\n".join(item.nodeid for item in self._items))
+        listed.write_text("\n".join(item.nodeid for item in items))
         reading, writing = os.pipe()
-        option = self._config.option
+        self._process = Process(
+            self._command(backend, writing, listed),
+            folder / "log",
+            cwd=config.invocation_params.dir,
+            pass_fds=[writing],
+            stop_signal=signal.SIGINT,
+        )
+        os.close(writing)
+        threading.Thread(target=self._read, args=(reading,), daemon=True).start()
+
+    def _command(self, backend: str, writing: int, listed: Path) -> list[str]:
+        config, option = self._config, self._config.option
         profile = getattr(option, "hypothesis_profile", None)
         reruns = getattr(option, "reruns", None)
-        command = [
-            sys.executable, "-m", "pytest", "--database=postgresql",
+        return [
+            sys.executable, "-m", "pytest", f"--database={backend}",
             f"--report-to={writing}", f"--only-listed={listed}",
-            f"--rootdir={self._config.rootpath}", f"--tb={option.tbstyle}",
-            *(["-c", str(self._config.inipath)] if self._config.inipath else []),
+            f"--rootdir={config.rootpath}", f"--tb={option.tbstyle}",
+            *(["-c", str(config.inipath)] if config.inipath else []),
             *(["-l"] if option.showlocals else []),
             *([f"--hypothesis-profile={profile}"] if profile else []),
             *([f"--reruns={reruns}"] if reruns else []),
             *(word for one in option.override_ini or [] for word in ("-o", one)),
             *(word for one in option.pythonwarnings or [] for word in ("-W", one)),
             *(word for one in option.plugins or [] for word in ("-p", one)),
-            *self._config.args,
+            *config.args,
         ]  # fmt: skip
-        self._process = Process(
-            command,
-            folder / "log",
-            cwd=self._config.invocation_params.dir,
-            pass_fds=[writing],
-            stop_signal=signal.SIGINT,
-        )
-        os.close(writing)
-        threading.Thread(target=self._read, args=(reading,), daemon=True).start()
 
     def _read(self, reading: int) -> None:
         with os.fdopen(reading, encoding="utf-8") as stream:
@@ -189,42 +178,8 @@ class Remote:
                 self._events.put((nodeid, data))
         self._events.put(None)
 
-    def _collect(self, session: pytest.Session) -> None:
-        # In the order of this process's list; the other one may run in another.
-        waiting = {item.nodeid: item for item in self._items}
-        reports: dict[str, list[pytest.TestReport]] = defaultdict(list)
-        while waiting:
-            event = self._next_event()
-            if event is None:
-                break
-            nodeid, data = event
-            if data is not None:
-                report = self._config.hook.pytest_report_from_serializable(
-                    config=self._config, data=data
-                )
-                if isinstance(report.longrepr, list):
-                    # A skip: JSON knows no tuples.
-                    report.longrepr = tuple(report.longrepr)
-                reports[nodeid].append(report)
-            elif item := waiting.get(nodeid):
-                attempt = reports.pop(nodeid, [])
-                _log(item, attempt)
-                # Of pytest-rerunfailures: there is another one to come.
-                if all(str(report.outcome) != "rerun" for report in attempt):
-                    del waiting[nodeid]
-                _stop_if_asked(session)
-        for item in waiting.values():
-            _log(item, [self._not_run(item)])
-            _stop_if_asked(session)
-
-    def _next_event(self) -> tuple[str, Any] | None:
-        try:
-            return self._events.get(timeout=SILENCE_S)
-        except queue.Empty:
-            return None
-
-    def _not_run(self, item: pytest.Item) -> pytest.TestReport:
-        assert self._process is not None
+    def not_run(self, item: pytest.Item) -> pytest.TestReport:
+        """The report on a test that the process has not come to."""
         try:
             state = f"ended with {self._process.wait(10)}"
         except ProcessFailed:
@@ -234,21 +189,98 @@ class Remote:
             item.location,
             {},
             "failed",
-            f"The second pytest process {state} before it finished this test:\n"
+            f"Another pytest process {state} before it finished this test:\n"
             + self._process.output[-8000:],
             "call",
         )
 
-    def _stop(self) -> None:
-        if self._process is not None:
-            self._process.stop(30)
-        if self._folder is not None:
-            self._folder.cleanup()
+    def stop(self) -> None:
+        """End the process."""
+        self._process.stop(30)
+        self._folder.cleanup()
+
+
+class Remote:
+    """The tests that other processes run."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._events: queue.Queue[tuple[str, Any] | None] = queue.Queue()
+        self._parts: list[Part] = []
+        self._part_of: dict[pytest.Item, Part] = {}
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        if self._config.option.collectonly or session.testsfailed:
+            return
+        here = self._config.stash[local_backend]
+        groups = defaultdict(list)
+        for item in session.items:
+            groups[_backend_of(item, here), _starts_processes(item)].append(item)
+        # One of this process's own, if there are any.
+        for key in ((here, False), (here, True)):
+            if groups.pop(key, None):
+                break
+        for (backend, _), items in groups.items():
+            part = Part(self._config, backend, items, self._events)
+            self._parts.append(part)
+            self._part_of |= dict.fromkeys(items, part)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Iterator[None]:
+        session.items = [it for it in session.items if it not in self._part_of]
+        try:
+            result = yield
+            if self._parts:
+                self._collect(session)
+            return result
+        finally:
+            for part in self._parts:
+                part.stop()
+
+    def _collect(self, session: pytest.Session) -> None:
+        waiting = {item.nodeid: item for item in self._part_of}
+        reports: dict[str, list[pytest.TestReport]] = defaultdict(list)
+        at_work = len(self._parts)
+        while waiting and at_work:
+            try:
+                event = self._events.get(timeout=SILENCE_S)
+            except queue.Empty:
+                break
+            if event is None:
+                at_work -= 1
+                continue
+            nodeid, data = event
+            if data is not None:
+                reports[nodeid].append(self._report(data))
+            elif item := waiting.get(nodeid):
+                attempt = reports.pop(nodeid, [])
+                _log(item, attempt)
+                # Of pytest-rerunfailures: there is another one to come.
+                if all(str(report.outcome) != "rerun" for report in attempt):
+                    del waiting[nodeid]
+                _stop_if_asked(session)
+        for item in waiting.values():
+            _log(item, [self._part_of[item].not_run(item)])
+            _stop_if_asked(session)
+
+    def _report(self, data: Any) -> pytest.TestReport:
+        report: pytest.TestReport = self._config.hook.pytest_report_from_serializable(
+            config=self._config, data=data
+        )
+        if isinstance(report.longrepr, list):
+            # A skip: JSON knows no tuples.
+            report.longrepr = tuple(report.longrepr)
+        return report
 
 
 def _backend_of(item: pytest.Item, default: str) -> str:
     callspec = getattr(item, "callspec", None)
     return str(callspec.params.get("backend", default)) if callspec else default
+
+
+def _starts_processes(item: pytest.Item) -> bool:
+    return item.nodeid.startswith(STARTS_PROCESSES)
 
 
 def _log(item: pytest.Item, reports: list[pytest.TestReport]) -> None:

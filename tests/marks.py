@@ -26,8 +26,8 @@ def once(test: F) -> F:
     return marked
 
 
-def in_second_process(test: F) -> F:
-    """No database of the tests matters: the process that has less to do runs it."""
+def in_another_process(test: F) -> F:
+    """No database of the tests matters: a process with less to do runs it."""
     marked: F = pytest.mark.usefixtures("backend")(
         pytest.mark.backends("postgresql")(test)
     )

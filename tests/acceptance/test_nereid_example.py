@@ -5,10 +5,10 @@ from __future__ import annotations
 from tests.acceptance.conftest import Start
 from tests.acceptance.examples import count_models
 from tests.acceptance.test_readme_samples import SAMPLES as README
-from tests.marks import in_second_process
+from tests.marks import in_another_process
 
 
-@in_second_process
+@in_another_process
 def test_nereid(example: Start) -> None:
     app = example("nereid")
     assert app.blocks["install"] == README["install"]

@@ -11,7 +11,7 @@ from devtools.databases import PROJECT
 from devtools.processes import listens
 from tests.acceptance.own_shop import OwnShop
 from tests.fixtures.chromium import NewContext
-from tests.marks import in_second_process
+from tests.marks import in_another_process
 from tests.samples import samples
 
 SAMPLES = samples(PROJECT / "README.rst")
@@ -26,7 +26,7 @@ FILES = [
 (MAKE,) = (name for name in SAMPLES if name.startswith("make"))
 
 
-@in_second_process
+@in_another_process
 def test_the_first_success(own_shop: OwnShop, new_context: NewContext) -> None:
     own_shop.write_all(SAMPLES, *FILES)
     own_shop.run(SAMPLES["set up"])

@@ -9,7 +9,7 @@ from devtools.databases import PROJECT
 from devtools.processes import run, script
 from tests.acceptance.own_shop import OwnShop
 from tests.acceptance.test_readme_samples import FILES
-from tests.marks import in_second_process
+from tests.marks import in_another_process
 from tests.samples import samples
 
 PAGE = samples(PROJECT / "docs" / "how-to" / "testing.rst")
@@ -64,7 +64,7 @@ def check(folder: Path, command: str, *arguments: str, **env: str) -> str:
     )
 
 
-@in_second_process
+@in_another_process
 def test_in_memory(tmp_path: Path) -> None:
     """With unittest, and with pytest."""
     write(tmp_path, module("shop", "party", "party", "Party"))
@@ -79,7 +79,7 @@ def test_in_memory(tmp_path: Path) -> None:
     assert "4 passed" in output
 
 
-@in_second_process
+@in_another_process
 def test_with_a_web_request(own_shop: OwnShop) -> None:
     """With the shop of the README."""
     own_shop.write_all(README, *FILES)

@@ -14,7 +14,7 @@ from tests.acceptance.own_shop import OwnShop
 from tests.acceptance.test_readme_samples import SAMPLES as README
 from tests.fixtures.chromium import NewContext
 from tests.fixtures.services import sqs_settings
-from tests.marks import in_second_process
+from tests.marks import in_another_process
 from tests.samples import samples
 
 SAMPLES = samples(PROJECT / "docs" / "tutorial" / "first-shop.rst")
@@ -106,7 +106,7 @@ def ask_for_all(first_shop: OwnShop, page: Page, mail: Process, mails: int) -> N
         process.wait(60)
 
 
-@in_second_process
+@in_another_process
 def test_its_tests(first_shop: OwnShop) -> None:
     first_shop.write_all(SAMPLES, *FILES)
     first_shop.write("trytond.conf", SAMPLES["trytond.conf"])

@@ -1,6 +1,6 @@
 """How much chaos, and what came of it: a pytest plugin.
 
-The numbers come with the tests' reports, so that those of the second process are
+The numbers come with the tests' reports, so that those of other processes are
 counted as well.
 """
 

@@ -92,7 +92,7 @@ def test_one_alone(tmp_path: Path, database: str) -> None:
     assert "1 passed" in output
 
 
-def test_selection_reaches_the_second_process(tmp_path: Path) -> None:
+def test_selection_reaches_the_other_process(tmp_path: Path) -> None:
     status, output = run_pytest(tmp_path, "-k", "pid")
     assert status == 0, output
     assert "2 passed" in output
@@ -112,7 +112,20 @@ def test_one_that_fails_once_is_run_again_in_either_process(tmp_path: Path) -> N
     assert "RERUN test_sample.py::test_fails_once[postgresql]" in output
 
 
-def test_a_dead_second_process_is_a_failure(tmp_path: Path) -> None:
+def test_what_starts_processes_has_a_process_of_its_own(tmp_path: Path) -> None:
+    apart = tmp_path / "tests" / "acceptance"
+    apart.mkdir(parents=True)
+    (apart / "test_apart.py").write_text(SAMPLE)
+    status, output = run_pytest(tmp_path, str(apart), "-k", "pid")
+    assert status == 0, output
+    assert "4 passed" in output
+    assert len(set(re.findall(r"pid of \w+ (\d+)", output))) == 4
+    status, output = run_pytest(tmp_path, "tests/acceptance", "-k", "pid and apart")
+    assert status == 0, output
+    assert len(set(re.findall(r"pid of \w+ (\d+)", output))) == 2
+
+
+def test_a_dead_process_is_a_failure(tmp_path: Path) -> None:
     status, output = run_pytest(tmp_path, "-k", "exits or skipped", SAMPLE_EXITS="1")
     assert status == 1, output
     assert "ended with 7 before it finished this test" in output

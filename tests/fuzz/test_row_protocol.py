@@ -212,10 +212,7 @@ class RowProtocol(UniqueSteps):
         elif step == "mark late":
             rows.mark_sent(ids)
         elif step == "resend":
-            for queue in ("q", ORDERED):
-                lost = [row.id for row in rows.forgotten(queue, 10, LOST_AFTER_S)]
-                rows.mark_resent(lost, LOST_AFTER_S)
-                rows.reopen(queue, 10, LOST_AFTER_S)
+            self.resend()
         elif step == "queue deleted":
             rows.mark_unsent(ids)
         elif step == "set aside":
@@ -229,9 +226,18 @@ class RowProtocol(UniqueSteps):
             if (found := rows.cancel(ids[0])) is not None and found.waiting:
                 assert self.states()[ids[0]] == "cancelled"
         else:
-            over = self.states()[ids[0]] in ("failed", "cancelled")
-            if rows.retry_failed(ids) == [] and over:
-                assert rows.have_keys_of(ids).keys() == set(ids)
+            self.retry(ids)
+
+    def resend(self) -> None:
+        for queue in ("q", ORDERED):
+            lost = [row.id for row in self.rows.forgotten(queue, 10, LOST_AFTER_S)]
+            self.rows.mark_resent(lost, LOST_AFTER_S)
+            self.rows.reopen(queue, 10, LOST_AFTER_S)
+
+    def retry(self, ids: list[str]) -> None:
+        over = self.states()[ids[0]] in ("failed", "cancelled")
+        if self.rows.retry_failed(ids) == [] and over:
+            assert self.rows.have_keys_of(ids).keys() == set(ids)
 
     # -- what holds ----------------------------------------------------------------
 

@@ -30,10 +30,19 @@ from devtools.processes import Process, ProcessFailed
 
 BACKENDS = ("sqlite", "postgresql")
 
-#: Where tests wait for what they have started, so that more of them run side by side.
-STARTS_PROCESSES = tuple(
-    f"tests/{it}/" for it in ("acceptance", "browser", "chaos", "client_tryton")
-)
+_WAITS = ("tests/acceptance/", "tests/browser/", "tests/chaos/", "tests/client_tryton/")
+#: The folders that have a process of their own on each database: those whose tests wait
+#: for what they have started, and as many others as make both take about as long.
+APART = {
+    "sqlite": (
+        *_WAITS,
+        "tests/contract/",
+        "tests/docs/",
+        "tests/fuzz/",
+        "tests/types/",
+    ),
+    "postgresql": _WAITS,
+}
 
 #: How long all other processes may be silent before one is taken for stuck.
 SILENCE_S = 300
@@ -216,7 +225,8 @@ class Remote:
         here = self._config.stash[local_backend]
         groups = defaultdict(list)
         for item in session.items:
-            groups[_backend_of(item, here), _starts_processes(item)].append(item)
+            backend = _backend_of(item, here)
+            groups[backend, item.nodeid.startswith(APART[backend])].append(item)
         # One of this process's own, if there are any.
         for key in ((here, False), (here, True)):
             if groups.pop(key, None):
@@ -277,10 +287,6 @@ class Remote:
 def _backend_of(item: pytest.Item, default: str) -> str:
     callspec = getattr(item, "callspec", None)
     return str(callspec.params.get("backend", default)) if callspec else default
-
-
-def _starts_processes(item: pytest.Item) -> bool:
-    return item.nodeid.startswith(STARTS_PROCESSES)
 
 
 def _log(item: pytest.Item, reports: list[pytest.TestReport]) -> None:

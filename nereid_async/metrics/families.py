@@ -29,6 +29,7 @@ class Families:
     """The counters and histograms of a process, in one registry."""
 
     deferred: Counter
+    merged: Counter
     discarded: Counter
     sent: Counter
     relayed: Counter
@@ -74,6 +75,12 @@ def _counters(registry: CollectorRegistry) -> dict[str, Any]:
     return {
         "deferred": counter(
             "tasks_deferred", "Tasks deferred; their transactions may still roll back."
+        ),
+        "merged": counter(
+            "tasks_merged",
+            "Calls that made no task, since one of their key waited, by outcome.",
+            *_TASK,
+            "outcome",
         ),
         "discarded": counter(
             "tasks_discarded",

@@ -48,6 +48,10 @@ class _Deferrals:
         self.deferred = families.deferred.labels(*labels)
         self.sent = families.sent.labels(*labels)
         self.relayed = families.relayed.labels(*labels)
+        self.merged = {
+            replaced: families.merged.labels(*labels, outcome)
+            for replaced, outcome in ((False, "kept"), (True, "replaced"))
+        }
         self.discarded = {
             reason: families.discarded.labels(*labels, reason) for reason in REASONS
         }
@@ -86,6 +90,7 @@ class Recorder:
         self._local = threading.local()
         self._receivers: list[tuple[NamedSignal, Callable[..., None]]] = [
             (signals.task_deferred, self._deferred),
+            (signals.task_merged, self._merged),
             (signals.task_discarded, self._discarded),
             (signals.task_sent, self._sent),
             (signals.tasks_relayed, self._relayed),
@@ -131,6 +136,11 @@ class Recorder:
 
     def _deferred(self, database: str, message: Message) -> None:
         self._deferral(message).deferred.inc()
+
+    def _merged(
+        self, database: str, message: Message, task_id: str, replaced: bool
+    ) -> None:
+        self._deferral(message).merged[replaced].inc()
 
     def _discarded(self, database: str, message: Message, reason: str) -> None:
         self._deferral(message).discarded[reason].inc()

@@ -58,10 +58,14 @@ def test_a_task_is_counted_from_its_deferral_to_its_end(
         script.record.write_entry.defer("never")
         transaction.rollback()
     with script.transaction():
-        cancelled = script.record.write_entry.configure(delay=60).defer("c")
+        unique = script.record.write_entry.configure(delay=60, key="c")
+        cancelled = unique.defer("c")
+        unique.defer("kept")
     cancelled.cancel()
     script.burst()
     assert value("tasks_deferred_total") == 3
+    assert value("tasks_merged_total", outcome="kept") == 1
+    assert value("tasks_merged_total", outcome="replaced") == 0
     assert value("tasks_discarded_total", reason="rollback") == 1
     assert value("tasks_sent_total") == 2
     assert value("tasks_started_total") == 1

@@ -99,7 +99,7 @@ CORE = tests/contract tests/acceptance/test_module_case.py \
 # without what looks into the pool of 7.0.
 CORE_POSTGRESQL = tests/contract/test_database_broker.py tests/acceptance/test_forks.py \
 	$(addprefix tests/integration/test_,$(addsuffix .py,cancel connections deferral \
-	interruptions pausing rows time_limits)) \
+	interruptions pausing rows time_limits unique_rows)) \
 	--deselect tests/integration/test_connections.py::$(OF_THE_POOL)
 OF_THE_POOL = test_connections_that_were_lost_are_not_missed_by_trytonds_pool
 test-core: $(INSTALLED)-tryton8

@@ -328,7 +328,7 @@ def test_any_order_of_steps(database: str) -> None:
         rows = TaskRows(database)
 
     # On SQLite transactions do not overlap.
-    share = 2 if backend.name == "postgresql" else 10
+    share = 2 if backend.name == "postgresql" else 20
     run_state_machine_as_test(
         OfDatabase,
         settings=settings(

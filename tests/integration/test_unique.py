@@ -278,7 +278,8 @@ def test_parallel_requests_with_one_key_make_one_task(
         answer = client.twin().send(method, path)
         return answer.status_code, answer.text
 
-    number = 50 if backend.name == "postgresql" else 8
+    # On SQLite they write one after the other, each within five seconds.
+    number = 50 if backend.name == "postgresql" else 3
     answers = in_parallel(number, ask)
     assert {status for status, _ in answers} == {200}
     ((task_id,),) = query(database, "SELECT uuid FROM async_task")

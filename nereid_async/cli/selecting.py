@@ -55,6 +55,7 @@ _OPTIONS = (
     ),
     click.option("--queue", metavar="NAME", help="Of this queue."),
     click.option("--key", metavar="TEXT", help="Of unique tasks with this key."),
+    click.option("--group", metavar="TEXT", help="Of this group."),
     click.option("--task", metavar="NAME", help="Of this method or function."),
 )
 _state_option = click.option(
@@ -100,7 +101,7 @@ def selection_of(
 ) -> Selection:
     """The selection that the options make.
 
-    :param filters: task, queue, key and since_s.
+    :param filters: task, queue, key, group and since_s.
     """
     from ..messages.outcome import State
     from ..rows import Selection

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,12 +19,8 @@ from .records import Claim, Starts
 from .statements import Statements, params
 from .unique import STARTED
 
-logger = logging.getLogger(__name__)
-
 #: Leases ended by one statement, at most.
 _LEASES_A_STATEMENT = 10_000
-#: How often a claim is tried that others get in the way of.
-_TRIES = 5
 #: Condition of tasks that are the first unfinished ones of their group.
 _FIRST_OF_GROUP = (
     " AND NOT EXISTS (SELECT 1 FROM async_task o WHERE o.queue = async_task.queue "
@@ -78,11 +74,8 @@ class ClaimRows(Statements):
         Both have seen that nothing of the group ran, and an index lets one of them run
         it, which can happen after a failed task was requeued.
         """
-        for _ in range(_TRIES - 1):
-            try:
-                return take()
-            except backend.DatabaseIntegrityError as error:
-                logger.debug("claimed once more: %s", error)
+        with suppress(backend.DatabaseIntegrityError):
+            return take()
         return take()
 
     def claim_ids(

@@ -23,6 +23,7 @@ class Selection:
     task: str | None = None
     queue: str | None = None
     key: str | None = None
+    group: str | None = None
     states: tuple[State, ...] = ()
     since_s: float | None = None
 
@@ -31,6 +32,7 @@ class ListedTask(NamedTuple):
     """A task in a list; times are in UTC.
 
     :ivar key: the key of a unique task; None for none.
+    :ivar group: its group; None for none.
     :ivar attempt: number of attempts that count.
     :ivar error: JSON of the failure; None if it has not failed.
     :ivar progress_done: how far its latest attempt has come, of ``progress_total``;
@@ -43,6 +45,7 @@ class ListedTask(NamedTuple):
     queue: str
     state: str
     key: str | None
+    group: str | None
     attempt: int | None
     deferred_at: Any
     due_at: Any
@@ -68,9 +71,10 @@ class ListingRows(Statements):
         with connections.autocommit(self.database) as cursor:
             self.execute(
                 cursor,
-                "SELECT t.uuid, t.name, t.queue, t.state, t.key, r.attempt, "
-                "t.deferred_at, t.due_at, r.started_at, t.finished_at, r.worker, "
-                "t.error, r.progress_done, r.progress_total, r.progress_message "
+                "SELECT t.uuid, t.name, t.queue, t.state, t.key, t.group_name, "
+                "r.attempt, t.deferred_at, t.due_at, r.started_at, t.finished_at, "
+                "r.worker, t.error, r.progress_done, r.progress_total, "
+                "r.progress_message "
                 "FROM async_task t LEFT JOIN async_run r ON r.uuid = t.uuid "
                 f"WHERE {condition} ORDER BY t.id DESC{limited}",
                 parameters if limit is None else [*parameters, limit],
@@ -84,6 +88,7 @@ class ListingRows(Statements):
             ("t.name = {p}", [selection.task] if selection.task else []),
             ("t.queue = {p}", [selection.queue] if selection.queue else []),
             ("t.key = {p}", [selection.key] if selection.key else []),
+            ("t.group_name = {p}", [selection.group] if selection.group else []),
             (f"t.state IN ({params(states)})", states),
         ]
         if selection.since_s is not None:

@@ -43,12 +43,12 @@ _IN_ORDER = (
     "AND o.state = 'pending' AND NOT (o.due_at <= {now} "
     "AND o.deferred_at <= {later} AND (o.send_at IS NULL OR o.send_at <= {now}))))"
 )
-#: A turn; the last parameter is its place among the group's rows of the statement.
-_TURN = (
+#: The next turn of a group ``g``.
+_NEXT_TURN = (
     "COALESCE((SELECT max(turn) + 1 FROM async_task WHERE state = 'pending' "
-    "AND queue = {p} AND priority = {p} AND group_name = {p} AND turn IS NOT NULL), "
-    "(SELECT min(turn) FROM async_task WHERE state = 'pending' "
-    "AND queue = {p} AND priority = {p} AND turn IS NOT NULL), 0) + {p}"
+    "AND queue = g.queue AND priority = g.priority AND group_name = g.name "
+    "AND turn IS NOT NULL), (SELECT min(turn) FROM async_task WHERE state = 'pending' "
+    "AND queue = g.queue AND priority = g.priority AND turn IS NOT NULL), 0)"
 )
 
 
@@ -64,8 +64,7 @@ class OutboxRows(UniqueRows):
     ) -> None:
         """Write rows through the cursor of the caller's transaction.
 
-        One statement per 1,000 rows, and one before them if the order of groups is to
-        be kept.
+        One statement per 1,000 rows, and one before if some have a group.
 
         A due row of a group that is not ordered gets a turn: the number after that of
         the group's last waiting row, or if none waits, the first number that waits in
@@ -89,18 +88,15 @@ class OutboxRows(UniqueRows):
         columns = [row.columns for row in rows]
         # Most tasks use none of these, and their statement does not name them.
         used = sorted(set().union(*columns))
-        turns = _turns(rows) if notify else []
-        names = ["message", *used]
-        values = [
-            "({p}, {p}, {p}, {p}, {p}, {p}, 'pending', {p}, {now}, {now}, {later}, "
-            f"{params(names)}"
-        ] * len(rows)
-        if turns:
-            names.append("turn")
-            values = [
-                f"{value}, {'NULL' if turn is None else _TURN}"
-                for value, turn in zip(values, turns, strict=True)
+        turns = self._turns(cursor, rows) if notify else []
+        names = ["message", *used, *(["turn"] if turns else [])]
+        values = ", ".join(
+            [
+                "({p}, {p}, {p}, {p}, {p}, {p}, 'pending', {p}, {now}, {now}, {later}, "
+                f"{params(names)})"
             ]
+            * len(rows)
+        )
         parameters: list[Any] = []
         for number, (row, own) in enumerate(zip(rows, columns, strict=True)):
             message = row.message
@@ -115,12 +111,12 @@ class OutboxRows(UniqueRows):
                 message.delay_s,
                 row.text,
                 *map(own.get, used),
-                *((turns[number] or []) if turns else []),
+                *turns[number : number + 1],
             ]
         statement = (
             "INSERT INTO async_task (uuid, name, queue, priority, web, about, state, "
             f"{{user}}, create_date, deferred_at, due_at, {', '.join(names)}) VALUES "
-            + ", ".join(f"{value})" for value in values)
+            + values
         )
         unique = "unique_key" in used
         if unique:
@@ -134,6 +130,29 @@ class OutboxRows(UniqueRows):
         if notify:
             self._wake_workers(cursor)
         return written
+
+    def _turns(
+        self, cursor: connections.Cursor, rows: Sequence[Row]
+    ) -> list[int | None]:
+        """The turns of rows; None for a row without one. Empty if no row has one."""
+        groups = [_group(row) for row in rows]
+        distinct = sorted({group for group in groups if group is not None})
+        if not distinct:
+            return []
+        values = ", ".join(["({p}, {p}, {p})"] * len(distinct))
+        self.execute(
+            cursor,
+            f"WITH g(queue, priority, name) AS (VALUES {values}) "
+            f"SELECT g.queue, g.priority, g.name, {_NEXT_TURN} FROM g",
+            [it for group in distinct for it in group],
+        )
+        following = {tuple(group): turn for *group, turn in cursor.fetchall()}
+        turns: list[int | None] = []
+        for group in groups:
+            turns.append(None if group is None else following[group])
+            if group is not None:
+                following[group] += 1
+        return turns
 
     def _keep_order(self, cursor: connections.Cursor, rows: Sequence[Row]) -> None:
         """Let the ids of a group's rows be in the order of their commits.
@@ -369,22 +388,15 @@ class OutboxRows(UniqueRows):
             return [uuid for (uuid,) in cursor.fetchall()]
 
 
-def _turns(rows: Sequence[Row]) -> list[list[Any] | None]:
-    """The parameters of :data:`_TURN` for each row; None for a row without a turn.
+def _group(row: Row) -> tuple[str, int, str] | None:
+    """With which rows a row takes turns; None for a row without a turn.
 
-    Empty if no row has one. A row with a delay has none, and goes by its due time.
+    A row with a delay has none, and goes by its due time.
     """
-    turns: list[list[Any] | None] = []
-    places: dict[tuple[str, int, str], int] = {}
-    for row in rows:
-        message = row.message
-        if message.group is None or message.delay_s or row.is_ordered:
-            turns.append(None)
-            continue
-        group = message.queue, message.priority, message.group
-        places[group] = place = places.get(group, -1) + 1
-        turns.append([*group, message.queue, message.priority, place])
-    return turns if places else []
+    message = row.message
+    if message.group is None or message.delay_s or row.is_ordered:
+        return None
+    return message.queue, message.priority, message.group
 
 
 def _lock_key(row: Row) -> int:

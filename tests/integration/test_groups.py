@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from trytond.transaction import Transaction
 
 from devtools.messages import message
 from devtools.plans import ExplainedRows
+from devtools.workers import worker_thread
 from nereid_async.database import connections
 from nereid_async.errors import ConfigurationError
 from nereid_async.messages.outcome import Failure, Outcome, State
@@ -18,7 +20,7 @@ from nereid_async.runtime import of_database
 from nereid_async.sqs.queue_names import QueueNames
 from nereid_async.worker.maintenance.relay import Relay
 from tests.fixtures.scripts import ConfWriter, Script
-from tests.helpers import labels, query, wait_until
+from tests.helpers import command, labels, query, wait_until
 from tests.marks import ONE_DATABASE, once
 
 LEASE_S = 60.0
@@ -255,6 +257,17 @@ class TestFairness:
 
 
 @once
+def test_commands_list_a_group(script: Script, database: str) -> None:
+    with script.transaction():
+        ours = script.record.write_entry.configure(group="a").defer("x")
+        other = script.record.write_entry.configure(group="b").defer("x")
+    listed = command(database, "tasks list", "--group", "a")
+    assert ours.id in listed
+    assert other.id not in listed
+    assert "group:       a" in command(database, "tasks show", ours.id)
+
+
+@once
 def test_what_cannot_be_had_is_an_error_at_the_deferral(
     script: Script, tryton_conf: ConfWriter
 ) -> None:
@@ -419,3 +432,25 @@ class TestOnSqs:
         queue.client.create_queue(QueueName=name, Attributes={"FifoQueue": "false"})
         with pytest.raises(ConfigurationError, match=f"queue {name} is a standard"):
             runtime.broker.warnings(["other.fifo"])
+
+
+@pytest.mark.parametrize("broker_settings", ["database"], indirect=True)
+def test_ten_thousand_of_a_group_do_not_delay_the_first_of_another(
+    script: Script, database: str, tmp_path: Path
+) -> None:
+    """It starts within a second: before 50 more tasks of 20 ms."""
+    started = tmp_path / "started"
+    task = script.record.work_for.configure(ignore_result=True)
+    with script.transaction():
+        task.configure(group="a").defer_many([(str(started), 0.02)] * 10_000)
+
+    def ran() -> list[str]:
+        return started.read_text().splitlines() if started.exists() else []
+
+    with worker_thread(database):
+        wait_until(lambda: len(ran()) > 3, 30, "the first group runs")
+        with script.transaction():
+            first = task.configure(group="b").defer(str(started), 0.02)
+        before = len(ran())
+        wait_until(lambda: first.id in ran(), 30, "the other group runs")
+    assert ran().index(first.id) - before < 50

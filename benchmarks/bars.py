@@ -14,6 +14,7 @@ from benchmarks.field import (
     PEERS,
     PROCRASTINATE,
     PROCRASTINATE_8,
+    VARIANTS,
     Contender,
 )
 from benchmarks.figures import Figures
@@ -98,6 +99,14 @@ def _costs(figures: Figures) -> Iterator[Bar]:
             "<=",
             limit,
             figures.cost_of_bare(name, "worker_ms"),
+        )
+    for variant in VARIANTS:
+        plain = OURS if variant.transport == "sqs" else DATABASE
+        yield Bar(
+            f"processor time of a worker, {variant.name}, of the plain task",
+            "<=",
+            1.15,
+            figures.ratio_of_costs(variant.name, plain),
         )
     for name, broker in ((OURS, "SQS"), (DATABASE, "database")):
         yield Bar(

@@ -169,6 +169,22 @@ OURS_DATABASE_1 = _with_threads(
     "nereid_async, database, 1 thread",
     "as before, with --threads 1",
 )
+#: What its capabilities cost, beside the plain task.
+VARIANTS = tuple(
+    replace(
+        plain,
+        name=f"{plain.name}, {name}",
+        env={"BENCH_VARIANT": variant},
+        configuration=f"as {plain.name}; {configuration}",
+        works=("tiny",),
+    )
+    for plain in (OURS_SQS, OURS_DATABASE)
+    for variant, name, configuration in (
+        ("key", "unique", "each task has a key of its own"),
+        ("group", "groups", "each task has one of 100 groups"),
+        ("batch", "batch", "all tasks are members of one batch"),
+    )
+)
 CELERY_DEFAULT = Contender(
     "Celery as it comes",
     "celery_app",
@@ -259,5 +275,6 @@ OURS = (
     OURS_SQS_5_QUEUES,
     OURS_DATABASE,
     OURS_DATABASE_1,
+    *VARIANTS,
 )
 ALL = (BARE_LOOP, BARE_BOTO3, *OURS, *PEERS)

@@ -61,7 +61,13 @@ class Figures:
 
     def cost_of_bare(self, name: str, what: str) -> float | None:
         """A cost as a multiple of that of the bare loop in the same round."""
-        bare = self.results.throughput.get((BARE, "tiny"), [])
+        return self.ratio_of_costs(name, BARE, what)
+
+    def ratio_of_costs(
+        self, name: str, other: str, what: str = "worker_ms"
+    ) -> float | None:
+        """A cost as a multiple of another contender's in the same round."""
+        bare = self.results.throughput.get((other, "tiny"), [])
         measured = self.results.throughput.get((name, "tiny"), [])
         parts = [
             getattr(it.cost, what) / getattr(its.cost, what)

@@ -1,16 +1,33 @@
-"""Ours: one module for either broker, which the configuration names."""
+"""Ours: one module for either broker, which the configuration names.
+
+``BENCH_VARIANT`` gives each task a unique ``key``, or one of 100 groups (``group``), or
+makes all that are sent at once a ``batch``.
+"""
 
 from __future__ import annotations
 
+import os
 import time
+from contextlib import nullcontext
 from typing import Any
 
 from trytond.transaction import Transaction
 
 from benchmarks.contenders import ours_tasks, work
+from nereid_async import NereidAsync
+
+#: The options of each task, by variant.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "key": {"key": repr},
+    "group": {"group": lambda sent_at_s: str(int(sent_at_s * 1e6) % 100)},
+}
+VARIANT = os.environ.get("BENCH_VARIANT", "")
 
 #: When the sending of each batch began: its transaction had committed by then.
 sends: list[float] = []
+
+
+_extension = NereidAsync()
 
 
 def prepare() -> None:
@@ -31,21 +48,25 @@ def prepare() -> None:
 def enqueue(name: str) -> None:
     """Defer one, inside a transaction."""
     task: Any = getattr(ours_tasks, name)
+    if VARIANT in OPTIONS:
+        task = task.configure(**OPTIONS[VARIANT])
     task.defer(time.monotonic())
 
 
 def _defer(name: str, number: int) -> None:
     with Transaction().start(work.database(), 1) as transaction:
-        for _ in range(number):
-            enqueue(name)
+        with _extension.batch("bench") if VARIANT == "batch" else nullcontext():
+            for _ in range(number):
+                enqueue(name)
         transaction.commit()
 
 
 def send_many(name: str, number: int) -> None:
-    """Defer in transactions of a thousand."""
+    """Defer in transactions of a thousand; a batch in one."""
+    most = number if VARIANT == "batch" else 1_000
     while number > 0:
-        _defer(name, min(number, 1_000))
-        number -= 1_000
+        _defer(name, min(number, most))
+        number -= most
 
 
 def send(name: str) -> None:

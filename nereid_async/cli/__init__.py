@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from . import (
     actions,
+    batches,
     check,
     dead,
     maintenance,
@@ -22,6 +23,7 @@ from .groups import flask_group, main
 
 __all__ = [
     "actions",
+    "batches",
     "check",
     "dead",
     "flask_group",

@@ -7,10 +7,12 @@ from typing import Any
 from ..database import connections
 from ..messages.outcome import Outcome, Progress, State, Status
 from ..messages.serialization import Json
+from .records import ListedBatch
 from .statements import Statements
 
 #: The states of members that are not at their end.
 UNFINISHED = "('pending', 'sent', 'running')"
+_NUMBER = "SELECT COUNT(*) FROM async_task t WHERE t.batch = b.uuid"
 _COUNTED = (State.DONE, State.FAILED, State.CANCELLED)
 
 
@@ -40,6 +42,36 @@ class BatchStatusRows(Statements):
         if gone:
             return Status(State(state), gone=True, of_batch=True)
         return Status(State(state), outcome=_outcome(state, numbers), of_batch=True)
+
+    def listed_batches(
+        self, limit: int, *, with_ended: bool, batch_id: str | None = None
+    ) -> list[ListedBatch]:
+        """Batches, those deferred last first.
+
+        :param limit: how many at most.
+        :param with_ended: whether to list those that have ended, too.
+        :param batch_id: the only one to list; None for any.
+        """
+        chosen = ["1 = 1" if with_ended else "b.state = 'running'"]
+        chosen += [] if batch_id is None else ["b.uuid = {p}"]
+        counts = [
+            f"CASE WHEN b.state = 'running' THEN ({_NUMBER} "
+            f"AND t.state = '{it.value}') ELSE b.{it.value} END"
+            for it in _COUNTED
+        ]
+        total = (
+            f"CASE WHEN b.state = 'running' THEN ({_NUMBER}) "
+            "ELSE b.done + b.failed + b.cancelled END"
+        )
+        with connections.autocommit(self.database) as cursor:
+            self.execute(
+                cursor,
+                f"SELECT b.uuid, b.name, b.state, {', '.join(counts)}, {total}, "
+                "b.{user}, b.created_at, b.finished_at FROM async_batch b "
+                f"WHERE {' AND '.join(chosen)} ORDER BY b.id DESC LIMIT {{p}}",
+                [*([] if batch_id is None else [batch_id]), limit],
+            )
+            return [ListedBatch(*row) for row in cursor.fetchall()]
 
     def batch_cancellable(self, batch_id: str) -> bool:
         """Whether the owner of a batch may cancel it from the browser."""

@@ -84,6 +84,7 @@ class IdentityRows(Statements):
                     unreadable += 1
                 else:
                     kept += self._take_as_own(cursor, task_id, changed)
+            self._take_batches(cursor, change, new)
         return Renewal(kept, dropped, unreadable)
 
     def _drop_waiting(self, cursor: connections.Cursor) -> int:
@@ -94,7 +95,27 @@ class IdentityRows(Statements):
         dropped = [task_id for (task_id,) in cursor.fetchall()]
         if dropped:
             self._forget_runs(cursor, dropped)
+        cursor.execute("DELETE FROM async_batch WHERE state = 'running'")
         return len(dropped)
+
+    def _take_batches(
+        self,
+        cursor: connections.Cursor,
+        change: Callable[[str, str], str | None],
+        new: str,
+    ) -> None:
+        """Give the calls that open batches make at their ends the new identity."""
+        for column in ("then_message", "failure_message"):
+            cursor.execute(
+                f"SELECT uuid, {column} FROM async_batch "
+                f"WHERE state = 'running' AND {column} IS NOT NULL"
+            )
+            for batch_id, text in cursor.fetchall():
+                self.execute(
+                    cursor,
+                    f"UPDATE async_batch SET {column} = {{p}} WHERE uuid = {{p}}",
+                    [change(text, new) or text, batch_id],
+                )
 
     def _take_as_own(self, cursor: connections.Cursor, task_id: str, text: str) -> int:
         """Write the new message, reset an unfinished task to ``pending``.

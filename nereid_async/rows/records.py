@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..limits import ATTEMPTS_TO_SPARE
 from ..messages.message import Message
@@ -95,6 +95,24 @@ class EndedBatch:
     done: int = 0
     failed: int = 0
     cancelled: int = 0
+
+
+class ListedBatch(NamedTuple):
+    """A batch in a list; times are in UTC.
+
+    :ivar total: number of its members; the numbers before it are those that have ended.
+    """
+
+    id: str
+    name: str
+    state: str
+    done: int
+    failed: int
+    cancelled: int
+    total: int
+    user: int
+    deferred_at: Any
+    finished_at: Any
 
 
 @dataclass(frozen=True)

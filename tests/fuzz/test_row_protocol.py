@@ -27,7 +27,7 @@ from nereid_async.database import connections
 from nereid_async.errors import LeaseLost
 from nereid_async.messages.outcome import Failure, Outcome, State
 from nereid_async.rows import Claim, Row, Starts, TaskRows
-from tests.fuzz.unique_steps import UniqueSteps
+from tests.fuzz.batch_steps import BatchSteps
 from tests.helpers import query
 
 LEASE_S = 60.0
@@ -44,6 +44,9 @@ TIMES = {
     "async_task": ("deferred_at", "due_at", "send_at", "finished_at", "expires_at"),
     "async_run": ("lease_until", "started_at", "unknown_since"),
 }
+
+#: What a sequence of steps begins without.
+EMPTIED = ("async_batch", "async_task", "async_run", "async_test_entry")
 
 #: How a run ends; the first is the commonest.
 ENDS = ("finish", "finish", "crash at commit", "crash", "fail", "again", "sent")
@@ -62,7 +65,7 @@ class Run:
     connection: Any = None
 
 
-class RowProtocol(UniqueSteps):
+class RowProtocol(BatchSteps):
     """The steps of all that write rows."""
 
     rows: TaskRows
@@ -75,7 +78,7 @@ class RowProtocol(UniqueSteps):
 
     @initialize()
     def no_tasks(self) -> None:
-        for table in ("async_task", "async_run", "async_test_entry"):
+        for table in EMPTIED:
             query(self.rows.database, f"DELETE FROM {table}")
 
     # -- the caller ----------------------------------------------------------------
@@ -134,6 +137,7 @@ class RowProtocol(UniqueSteps):
             [
                 "finish",
                 "finish",
+                "grow",
                 "crash at commit",
                 "fail",
                 "crash",
@@ -147,8 +151,8 @@ class RowProtocol(UniqueSteps):
     def end(self, index: int, how: str, delay_s: int | None) -> None:
         """A run finishes, fails, is to run again, or its worker dies."""
         run = self.runs.pop(index % len(self.runs))
-        if how in ("finish", "crash at commit"):
-            self.finish(run, commits=how == "finish")
+        if how in ("finish", "grow", "crash at commit"):
+            self.finish(run, commits=how != "crash at commit", grows=how != "finish")
             return
         self.close(run)
         with suppress(LeaseLost):
@@ -162,7 +166,7 @@ class RowProtocol(UniqueSteps):
                 state = State.SENT if how == "sent" else State.PENDING
                 self.rows.release(run.claim, state, delay_s, run.claim.attempt)
 
-    def finish(self, run: Run, *, commits: bool) -> None:
+    def finish(self, run: Run, *, commits: bool, grows: bool = False) -> None:
         """The effect, the last statement, and the commit."""
         self.begin(run)
         cursor = connections.cursor_of(run)
@@ -170,9 +174,11 @@ class RowProtocol(UniqueSteps):
         effect = f"INSERT INTO async_test_entry (label) VALUES ({mark})"
         try:
             cursor.execute(effect, [run.claim.id])
+            grown = self.grow(run.claim.id, cursor) if grows else None
             self.rows.finish(cursor, run.claim, Outcome(1, 1), RESULT_TTL_S)
             if commits:
                 run.connection.commit()
+                self.grown(run.claim.id, grown)
         except (LeaseLost, backend.DatabaseOperationalError) as error:
             event(f"a late run ends with {type(error).__name__}")
         finally:
@@ -286,8 +292,14 @@ class RowProtocol(UniqueSteps):
             for run in self.runs:
                 self.finish(run, commits=True)
             self.runs.clear()
+        self.end_batches()
+        self.a_batch_calls_once_at_its_end()
         self.done_is_one_effect_and_all_else_is_none()
-        assert set(self.states().values()) <= set(FINISHED)
+        called = {it for calls in self.called.values() for it in calls}
+        assert all(
+            state in FINISHED or task_id in called
+            for task_id, state in self.states().items()
+        )
 
     # -- parts ---------------------------------------------------------------------
 

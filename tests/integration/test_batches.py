@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,7 +23,7 @@ from nereid_async.messages.outcome import Progress, State
 from nereid_async.rows import EndedBatch
 from nereid_async.runtime import of_database
 from tests.fixtures.scripts import ConfWriter, Script
-from tests.helpers import labels, query, states
+from tests.helpers import command, labels, query, states
 from tests.marks import once
 
 async_ext = NereidAsync()
@@ -32,7 +34,7 @@ on_the_database = pytest.mark.parametrize(
 
 
 @pytest.fixture
-def ended(database: str) -> Any:
+def ended(database: str) -> Iterator[list[EndedBatch]]:
     """The batches that the signal has told of."""
     told: list[EndedBatch] = []
 
@@ -301,6 +303,41 @@ def test_without_an_outbox_a_batch_is_an_error(
     with script.transaction():
         with pytest.raises(ConfigurationError, match=r"'News'.*outbox = yes"):
             async_ext.batch("News").__enter__()
+
+
+@on_the_database
+def test_the_commands_list_and_cancel_batches(script: Script) -> None:
+    with script.transaction():
+        Record = script.record
+        with async_ext.batch("News") as batch:
+            Record.fail.defer("bad")
+            Record.write_entry.configure(delay=600).defer("a")
+        with async_ext.batch("None"):
+            pass
+    script.burst()
+    database = script.database
+    (listed,) = json.loads(command(database, "batches list", "--json"))
+    assert {**listed, "deferred_at": None} == {
+        "id": batch.id,
+        "name": "News",
+        "state": "running",
+        "done": 0,
+        "failed": 1,
+        "cancelled": 0,
+        "total": 2,
+        "user": 1,
+        "deferred_at": None,
+        "finished_at": None,
+    }
+    assert "None" in command(database, "batches list", "--all", "--limit", "2")
+    assert "is to end" in command(database, "batches cancel", batch.id)
+    told = command(database, "batches show", batch.id)
+    assert "cancelled" in told and "News" in told
+    again = command(database, "batches cancel", batch.id, "x", exit_code=1)
+    assert "is cancelled already" in again and "x: there is no such batch" in again
+    assert "no such batch" in command(database, "batches show", "x", exit_code=1)
+    assert "no such batches" in command(database, "batches list")
+    assert json.loads(command(database, "batches show", batch.id, "--json"))
 
 
 @on_the_database

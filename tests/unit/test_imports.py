@@ -28,7 +28,8 @@ shop.app
 shop.loading
 extension
 cli
-cli.actions cli.check cli.dead cli.maintenance cli.queues cli.shop cli.status cli.worker
+cli.actions cli.batches cli.check cli.dead cli.maintenance cli.queues cli.shop
+cli.status cli.worker
 shop.database
 shop.libmagic
 cli.tasks cli.workers

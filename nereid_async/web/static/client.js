@@ -45,7 +45,8 @@ const BASE = new URL(import.meta.url).pathname.endsWith('/async/client.js')
   ? new URL('result/', import.meta.url).pathname : '/async/result/';
 
 /**
- * @typedef {{done: number|null, total: number|null, message: string|null}} Progress
+ * @typedef {{done: number|null, total: number|null, message: string|null,
+ *     failed?: number}} Progress `failed`: of a batch, how many of `done`
  *
  * @typedef {object} Options
  * @property {number} [timeout] give up after this time; without it, or with Infinity,
@@ -432,6 +433,8 @@ export const texts = {
   label: 'Progress',
   pending: 'Waiting …',
   running: 'Working …',
+  batch: '{done} of {total}',
+  batchFailed: ', {failed} failed',
   done: 'Done.',
   failed: 'It did not work: ',
   cancel: 'Cancel',
@@ -561,6 +564,8 @@ export class AsyncResultElement extends (globalThis.HTMLElement ?? Object) {
   #told = [null, 'pending'];
   #parts = {};
   #announced = '';
+  /** The largest share shown of a batch, whose members may defer further ones. */
+  #share = 0;
 
   /** The result of the task; undefined before it is done. */
   result = undefined;
@@ -669,6 +674,7 @@ export class AsyncResultElement extends (globalThis.HTMLElement ?? Object) {
     this.result = undefined;
     this.#settled = this.#failed = false;
     this.#announced = this.#cancelling = '';
+    this.#share = 0;
     if (this.#uuid) this.#progress(null, 'pending');
     else this.#show({});
   }
@@ -700,13 +706,16 @@ export class AsyncResultElement extends (globalThis.HTMLElement ?? Object) {
     this.#told = [progress, state];
     const asked = this.#cancelling === 'asked';
     const message = asked
-      ? texts.cancelling : progress?.message || texts[state] || texts.running;
+      ? texts.cancelling : progress?.message || ofBatch(progress) || texts[state]
+        || texts.running;
     const cancel = this.hasAttribute('cancel') && this.#cancelling !== 'refused';
     this.#show({progress: true, message, cancel});
     this.#nameCancel(asked);
     const bar = this.#parts.progress;
     bar.setAttribute('aria-label', this.getAttribute('label') || texts.label);
-    const share = shareOf(progress);
+    let share = shareOf(progress);
+    // The bar of a batch only grows.
+    if (isOfBatch(progress)) share = this.#share = Math.max(this.#share, share ?? 0);
     if (share === null) {
       bar.removeAttribute('aria-valuenow');
       bar.removeAttribute('aria-valuemax');
@@ -815,6 +824,20 @@ function errorText(error) {
   if (error instanceof GoneError) return texts.gone;
   const start = error instanceof TaskFailedError ? texts.failed : texts.interrupted;
   return start + error.message;
+}
+
+/** Whether a progress is that of a batch, which tells how many have failed. */
+function isOfBatch(progress) {
+  return typeof progress?.failed === 'number';
+}
+
+/** @returns {string} how many tasks of a batch have ended; empty for a task */
+function ofBatch(progress) {
+  if (!isOfBatch(progress)) return '';
+  const text = texts.batch.replace('{done}', progress.done)
+    .replace('{total}', progress.total);
+  return progress.failed
+    ? text + texts.batchFailed.replace('{failed}', progress.failed) : text;
 }
 
 /** @returns {number|null} between 0 and 1; null if unknown */

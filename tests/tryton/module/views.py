@@ -25,6 +25,8 @@ from trytond.model import Model
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
+from nereid_async import NereidAsync
+
 #: How often each view ran, by name, since a test emptied it.
 RUNS: Counter[str] = Counter()
 
@@ -213,6 +215,18 @@ class Web(Model):
         with nested or nullcontext():
             result = task.defer(*order.get("args", []), **order.get("kwargs", {}))
         return jsonify(id=result.id, url=result.url, is_new=result.is_new), 202
+
+    @classmethod
+    @route("/begin-batch", methods=["POST"])
+    def begin_batch(cls) -> Any:
+        """Begin a batch with members that write labels; answer with where to look."""
+        order = request.get_json()
+        entry = Pool().get("async_test.record").write_entry
+        options = order.get("options", {})
+        batch = NereidAsync.batch("Labels", then=entry.prepare("then"), **options)
+        with batch:
+            entry.configure(delay=order.get("delay", 0)).defer_many(order["labels"])
+        return jsonify(id=batch.id, url=batch.result.url), 202
 
     @classmethod
     @route("/web-context", methods=["GET", "POST"], readonly=False)

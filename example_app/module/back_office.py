@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from email.message import EmailMessage
 from typing import Any
 
 from flask import session
@@ -12,12 +13,15 @@ from trytond.exceptions import UserError
 from trytond.model import Model
 from trytond.pool import Pool
 
-from nereid_async import AsyncResult, async_task, current_task
+from nereid_async import AsyncResult, NereidAsync, async_task, current_task
+from nereid_async.mail import send_mail
 
 #: How many tasks a visitor's page lists.
 LISTED_MAX = 12
 #: How many shelves are counted when stock is taken.
 SHELVES = 100
+#: How many customers get a catalogue.
+CUSTOMERS = 24
 
 
 def list_task(result: AsyncResult, title: str, *, cancel: bool = False) -> None:
@@ -44,10 +48,11 @@ class BackOffice(Model):
         """What this visitor has asked for, the latest first."""
         listed = session.get("tasks", ())
         ids = [id for id, _, _ in listed]
-        rows = Pool().get("async.task").search([("uuid", "in", ids)])
-        return render_template(
-            "tasks.jinja", listed=listed, rows={row.uuid: row for row in rows}
-        )
+        rows: dict[str, Any] = {}
+        for name in ("async.task", "async.batch"):
+            found = Pool().get(name).search([("uuid", "in", ids)])
+            rows |= {row.uuid: row for row in found}
+        return render_template("tasks.jinja", listed=listed, rows=rows)
 
     @classmethod
     @route("/tasks", methods=["POST"])
@@ -60,6 +65,8 @@ class BackOffice(Model):
             list_task(cls.charge_card.defer(), "Charge a card")
         elif wanted == "stock":
             list_task(cls.take_stock.defer(), "Take stock", cancel=True)
+        elif wanted == "catalogue":
+            list_task(cls.send_catalogues(), "Send catalogues", cancel=True)
         else:
             abort(400)
         return redirect(url_for("example.back_office.tasks"), 303)
@@ -84,3 +91,30 @@ class BackOffice(Model):
         for shelf in range(SHELVES):
             current_task.progress(shelf, SHELVES, f"Counting shelf {shelf + 1}")
             time.sleep(config.getfloat("example_shop", "step_s", default=0.4))
+
+    @classmethod
+    def send_catalogues(cls) -> AsyncResult[dict[str, int]]:
+        """Defer a task a customer, as a batch with one bar, and a mail at its end."""
+        with NereidAsync.batch(
+            "Catalogues", then=cls.tell_office.prepare(), cancellable=True
+        ) as batch:
+            cls.send_catalogue.defer_many(range(1, CUSTOMERS + 1))
+        return batch.result
+
+    @classmethod
+    @async_task
+    def send_catalogue(cls, customer: int) -> None:
+        """Wrap one; that of the seventh customer is returned to the sender."""
+        time.sleep(config.getfloat("example_shop", "step_s", default=0.4))
+        if customer == 7:
+            raise UserError("The address is unknown.", "The parcel came back.")
+
+    @classmethod
+    @async_task
+    def tell_office(cls) -> None:
+        """Write to the shop that all catalogues are on their way."""
+        mail = EmailMessage()
+        mail["To"] = "office@example.com"
+        mail["Subject"] = "The catalogues are on their way"
+        mail.set_content("All of them were sent, or came back.")
+        send_mail(mail)

@@ -133,6 +133,33 @@ def test_tasks_each_to_its_end(page: Page, new_context: NewContext) -> None:
     expect(stranger.get_by_text("No task yet.")).to_be_visible()
 
 
+def test_a_batch_with_one_bar(page: Page) -> None:
+    page.get_by_role("link", name="Tasks").click()
+    page.get_by_role("button", name="Send catalogues", exact=True).click()
+    batch = page.get_by_role("listitem").filter(has_text="Send catalogues")
+    bar = batch.get_by_role("progressbar")
+    expect(bar).to_have_attribute("aria-valuemax", "24", timeout=SLOW_MS)
+    # Each value that the bar has had, until its end.
+    bar.evaluate(
+        """bar => {
+          window.seen = [bar.getAttribute('aria-valuenow')];
+          new MutationObserver(() => window.seen.push(
+            bar.getAttribute('aria-valuenow'))).observe(bar, {attributes: true});
+        }"""
+    )
+    expect(batch).to_contain_text(re.compile(r"[1-9]\d* of 24"), timeout=SLOW_MS)
+    picture(page, "batch")
+    expect(batch.locator(".state")).to_have_text("done", timeout=SLOW_MS)
+    seen = [int(it) for it in page.evaluate("window.seen") if it is not None]
+    assert seen == sorted(seen)
+    assert len(set(seen)) > 1
+    page.get_by_role("link", name="Mailbox").click()
+    expect(page.get_by_text("The catalogues are on their way")).to_have_count(
+        1, timeout=SLOW_MS
+    )
+    picture(page, "batch-mail")
+
+
 def test_failure(page: Page) -> None:
     page.get_by_role("button", name="Fail on purpose").click()
     status = page.locator("#fail-status")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from trytond.pool import Pool
 
-from nereid_async import Retry
+from nereid_async import NereidAsync, Retry
 from tests.docs.python_page import PythonPage
 from tests.docs.stand_ins import party
 from tests.docs.visit import Visit
@@ -59,6 +59,14 @@ def dramatiq(page: PythonPage) -> None:
 def many(page: PythonPage) -> None:
     notes = page.write_to_all([party(), party()])
     assert len(notes) == 2
+
+
+def batches(page: PythonPage) -> None:
+    assert page.send_to_all([party(), party()], "Hello").startswith("/async/result/")
+    with NereidAsync.batch("Reminders"):
+        page.Party.send_to_employees.defer(
+            party(addresses=[("create", [{"city": "Rome"}])])
+        )
 
 
 def order_and_fairness(page: PythonPage) -> None:
@@ -110,6 +118,7 @@ def polls(page: PythonPage) -> None:
 
 
 WALKS: dict[str, Callable[[PythonPage], None]] = {
+    "how-to/batches": batches,
     "how-to/cancel": cancel,
     "how-to/double-clicks": double_clicks,
     "how-to/large-arguments": large_arguments,

@@ -200,8 +200,8 @@ def test_the_first_process_runs_maintenance_for_all(
     commands: Commands, broker_settings: dict[str, str]
 ) -> None:
     worker = commands.worker("--processes", "3", "--threads", "1")
-    # A reaper; and a relay, where there is something to send.
-    helpers = 1 if broker_settings["broker"] == "database" else 2
+    # A reaper, a sweep of batches; and a relay, where there is something to send.
+    helpers = 2 if broker_settings["broker"] == "database" else 3
 
     def more_than_the_least() -> list[int]:
         counts = sorted(threads_of(pid) for pid in worker.children)

@@ -134,29 +134,38 @@ def test_tasks_each_to_its_end(page: Page, new_context: NewContext) -> None:
 
 
 def test_a_batch_with_one_bar(page: Page) -> None:
+    mails = page.get_by_text("The catalogues are on their way")
+    page.get_by_role("link", name="Mailbox", exact=True).click()
+    before = mails.count()
     page.get_by_role("link", name="Tasks").click()
     page.get_by_role("button", name="Send catalogues", exact=True).click()
     batch = page.get_by_role("listitem").filter(has_text="Send catalogues")
     bar = batch.get_by_role("progressbar")
     expect(bar).to_have_attribute("aria-valuemax", "24", timeout=SLOW_MS)
-    # Each value that the bar has had, until its end.
+    # Each value that the bar has had, and each text below it.
     bar.evaluate(
         """bar => {
-          window.seen = [bar.getAttribute('aria-valuenow')];
-          new MutationObserver(() => window.seen.push(
-            bar.getAttribute('aria-valuenow'))).observe(bar, {attributes: true});
+          const root = bar.getRootNode();
+          const note = () => window.seen.push([
+            bar.getAttribute('aria-valuenow'),
+            root.querySelector('[part=message]').textContent]);
+          window.seen = [];
+          note();
+          new MutationObserver(note).observe(
+            root, {attributes: true, childList: true, subtree: true});
         }"""
     )
     expect(batch).to_contain_text(re.compile(r"[1-9]\d* of 24"), timeout=SLOW_MS)
     picture(page, "batch")
     expect(batch.locator(".state")).to_have_text("done", timeout=SLOW_MS)
-    seen = [int(it) for it in page.evaluate("window.seen") if it is not None]
-    assert seen == sorted(seen)
-    assert len(set(seen)) > 1
-    page.get_by_role("link", name="Mailbox").click()
-    expect(page.get_by_text("The catalogues are on their way")).to_have_count(
-        1, timeout=SLOW_MS
-    )
+    seen = page.evaluate("window.seen")
+    values = [int(value) for value, _ in seen if value is not None]
+    assert values == sorted(values)
+    assert len(set(values)) > 1
+    told = [int(text.split(" of ")[0]) for _, text in seen if " of 24" in text]
+    assert told == sorted(told)
+    page.get_by_role("link", name="Mailbox", exact=True).click()
+    expect(mails).to_have_count(before + 1, timeout=SLOW_MS)
     picture(page, "batch-mail")
 
 

@@ -114,3 +114,6 @@ class BatchSteps(UniqueSteps):
         self.look_at_batch(0, sweeps=True)
         open_ = "SELECT count(*) FROM async_batch WHERE state = 'running'"
         assert query(self.rows.database, open_) == [(0,)]
+        # A second look, as of another who has ended a member, has no effect.
+        for batch_id in self.called:
+            self.end_batch(batch_id)

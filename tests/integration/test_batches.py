@@ -61,7 +61,11 @@ def test_then_runs_once_after_the_last_member(
         assert batch.result.progress() == Progress(0, 4, failed=0)
     script.burst()
     with script.transaction():
-        assert AsyncResult(batch.id).get() == {"done": 4, "failed": 0, "cancelled": 0}
+        assert AsyncResult(batch.id).get(timeout=30) == {
+            "done": 4,
+            "failed": 0,
+            "cancelled": 0,
+        }
         assert other.get() == "other"
         assert [it.get() for it in members] == [*"abcd"]
     assert sorted(labels(script.database)) == ["a", "b", "c", "d", "other", "then"]
@@ -85,7 +89,7 @@ def test_a_failed_member_calls_on_failure_as_well(script: Script) -> None:
     with script.transaction():
         assert batch.result.progress() == Progress(3, 4, failed=1)
         assert late.cancel().waiting
-        assert batch.result.get() == {"done": 2, "failed": 1, "cancelled": 1}
+        assert batch.result.get(timeout=30) == {"done": 2, "failed": 1, "cancelled": 1}
     script.burst()
     assert sorted(labels(script.database)) == ["a", "d", "on_failure", "then"]
 
@@ -102,7 +106,7 @@ def test_an_empty_batch_is_done_at_once(script: Script, readonly: bool) -> None:
             pass
     with script.transaction():
         assert batch.result.state() == "done"
-        assert batch.result.get() == {"done": 0, "failed": 0, "cancelled": 0}
+        assert batch.result.get(timeout=30) == {"done": 0, "failed": 0, "cancelled": 0}
     script.burst()
     assert labels(script.database) == ["then"]
 
@@ -115,7 +119,7 @@ def test_a_member_that_defers_into_its_batch_counts(script: Script) -> None:
     script.burst()
     assert sorted(labels(script.database)) == ["a", "apart", "b", "then"]
     with script.transaction():
-        assert batch.result.get() == {"done": 3, "failed": 0, "cancelled": 0}
+        assert batch.result.get(timeout=30) == {"done": 3, "failed": 0, "cancelled": 0}
         Record.join.defer(["plain"])
     script.burst()
     in_batch = "SELECT COUNT(*) FROM async_task WHERE batch IS NOT NULL"
@@ -131,7 +135,7 @@ def test_what_rolls_back_leaves_nothing(script: Script) -> None:
         transaction.rollback()
     with script.transaction():
         with pytest.raises(ResultMissing):
-            batch.result.get()
+            batch.result.get(timeout=30)
         with pytest.raises(KeyError), async_ext.batch("Raises") as raised:
             member = entry.defer("b")
             # What begins inside commits by itself: it is in no batch.
@@ -197,7 +201,7 @@ def test_cancelling_a_batch_cancels_what_waits(
         assert batch.result.cancel() == "cancelled"
         assert batch.result.state() == "cancelled"
         with pytest.raises(TaskCancelled):
-            batch.result.get()
+            batch.result.get(timeout=30)
     script.burst()
     assert labels(script.database) == ["a"]
     (told,) = ended
@@ -236,7 +240,7 @@ def test_a_retried_member_does_not_reopen_its_batch(script: Script) -> None:
     script.burst()
     assert labels(script.database) == ["then"]
     with script.transaction():
-        assert batch.result.get() == {"done": 0, "failed": 1, "cancelled": 0}
+        assert batch.result.get(timeout=30) == {"done": 0, "failed": 1, "cancelled": 0}
 
 
 @on_the_database
@@ -255,7 +259,7 @@ def test_the_reaper_leaves_the_members_of_an_open_batch(script: Script) -> None:
     with script.transaction():
         assert batch.result.progress() == Progress(2, 3, failed=1)
         last.cancel()
-        assert batch.result.get() == {"done": 1, "failed": 1, "cancelled": 1}
+        assert batch.result.get(timeout=30) == {"done": 1, "failed": 1, "cancelled": 1}
         AsyncResult(batch.id).acknowledge()
     assert rows.reap_batches(60, 10) == 0
     assert rows.reap_batches(-60, 10) == 1

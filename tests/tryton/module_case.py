@@ -17,6 +17,8 @@ LOCALE = Path(__file__).parents[2] / "nereid_async" / "module" / "locale"
 Text = tuple[str, str]
 
 _ONLY_7_0 = re.compile(r'"model:.*,name:"|"field:ir.model.field.access,model:"')
+_MODEL_NAME = re.compile(r'"model:async[^,]*,name:"')
+_MODEL_STRING = re.compile(r'"model:async[^,]*,string:"')
 _ONLY_8_0 = re.compile(r'"model:.*,string:"')
 _ENTRY = re.compile(r"^msgctxt (.*)\nmsgid ((?:.+\n)+)msgstr ((?:.+\n?)+)", re.M)
 
@@ -55,6 +57,16 @@ class AsyncSqsTestCase(ModuleTestCase):
         exported = entries(Translation.translation_export("en", self.module).decode())
         template = entries((LOCALE / "async_sqs.pot").read_text())
         self.assertEqual(of_this_series(template), set(exported))
+        # Each series exports only one of them, and both are wanted.
+        names, strings = (
+            {
+                text[0].replace(kind, "")
+                for text in template
+                if re.fullmatch(one, text[0])
+            }
+            for kind, one in ((",name:", _MODEL_NAME), (",string:", _MODEL_STRING))
+        )
+        self.assertEqual(names, strings)
         for language in ("de", "es", "fr"):
             translated = entries((LOCALE / f"{language}.po").read_text())
             assert set(translated) == set(template), language

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from ..database import connections
 from ..messages.outcome import State
+from ..queue_selection import is_ordered
 from .batch_status import UNFINISHED, ended_counts
 from .outbox import OutboxRows
 from .records import BatchRow, EndedBatch, Row
@@ -184,7 +185,7 @@ class BatchRows(OutboxRows, StatusRows):
         return cancelled
 
     def _cancel_waiting(self, batch_id: str) -> int:
-        with connections.autocommit(self.database) as cursor:
+        with connections.transaction(self.database) as cursor:
             self.execute(
                 cursor,
                 "WITH mine AS MATERIALIZED (SELECT id FROM async_task "
@@ -192,10 +193,13 @@ class BatchRows(OutboxRows, StatusRows):
                 "LIMIT {p} {skip_locked}) "
                 "UPDATE async_task SET state = 'cancelled', finished_at = {now}, "
                 "token = NULL, send_at = NULL WHERE id IN (SELECT id FROM mine) "
-                "RETURNING id",
+                "RETURNING queue",
                 [batch_id, _MEMBERS_A_STATEMENT],
             )
-            return len(cursor.fetchall())
+            queues = [queue for (queue,) in cursor.fetchall()]
+            if any(map(is_ordered, set(queues))):
+                self._wake_workers(cursor)
+            return len(queues)
 
     def _ask_members(self, batch_id: str, interrupt: bool) -> None:
         also = ", interrupt = {true}" if interrupt else ""

@@ -10,6 +10,8 @@ import pytest
 from trytond.transaction import Transaction
 
 from nereid_async import AsyncResult, NereidAsync, signals
+from nereid_async.database import connection_pool
+from nereid_async.database.driver import driver
 from nereid_async.errors import (
     ConfigurationError,
     DeferralError,
@@ -20,8 +22,9 @@ from nereid_async.errors import (
     TaskCancelled,
 )
 from nereid_async.messages.outcome import Progress, State
-from nereid_async.rows import EndedBatch
+from nereid_async.rows import CHANNEL, EndedBatch
 from nereid_async.runtime import of_database
+from nereid_async.wakeup import readable
 from tests.fixtures.scripts import ConfWriter, Script
 from tests.helpers import command, labels, query, states
 from tests.marks import once
@@ -342,6 +345,34 @@ def test_the_commands_list_and_cancel_batches(script: Script) -> None:
     assert "no such batch" in command(database, "batches show", "x", exit_code=1)
     assert "no such batches" in command(database, "batches list")
     assert json.loads(command(database, "batches show", batch.id, "--json"))
+
+
+@on_the_database
+@pytest.mark.backends("postgresql")
+def test_a_cancelled_batch_wakes_workers_of_an_ordered_queue(script: Script) -> None:
+    """What comes after its members may run now; in another queue nothing has waited."""
+    rows = of_database(script.database).rows
+    assert rows is not None
+    task, batches = script.record.write_entry, []
+    with script.transaction():
+        for queue in ("q", "q.fifo"):
+            with async_ext.batch(queue) as batch:
+                task.configure(queue=queue, group="a").defer("member")
+            batches.append(batch.id)
+        task.configure(queue="q.fifo", group="a").defer("next")
+    listener = connection_pool.connect(script.database)
+    heard: list[str] = []
+    try:
+        listener.cursor().execute(f'LISTEN "{CHANNEL}"')
+        assert [rows.cancel_members(it) for it in batches] == [1, 1]
+        query(script.database, f"NOTIFY \"{CHANNEL}\", 'end'")
+        while "end" not in heard:
+            assert readable(30, listener)
+            heard += driver().hear(listener)
+    finally:
+        connection_pool.disconnect(script.database, listener)
+    assert heard == ["", "end"]
+    assert len(rows.claim_due(["q.fifo"], 9, 60, True)) == 1
 
 
 @on_the_database

@@ -12,6 +12,7 @@ from .. import pending
 from ..deferred_call import DeferredCall, Stage
 from ..messages.message import Message
 from ..messages.outcome import Outcome, Progress, State, Status
+from ..queue_selection import is_ordered
 from ..runtime import Runtime
 from ..unique import UniqueCall
 
@@ -85,6 +86,14 @@ class CallRecord:
         to_the_finish = call.unique.until == "finish" and not self.state.finished
         has_key = to_the_finish or (self.waits and not self.attempts)
         return call.unique.value if has_key else None
+
+    @property
+    def ordered_group(self) -> tuple[str, str, str] | None:
+        """Its database, queue and group; None if its queue keeps no order."""
+        queue, group = self.message.queue, self.message.group
+        if group is None or not is_ordered(queue):
+            return None
+        return self.runtime.database, queue, group
 
     @property
     def state(self) -> State:

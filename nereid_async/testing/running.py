@@ -56,11 +56,16 @@ class Run:
         """Run them; returns those that were run."""
         __tracebackhide__ = True
         ran = []
+        held = set()
         # The list grows while tasks defer.
         for call in self._calls:
-            if call.waits:
-                ran.append(call)
-                self._run(call)
+            if not call.waits or call.ordered_group in held:
+                continue
+            ran.append(call)
+            self._run(call)
+            if call.waits and call.ordered_group is not None:
+                # The others of its group run after it.
+                held.add(call.ordered_group)
         return ran
 
     def _run(self, call: CallRecord) -> None:

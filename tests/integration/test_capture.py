@@ -220,6 +220,28 @@ def test_retry_is_honoured(record: Any, tmp_path: Path) -> None:
 
 
 @ONE_DATABASE
+def test_a_group_keeps_its_order(record: Any, tmp_path: Path) -> None:
+    """One that is to be tried again is before the others of its group, as it is told.
+
+    Only in a queue that keeps the order.
+    """
+    with capture() as deferred:
+        for queue in ("q.fifo", "q"):
+            ours = {"queue": queue, "group": lambda *args: "a"}
+            record.fail.configure(**ours, max_attempts=2).defer("bad")
+            record.write_entry.configure(**ours).defer(f"{queue} a")
+            record.write_entry.configure(queue=queue, group="b").defer(f"{queue} b")
+        assert deferred[0].options["group"] == "a"
+        deferred.assert_called_once(record.write_entry, queue="q.fifo", group="a")
+        with pytest.raises(AssertionError, match="option group: expected 'c'"):
+            deferred.assert_called(record.fail, queue="q", group="c")
+        assert len(deferred.run(raises=False, attempts=1)) == 5
+        assert entries() == ["q.fifo b", "q a", "q b"]
+        deferred.run(raises=False, attempts=1)
+        assert entries()[-1] == "q.fifo a"
+
+
+@ONE_DATABASE
 def test_retry_ends_with_the_last_attempt(record: Any, tmp_path: Path) -> None:
     with capture() as deferred:
         record.retry_now.configure(max_attempts=3).defer(str(tmp_path / "a"), 9)

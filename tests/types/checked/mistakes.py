@@ -152,6 +152,11 @@ def configure(order: Order) -> None:
     plain.configure(30)  # error: call
     plain.configure(priority=0.5)  # error: argument
     plain.configure(key=1)  # error: argument
+    plain.configure(key=lambda: 1)  # error: argument
+    plain.configure(group=1)  # error: argument
+    plain.configure(group=True)  # error: argument
+    plain.configure(group=lambda: 1)  # error: argument
+    plain.configure(groups="a")  # error: call
     plain.configure(key="k", on_conflict="drop")  # error: argument
     plain.configure(key="k", unique_until="end")  # error: argument
 

@@ -195,6 +195,7 @@ def options() -> None: ...
 
 
 plain.configure(key=True, on_conflict="replace", unique_until="start")
+plain.configure(group="all").configure(group=lambda number: f"group {number}")
 is_new: bool = plain.configure(key=lambda number: str(number)).defer(1).is_new
 plain.configure(
     delay=0.5, priority=0, time_limit=30, attributes={"a": {}}, cancellable=True

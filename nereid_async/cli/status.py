@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import DatabaseUnavailable
-from ..queue_selection import ALL_QUEUES
+from ..queue_selection import ALL_QUEUES, is_ordered
 from ..wakeup import on_signals
 from .groups import commands
 from .loading import rows_of
@@ -33,7 +33,8 @@ _COUNTS = (
     "WORKERS",
     "PAUSED",
 )
-_PAUSES = ("SINCE (UTC)", "BY")
+#: Of ``queues`` only.
+_MORE = ("SINCE (UTC)", "BY", "ORDERED")
 
 
 @commands.command("status")
@@ -125,14 +126,20 @@ def _print(found: list[QueueOverview], pauses: list[Pause]) -> None:
     for it in found:
         pause = _pause_of(it, pauses)
         told = (None, None) if pause is None else (pause.since, pause.by)
-        lines.append([*_line(it, pauses), *told])
-    click.echo(table((*_COUNTS, *_PAUSES), lines))
+        ordered = "yes" if is_ordered(it.queue) else "no"
+        lines.append([*_line(it, pauses), *told, ordered])
+    click.echo(table((*_COUNTS, *_MORE), lines))
 
 
 def _json(it: QueueOverview, pause: Pause | None) -> dict[str, object]:
     since, by = (None, None) if pause is None else (iso(pause.since), pause.by)
-    paused = pause is not None
-    return {**_counts(it), "paused": paused, "paused_since": since, "paused_by": by}
+    return {
+        **_counts(it),
+        "paused": pause is not None,
+        "paused_since": since,
+        "paused_by": by,
+        "ordered": is_ordered(it.queue),
+    }
 
 
 def _counts(it: QueueOverview) -> dict[str, object]:

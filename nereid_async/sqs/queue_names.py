@@ -138,3 +138,19 @@ def _checked(name: str, setting: str) -> str:
             f"{SQS_QUEUE_NAME_MAX_CHARS}: shorten the setting {setting}"
         )
     return name
+
+
+def check_kind(name: str, attributes: dict[str, str]) -> None:
+    """Check that a queue keeps the order exactly if its name says so.
+
+    :param attributes: ``FifoQueue`` is among them if it does.
+    :raises ConfigurationError: it is of the other kind.
+    """
+    keeps_order = attributes.get("FifoQueue") == "true"
+    if keeps_order == is_ordered(name):
+        return
+    kind, other = ("a FIFO", "a standard") if keeps_order else ("a standard", "a FIFO")
+    raise ConfigurationError(
+        f"queue {name} is {kind} queue, and its name is that of {other} one: delete "
+        "it, so that it is created anew, or give the tasks another queue"
+    )

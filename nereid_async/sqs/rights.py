@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
-from ..errors import AccessDenied, CredentialsRefused, QueueMissing, TransportError
+from ..errors import (
+    AccessDenied,
+    ConfigurationError,
+    CredentialsRefused,
+    QueueMissing,
+    TransportError,
+)
 from ..settings import Settings
 from .client import Sqs
-from .queue_names import QueueNames
+from .queue_names import QueueNames, check_kind
 
 OK, WARNING, ERROR = "ok", "warning", "error"
 
@@ -117,6 +123,22 @@ class Rights:
                     ERROR,
                     f"the right sqs:{right} on queue {name} is missing: {problem}",
                 )
+        yield from self._of_kind(name, url)
+
+    def _of_kind(self, name: str, url: str) -> Iterator[Finding]:
+        """That a queue is of another kind than its name says, if that is so."""
+        try:
+            answer = self._sqs.call(
+                "get_queue_attributes", QueueUrl=url, AttributeNames=["FifoQueue"]
+            )
+            check_kind(name, answer.get("Attributes", {}))
+        except CredentialsRefused:
+            raise
+        except AccessDenied:
+            # A worker needs no such right on a dead-letter queue.
+            return
+        except ConfigurationError as error:
+            yield ERROR, str(error)
 
     def _missing(self, name: str) -> Finding:
         if not self._creates:

@@ -18,7 +18,7 @@ from ..queue_selection import is_ordered
 from ..rows.database_identity import IDENTITY_TAG, DatabaseIdentity, identity_tags
 from ..settings import Settings
 from .client import Sqs
-from .queue_names import QueueNames
+from .queue_names import QueueNames, check_kind
 
 #: As long as SQS allows. Rows are kept longer, so no message outlives its row.
 _KEPT = {"MessageRetentionPeriod": str(SQS_RETENTION_MAX_S)}
@@ -179,7 +179,7 @@ class TaskQueues:
         except AccessDenied:
             # No other call needs this permission: a worker runs without it.
             return []
-        _check_kind(name, queue, found)
+        check_kind(name, found)
         policy = found.get("RedrivePolicy")
         receives = int(
             json.loads(policy or "{}").get("maxReceiveCount", SQS_RECEIVES_MAX)
@@ -295,14 +295,3 @@ class TaskQueues:
 def _attributes(queue: str) -> dict[str, str]:
     """The attributes with which the queue of a short name is created."""
     return {**_KEPT, **(_ORDERED if is_ordered(queue) else {})}
-
-
-def _check_kind(name: str, queue: str, attributes: dict[str, str]) -> None:
-    keeps_order = attributes.get("FifoQueue") == "true"
-    if keeps_order == is_ordered(queue):
-        return
-    kind, other = ("a FIFO", "a standard") if keeps_order else ("a standard", "a FIFO")
-    raise ConfigurationError(
-        f"queue {name} is {kind} queue, and its name is that of {other} one: delete "
-        "it, so that it is created anew, or give the tasks another queue"
-    )

@@ -17,9 +17,11 @@ from devtools.databases import PROJECT
 from devtools.proxy import Call, Proxy, Refusal
 from devtools.servers import PostgreSQL
 from devtools.tryton_conf import remove_option
+from nereid_async.runtime import of_database
+from nereid_async.sqs.queue_names import QueueNames
 from nereid_async.tryton_config import config
 from tests.fixtures.scripts import ConfWriter, Script
-from tests.fixtures.services import NO_KEYS, sqs_settings
+from tests.fixtures.services import NO_KEYS, sqs_client, sqs_settings
 from tests.helpers import command, query
 from tests.marks import ONE_BROKER, ONE_DATABASE, once
 from tests.unit.test_versions import pretend_installed
@@ -198,6 +200,19 @@ class TestOnSqs:
     ) -> None:
         output = command(database, "check")
         assert_documented(output, database, "sqs: a worker may work on queue")
+
+    def test_a_queue_of_the_other_kind(
+        self, _conf: None, database: str, proxy: Proxy
+    ) -> None:
+        """AWS tells them by their names; servers of its likeness do not."""
+        runtime = of_database(database)
+        name = QueueNames(database, runtime.settings).task("other.fifo")
+        sqs_client(proxy.url).create_queue(
+            QueueName=name, Attributes={"FifoQueue": "false"}
+        )
+        told = command(database, "check", "--queue", "other.fifo", exit_code=1)
+        assert f"broker:    error: queue {name} is a standard queue" in told
+        assert "may work on queue other.fifo" not in told
 
     @pytest.mark.parametrize(
         ("call", "right"),

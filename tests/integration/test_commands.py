@@ -82,12 +82,14 @@ def test_workers_and_the_queues_they_work_on(
     assert is_recent(told[1]["heartbeat_at"])
     output = command(database, "status")
     assert "2 worker process(es) (1 draining, 1 lost), 1 of 3 threads busy\n" in output
-    (mail,) = json.loads(command(database, "queues", "--json"))
+    rows.pause("q.fifo", user=1)
+    mail, ordered = json.loads(command(database, "queues", "--json"))
+    assert (mail["ordered"], ordered["ordered"]) == (False, True)
     assert (mail["queue"], mail["workers"]) == ("mail", 1)
     assert (mail["paused"], mail["paused_by"]) == (True, "Administrator")
     assert is_recent(mail["paused_since"])
     output = command(database, "queues", "mail")
-    assert output.splitlines()[1].endswith("Administrator")
+    assert output.splitlines()[1].split()[-2:] == ["Administrator", "no"]
     told = command(database, "queues", "other", exit_code=1)
     assert "Error: there is no such queue: other" in told
 

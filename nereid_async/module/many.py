@@ -45,6 +45,7 @@ class Filter(ModelView):
     name = fields.Char("Task", help="A part of its name.")
     queue = fields.Char("Queue")
     key = fields.Char("Key")
+    group_name = fields.Char("Group")
     caller = fields.Many2One("res.user", "Caller")
     since = fields.DateTime("Deferred since")
     until = fields.DateTime("Deferred until")
@@ -75,6 +76,7 @@ class Filter(ModelView):
             ("name", "ilike"): self.name and f"%{self.name}%",
             ("queue", "="): self.queue,
             ("key", "="): self.key,
+            ("group_name", "="): self.group_name,
             ("caller", "="): self.caller and self.caller.id,
             ("deferred_at", ">="): self.since,
             ("deferred_at", "<="): self.until,

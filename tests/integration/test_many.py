@@ -12,7 +12,18 @@ from tests.marks import once
 
 #: A client sends all fields, whatever is in them.
 NO_FILTER: dict[str, Any] = dict.fromkeys(
-    ("status", "name", "queue", "key", "caller", "since", "until", "failure", "last_id")
+    (
+        "status",
+        "name",
+        "queue",
+        "key",
+        "group_name",
+        "caller",
+        "since",
+        "until",
+        "failure",
+        "last_id",
+    )
 )
 
 
@@ -38,7 +49,9 @@ def test_it_asks_and_acts(script: Script) -> None:
     with script.transaction():
         for label in ("one", "two"):
             script.record.fail.defer(label)
-        script.record.echo.configure(delay=600).defer("later")
+        echo = script.record.echo.configure(delay=600)
+        echo.configure(group="a").defer("later")
+        kept = echo.configure(group="b").defer("later")
     script.burst()
     wizard = Wizard(script.database)
     assert wizard.step(wizard.start)["action"] == "retry"
@@ -54,14 +67,18 @@ def test_it_asks_and_acts(script: Script) -> None:
         Task = Pool().get("async.task")
         (left,) = Task.search([("status", "=", "failed")])
         assert left.failure == "ValueError: after the question"
-        (later,) = Task.search([("status", "=", "scheduled")])
+        (later,) = Task.search([("status", "=", "scheduled"), ("group_name", "=", "a")])
         queue = later.queue
     chosen = {
         **NO_FILTER,
         "action": "cancel",
         "status": "scheduled",
         "queue": queue,
+        "group_name": "a",
     }
     wizard.step("act", ask=wizard.step("ask", choose=chosen))
     with Transaction().start(script.database, 1):
-        assert Pool().get("async.task")(later.id).state == "cancelled"
+        Task = Pool().get("async.task")
+        assert Task(later.id).state == "cancelled"
+        (left,) = Task.search([("uuid", "=", kept.id)])
+        assert left.status == "scheduled"

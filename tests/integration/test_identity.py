@@ -12,6 +12,7 @@ from trytond.transaction import Transaction
 
 from devtools.messages import message, signer_of
 from devtools.proxy import Call, Proxy, Refusal
+from nereid_async import NereidAsync
 from nereid_async import runtime as runtimes
 from nereid_async.messages.message_codec import MessageCodec
 from nereid_async.rows import Row, TaskRows
@@ -115,6 +116,23 @@ def test_tasks_that_wait_run_after_a_renewal(script: Script, database: str) -> N
     assert runtime.identity.value != before
     run_until_done(script)
     assert sorted(labels(database)) == ["waits", "waits longer"]
+
+
+def test_what_an_open_batch_calls_runs_after_a_renewal(
+    script: Script, database: str
+) -> None:
+    with script.transaction():
+        entry = script.record.write_entry
+        with NereidAsync.batch("News", then=entry.prepare("then")) as batch:
+            entry.defer("member")
+    rows = of_database(database).rows
+    assert rows is not None
+    # A member is left: nobody can end the batch.
+    assert rows.end_batch(batch.id, 60.0, lambda text: pytest.fail(text), False) is None
+    renew(database)
+    run_until_done(script)
+    script.burst()
+    assert labels(database) == ["member", "then"]
 
 
 def test_tasks_that_wait_are_forgotten_if_so_asked(

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 
 from ..database import connections
 from ..messages.outcome import State
-from ..queue_selection import is_ordered
 from .batch_status import UNFINISHED, ended_counts
 from .outbox import OutboxRows
 from .records import BatchRow, EndedBatch, Row
@@ -197,8 +196,8 @@ class BatchRows(OutboxRows, StatusRows):
                 [batch_id, _MEMBERS_A_STATEMENT],
             )
             queues = [queue for (queue,) in cursor.fetchall()]
-            if any(map(is_ordered, set(queues))):
-                self._wake_workers(cursor)
+            for queue in set(queues):
+                self._wake_group(cursor, queue)
             return len(queues)
 
     def _ask_members(self, batch_id: str, interrupt: bool) -> None:

@@ -8,7 +8,17 @@ import click
 
 from .groups import commands
 from .loading import rows_of
-from .output import coloured, echo_json, iso, json_option, report, second, table
+from .output import (
+    LAST_FIRST,
+    coloured,
+    echo_json,
+    iso,
+    json_option,
+    limit_option,
+    report,
+    second,
+    table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,13 +45,7 @@ _LIMIT = 50
 
 @batch_commands.command("list")
 @click.option("--all", "with_ended", is_flag=True, help="Those that have ended, too.")
-@click.option(
-    "--limit",
-    default=_LIMIT,
-    show_default=True,
-    type=click.IntRange(1),
-    help="How many at most, those deferred last first.",
-)
+@limit_option(_LIMIT, LAST_FIRST)
 @json_option
 def list_batches(runtime: Runtime, with_ended: bool, limit: int, as_json: bool) -> None:
     """List the batches that have not ended, those deferred last first."""

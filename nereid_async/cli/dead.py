@@ -10,7 +10,16 @@ import click
 
 from ..texts import cut, joined
 from .groups import commands
-from .output import coloured, echo_json, iso, json_option, report, second, table
+from .output import (
+    coloured,
+    echo_json,
+    iso,
+    json_option,
+    limit_option,
+    report,
+    second,
+    table,
+)
 from .selecting import choosing
 
 if TYPE_CHECKING:
@@ -34,13 +43,7 @@ _queue = click.option("--queue", metavar="NAME", help="Of this queue; default: o
 
 @dead_commands.command("list")
 @_queue
-@click.option(
-    "--limit",
-    default=_LIMIT,
-    show_default=True,
-    type=click.IntRange(1),
-    help="How many at most.",
-)
+@limit_option(_LIMIT)
 @json_option
 def list_dead(runtime: Runtime, queue: str | None, limit: int, as_json: bool) -> None:
     """List dead letters, and why they are dead.

@@ -18,6 +18,24 @@ def json_option(command: _Command) -> _Command:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
 
 
+def limit_option(default: int, order: str = "") -> Callable[[_Command], _Command]:
+    """The option ``--limit`` of a list, as the parameter ``limit``.
+
+    :param order: which come first, for the help.
+    """
+    return click.option(
+        "--limit",
+        default=default,
+        show_default=True,
+        type=click.IntRange(1),
+        help=f"How many at most{order}.",
+    )
+
+
+#: The order of ``--limit`` where the tasks deferred last come first.
+LAST_FIRST = ", those deferred last first"
+
+
 def echo_json(value: Any) -> None:
     """Print a value as JSON; what JSON does not have, as text."""
     click.echo(json.dumps(value, indent=2, default=str, ensure_ascii=False))

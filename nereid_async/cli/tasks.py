@@ -10,7 +10,17 @@ import click
 from ..texts import cut, joined
 from .groups import commands
 from .loading import rows_of
-from .output import coloured, echo_json, iso, json_option, moment, second, table
+from .output import (
+    LAST_FIRST,
+    coloured,
+    echo_json,
+    iso,
+    json_option,
+    limit_option,
+    moment,
+    second,
+    table,
+)
 from .selecting import filter_options, selection_of, state_option
 
 if TYPE_CHECKING:
@@ -29,13 +39,7 @@ _PROGRESS = ("progress_done", "progress_total", "progress_message")
 _LIMIT = 50
 _ERROR_MAX_CHARS = 60
 
-_limit = click.option(
-    "--limit",
-    default=_LIMIT,
-    show_default=True,
-    type=click.IntRange(1),
-    help="How many at most, those deferred last first.",
-)
+_limit = limit_option(_LIMIT, LAST_FIRST)
 
 
 @task_commands.command("list")

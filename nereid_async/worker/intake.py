@@ -22,7 +22,6 @@ from ..errors import (
     WrongSignature,
 )
 from ..messages.message import Message
-from ..messages.pointer import Pointer
 from ..queue_selection import is_ordered
 from ..rows import Claim, Starts
 from ..runtime import Runtime
@@ -68,21 +67,17 @@ class Intake:
             if delivery.claim is None:
                 with self._apart(Unread(delivery, self._runtime)):
                     self._sort(delivery, pointed, jobs)
-        claims, failure = self._claims([it.pointer for it in pointed], at_once)
+        claims = self._claims(pointed, at_once)
         for it in pointed:
             claim = claims.pop(it.pointer.id, None)
             if claim is not None:
                 claimed.append(replace(it.delivery, claim=claim))
                 continue
             with self._apart(it):
-                self._not_claimed(it, failure)
+                self._not_claimed(it)
         for delivery in claimed:
             with self._apart(Unread(delivery, self._runtime)):
                 jobs += self._jobs(delivery)
-        if failure is not None:
-            if not claimed:
-                raise failure
-            logger.warning("some tasks were not claimed: %s", failure)
         return jobs
 
     @contextmanager
@@ -141,35 +136,31 @@ class Intake:
         except BadMessage as error:
             self._settlement.dead_letter(unread, error)
 
-    def _claims(
-        self, pointers: Sequence[Pointer], at_once: bool
-    ) -> tuple[dict[str, Claim], Exception | None]:
-        """Claim the rows of pointers, as far as they are free.
+    def _claims(self, pointed: Sequence[Pointed], at_once: bool) -> dict[str, Claim]:
+        """Claim the rows that messages point to, as far as they are free.
 
-        :returns: the claims by task id, and the error if it failed.
+        :returns: the claims by task id.
+        :raises Exception: nothing could be claimed; the messages were left.
         """
-        claims: dict[str, Claim] = {}
-        failure: Exception | None = None
-        rows, lease_s = self._runtime.rows, self._runtime.settings.visibility_timeout
-        if rows is None:
-            return claims, failure
-        if pointers:
-            try:
-                claims = rows.claim_ids(
-                    [it.id for it in pointers],
-                    lease_s,
-                    Starts(self._worker, at_once),
-                    ordered=any(is_ordered(it.queue) for it in pointers),
-                )
-            except Exception as error:
-                failure = error
-        return claims, failure
-
-    def _not_claimed(self, pointed: Pointed, failure: Exception | None) -> None:
         rows = self._runtime.rows
-        if failure is not None:
-            self._settlement.leave(pointed)
-        elif rows is None:
+        if rows is None or not pointed:
+            return {}
+        try:
+            return rows.claim_ids(
+                [it.pointer.id for it in pointed],
+                self._runtime.settings.visibility_timeout,
+                Starts(self._worker, at_once),
+                ordered=any(is_ordered(it.pointer.queue) for it in pointed),
+            )
+        except Exception:
+            for it in pointed:
+                with self._apart(it):
+                    self._settlement.leave(it)
+            raise
+
+    def _not_claimed(self, pointed: Pointed) -> None:
+        rows = self._runtime.rows
+        if rows is None:
             text = "has a row, and this worker is set to outbox = no"
             self._settlement.dead_letter(pointed, BadMessage(text))
         else:

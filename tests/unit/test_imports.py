@@ -77,7 +77,8 @@ worker.database_sessions worker.health_monitor worker.http_server worker.job
 worker.delivery_row
 worker.health_file worker.health_state worker.heartbeats worker.options
 worker.poll_token worker.retry worker.service_manager
-worker.intervals worker.maintenance worker.thread_alive worker.tracebacks
+worker.intervals worker.maintenance.rounds worker.thread_alive worker.tracebacks
+worker.maintenance
 worker
 mail
 task

@@ -8,7 +8,7 @@ from typing import Any
 
 from trytond.transaction import Transaction
 
-from . import pending, text_options
+from . import open_items, pending, text_options
 from .deferred_batch import DeferredBatch
 from .deferred_call import DeferredCall, Stage
 from .errors import ConfigurationError, DeferralError, NoTransaction
@@ -190,7 +190,7 @@ class _Begun:
 
     def drop(self) -> None:
         """Drop the batch with its members."""
-        pending.drop(self.deferred.id, Stage.DISCARDED, "batch dropped")
+        open_items.drop(self.deferred.id, Stage.DISCARDED, "batch dropped")
         self._pending.complete(self.deferred)
 
 

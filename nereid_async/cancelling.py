@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 
-from . import batch_end, pending, signals
+from . import batch_end, open_items, signals
 from .errors import ConfigurationError, MessageError
 from .messages.message import Message
 from .messages.outcome import State
@@ -26,7 +26,7 @@ def cancel(runtime: Runtime, task_id: str, *, interrupt: bool = False) -> State 
     :raises ConfigurationError: without an outbox, tasks have no row.
     :raises DatabaseUnavailable: the database is unreachable.
     """
-    dropped = pending.drop(task_id)
+    dropped = open_items.drop(task_id)
     if dropped is not None and dropped.is_new:
         return State.PENDING
     if runtime.rows is None:

@@ -31,6 +31,11 @@ class DeferredBatch:
         self._cancellable = cancellable
 
     @property
+    def open_id(self) -> str:
+        """The id by which it is found while its transaction is open."""
+        return self.id
+
+    @property
     def batch_id(self) -> str:
         """Its own id; of a call, that of its batch."""
         return self.id

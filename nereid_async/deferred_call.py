@@ -43,6 +43,11 @@ class DeferredCall:
         return self.message.id
 
     @property
+    def open_id(self) -> str:
+        """The id by which it is found while its transaction is open."""
+        return self.message.id
+
+    @property
     def is_new(self) -> bool:
         """Whether it makes a task."""
         return True

@@ -15,22 +15,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextvars import ContextVar
-from typing import Any, TypeAlias
+from typing import Any
 
 from trytond.transaction import Transaction
 
-from . import signals
+from . import open_items, signals
 from .database import connections
 from .deferred_batch import DeferredBatch
 from .deferred_call import DeferredCall, Stage
+from .open_items import Item, parted
 from .rows import TaskRows
 from .runtime import Runtime
 from .sending import Allowance
 from .unique import UniqueCall
 
 logger = logging.getLogger(__name__)
-
-Deferred: TypeAlias = DeferredCall | DeferredBatch
 
 
 class RequestHold:
@@ -153,54 +152,6 @@ def tell_deferred(runtime: Runtime, calls: Sequence[DeferredCall]) -> None:
         signals.emit(signals.task_deferred, runtime.database, message=call.message)
 
 
-#: Calls and batches whose transaction has not begun to commit, by id. Who takes one out
-#: decides what becomes of it: its transaction, or a thread that cancels it.
-_open_items: dict[str, Deferred] = {}
-
-
-def _own_id(item: Deferred) -> str:
-    return item.id if isinstance(item, DeferredBatch) else item.message.id
-
-
-def take(id: str, stage: Stage) -> Deferred | None:
-    """Take what is not committed out of its transaction; None if there is no such id.
-
-    :param stage: its stage from now on.
-    """
-    item = _open_items.pop(id, None)
-    if item is not None:
-        item.stage = stage
-    return item
-
-
-def drop(
-    id: str, stage: Stage = Stage.CANCELLED, reason: str = "cancelled"
-) -> Deferred | None:
-    """Drop a call, or a batch with its members, that is not committed.
-
-    :param reason: for the signal.
-    :returns: what was dropped; None if there is no such id in this process.
-    """
-    item = take(id, stage)
-    if isinstance(item, DeferredBatch):
-        for other_id, other in list(_open_items.items()):
-            if other.batch_id == item.id:
-                drop(other_id, stage, reason)
-    elif item is not None:
-        _tell_discarded(item, reason)
-    return item
-
-
-def _tell_discarded(call: DeferredCall, reason: str) -> None:
-    if call.is_new:
-        signals.emit(
-            signals.task_discarded,
-            call.message.database,
-            message=call.message,
-            reason=reason,
-        )
-
-
 class Pending:
     """The data manager of one transaction and runtime, used by one thread.
 
@@ -215,10 +166,10 @@ class Pending:
         self.readonly = readonly
         self.fresh = True
         self.held = False
-        self._open: list[Deferred] = []
+        self._open: list[Item] = []
         self._open_by_key: dict[str, UniqueCall] = {}
-        self._voted: list[Deferred] = []
-        self._committed: list[Deferred] = []
+        self._voted: list[Item] = []
+        self._committed: list[Item] = []
         self._voting = False
         #: Ids of the batches whose members are still being deferred.
         self._collecting: set[str] = set()
@@ -245,12 +196,12 @@ class Pending:
         self._collecting.discard(batch.id)
         self._go_on()
 
-    def _add(self, items: Sequence[Deferred]) -> None:
+    def _add(self, items: Sequence[Item]) -> None:
         self._open += items
-        _open_items.update((_own_id(item), item) for item in items)
+        open_items.add(items)
         self._note_keys(items)
 
-    def _note_keys(self, items: Sequence[Deferred]) -> None:
+    def _note_keys(self, items: Sequence[Item]) -> None:
         self._open_by_key.update(
             (item.unique.value, item) for item in items if isinstance(item, UniqueCall)
         )
@@ -278,9 +229,9 @@ class Pending:
 
     def exchange(self, earlier: UniqueCall, later: UniqueCall) -> None:
         """Put a later call of the same key in the place of an open one."""
-        _open_items.pop(earlier.message.id, None)
+        open_items.remove(earlier)
         earlier.take(later)
-        _open_items[earlier.message.id] = earlier
+        open_items.add([earlier])
 
     # -- the data manager's part ---------------------------------------------------
 
@@ -303,10 +254,10 @@ class Pending:
         self._voted += items
 
     def _write(
-        self, rows: TaskRows, cursor: connections.Cursor, items: Sequence[Deferred]
+        self, rows: TaskRows, cursor: connections.Cursor, items: Sequence[Item]
     ) -> None:
         notify = self.runtime.rows_are_messages
-        batches, calls = _parted(items)
+        batches, calls = parted(items)
         if batches:
             ttl_s = self.runtime.settings.result_ttl
             rows.insert_batches(cursor, [batch.row for batch in batches], ttl_s)
@@ -334,7 +285,7 @@ class Pending:
         items, self._voted = self._take_open() + self._voted, []
         self._discard(items, "rollback")
 
-    def _take_open(self) -> list[Deferred]:
+    def _take_open(self) -> list[Item]:
         """Take what is open, apart from what was cancelled, or is still collected.
 
         None of it can be cancelled now.
@@ -345,12 +296,12 @@ class Pending:
             self._open = [it for it in items if it.batch_id in self._collecting]
             items = [it for it in items if it.batch_id not in self._collecting]
             self._note_keys(self._open)
-        return [item for item in items if _open_items.pop(_own_id(item), None)]
+        return [item for item in items if open_items.remove(item)]
 
-    def _take_complete(self) -> list[Deferred]:
+    def _take_complete(self) -> list[Item]:
         """Take what is open, with what the batches call that have no members."""
         items = self._take_open()
-        batches, calls = _parted(items)
+        batches, calls = parted(items)
         if batches:
             with_members = {call.batch_id for call in calls if not call.keeps}
             for batch in batches:
@@ -360,7 +311,7 @@ class Pending:
                     items.append(batch.then)
         return items
 
-    def _commit(self, items: Sequence[Deferred]) -> None:
+    def _commit(self, items: Sequence[Item]) -> None:
         for item in items:
             item.stage = Stage.COMMITTED
         self._committed += items
@@ -384,11 +335,11 @@ class Pending:
         """Send the committed calls, once. Never raises."""
         items, self._committed = self._committed, []
         if items:
-            _, calls = _parted(self._with_rows(items))
+            _, calls = parted(self._with_rows(items))
             hold = _hold.get()
             self.runtime.send(calls, None if hold is None else hold.allowance)
 
-    def _with_rows(self, items: list[Deferred]) -> list[Deferred]:
+    def _with_rows(self, items: list[Item]) -> list[Item]:
         """Write the rows that a read-only transaction could not write.
 
         :returns: what has its row.
@@ -405,14 +356,14 @@ class Pending:
                 "writing %d task(s) deferred by a read-only transaction failed; "
                 "they are lost. Use route(readonly=False) for views that defer: %s",
                 len(missing),
-                ", ".join(_own_id(item) for item in missing),
+                ", ".join(item.open_id for item in missing),
             )
             self._discard(missing, "write failed")
         return [item for item in items if item.has_row]
 
-    def _write_apart(self, rows: TaskRows, items: Sequence[Deferred]) -> None:
+    def _write_apart(self, rows: TaskRows, items: Sequence[Item]) -> None:
         notify = self.runtime.rows_are_messages
-        batches, calls = _parted(items)
+        batches, calls = parted(items)
         for call in calls:
             if isinstance(call, UniqueCall):
                 call.place_apart(rows, notify)
@@ -429,16 +380,8 @@ class Pending:
         for item in items:
             item.has_row = True
 
-    def _discard(self, items: Sequence[Deferred], reason: str) -> None:
+    def _discard(self, items: Sequence[Item], reason: str) -> None:
         for item in items:
             item.stage = Stage.DISCARDED
             if isinstance(item, DeferredCall):
-                _tell_discarded(item, reason)
-
-
-def _parted(
-    items: Sequence[Deferred],
-) -> tuple[list[DeferredBatch], list[DeferredCall]]:
-    """Batches and calls apart."""
-    batches = [item for item in items if isinstance(item, DeferredBatch)]
-    return batches, [item for item in items if isinstance(item, DeferredCall)]
+                open_items.tell_discarded(item, reason)

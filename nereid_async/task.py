@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import wrapt
 
-from .deferral import Call, TaskOptions, defer_call, defer_calls, each
+from .deferral import Call, defer_call, defer_calls, each
 from .errors import ConfigurationError
 from .limits import PRIORITY_DEFAULT
 from .messages.message import Target
 from .prepared_call import PreparedCall
 from .result import AsyncResult
 from .targets import function_target, method_target
+from .task_options import TaskOptions
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

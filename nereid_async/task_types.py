@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     # Part of every type checker: need not be installed.
     from typing_extensions import Unpack
 
-    from .deferral import TaskOptions
+    from .task_options import TaskOptions
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")

@@ -8,19 +8,20 @@ from typing import Any, NamedTuple
 from trytond.model import ModelView
 from trytond.pool import Pool
 
-from nereid_async.deferral import Call, TaskOptions, defer_call
+from nereid_async.deferral import Call, defer_call
 from nereid_async.errors import DeferralError
 from nereid_async.result import AsyncResult
 from nereid_async.runtime import current
 from nereid_async.settings import Settings
 from nereid_async.targets import KINDS, is_task, method_target, owner_of
 from nereid_async.task import keep_deferrable
+from nereid_async.task_options import TaskOptions
 
 __all__ = ["Async", "AsyncResult", "ResultOptions"]
 
 
 class ResultOptions(NamedTuple):
-    """Options of a deferral, as in the old module; see :class:`.deferral.TaskOptions`.
+    """Options of a deferral, as in the old module: see :class:`.TaskOptions`.
 
     :ivar visibility_timeout: in seconds.
     """

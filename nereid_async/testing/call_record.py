@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from trytond.transaction import Transaction
 
-from .. import pending
+from .. import open_items
 from ..deferred_call import DeferredCall, Stage
 from ..messages.message import Message
 from ..messages.outcome import Outcome, Progress, State, Status
@@ -122,7 +122,7 @@ class CallRecord:
 
         From now on the transaction that deferred it may be rolled back.
         """
-        self._was_open |= pending.take(self.id, Stage.COMMITTED) is not None
+        self._was_open |= open_items.take(self.id, Stage.COMMITTED) is not None
         self.status = Status(State.RUNNING)
         return self._counted + 1
 
@@ -157,7 +157,7 @@ class CallRecord:
         """Let it never run, and have no key."""
         self.is_forgotten = True
         if isinstance(self.deferred, UniqueCall):
-            pending.take(self.id, Stage.COMMITTED)
+            open_items.take(self.id, Stage.COMMITTED)
 
     def cancel(self) -> State:
         """Cancel it, or ask it to stop; returns the state in which it was."""
@@ -170,7 +170,7 @@ class CallRecord:
 
     def roll_back(self) -> None:
         """Drop it, unless its transaction has committed."""
-        pending.drop(self.id, Stage.DISCARDED, "rollback")
+        open_items.drop(self.id, Stage.DISCARDED, "rollback")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -7,12 +7,12 @@ from typing import Any
 
 from trytond.pool import Pool
 
-from ..deferral import TaskOptions
 from ..messages.outcome import Progress, State
 from ..messages.serialization import Json, decode
 from ..messages.task_ids import Owner
 from ..result import AsyncResult
 from ..rows import UniqueKey
+from ..task_options import TaskOptions
 from ..unique import UniqueCall
 from .call_record import CallRecord, CapturedAttempt
 from .texts import call_text

@@ -8,11 +8,11 @@ from typing import Any
 
 from trytond.model import Model
 
-from ..deferral import TaskOptions
 from ..messages.message import Target
 from ..messages.values import record_id
 from ..targets import function_target, is_task, method_target
 from ..task import ConfiguredTask
+from ..task_options import TaskOptions
 from .call_record import CallRecord
 from .captured_call import CapturedCall
 from .texts import Difference, shown

@@ -12,11 +12,11 @@ from trytond.transaction import Transaction, TransactionError
 
 from .. import signals
 from ..current import Running, running
-from ..deferral import TaskOptions
 from ..errors import ResultError, Retry, TaskCancelled
 from ..messages.outcome import Failure, Outcome
 from ..messages.serialization import dumps, loads
 from ..runtime import Runtime
+from ..task_options import TaskOptions
 from ..worker import retry
 from ..worker.call import Call, NotTaken, context_of, find
 from ..worker.execution import outcome_of, run_own_queue, web_context

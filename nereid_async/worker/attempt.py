@@ -24,8 +24,8 @@ from types import FrameType
 from typing import Any
 
 from ..database import running_statements
-from ..deferral import TaskOptions
 from ..errors import TaskCancelled, TimeLimitExceeded
+from ..task_options import TaskOptions
 from .job import Job
 
 #: How long a server may take to answer that a statement is cancelled.

@@ -14,11 +14,11 @@ from typing import Any
 
 # Whoever makes calls knows the tasks that are built in.
 from .. import mail  # noqa: F401
-from ..deferral import TaskOptions
 from ..errors import MessageError, UnknownArguments
 from ..messages.message import Message
 from ..messages.serialization import decode
 from ..targets import resolve
+from ..task_options import TaskOptions
 
 
 class NotTaken(Exception):

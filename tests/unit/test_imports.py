@@ -85,11 +85,13 @@ task
 batches task_types
 prepared_call
 deferral
+task_options
 result
 dead_letters
 cancelling retrying
 batch_end
 pending
+open_items
 unique
 runtime
 sending

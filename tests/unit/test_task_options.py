@@ -9,9 +9,9 @@ from typing import Any, cast
 
 import pytest
 
-from nereid_async.deferral import TaskOptions
 from nereid_async.errors import ConfigurationError, DeferralError, NoTransaction
 from nereid_async.task import async_task
+from nereid_async.task_options import TaskOptions
 from nereid_async.task_types import Changes, Declaration
 from tests.helpers import grows_in_proportion
 

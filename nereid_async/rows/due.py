@@ -7,7 +7,7 @@ turn, due_at) would read the future rows of one priority before the due rows of 
 next.
 
 A queue has two sources, which take turns: rows without a turn go by their due time,
-those with one by their turn (see :meth:`.OutboxRows.insert`), and are all due. An
+those with one by their turn (see :meth:`.GroupRows.turns`), and are all due. An
 ordered queue has one: the first unfinished row of each group.
 """
 

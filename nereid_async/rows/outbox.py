@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from ..messages.outcome import Failure, State
 from ..messages.serialization import dumps
 from ..queue_selection import ALL_QUEUES, is_ordered
 from ..texts import storable
+from .groups import FIRST, IN_ORDER, GroupRows
 from .records import Row, UniqueKey, UnsentRow
 from .statements import CHANNEL, SHORT_TEXT, params
 from .unique import KEY_CONFLICT, Placed, UniqueRows, changed_meanwhile
@@ -27,32 +27,7 @@ _READY_AT = "{greatest}(due_at, deferred_at)"
 _PAUSE_MIN_S, _PAUSE_MAX_S = 10, 3_600
 
 
-#: Condition of rows ``o`` that are before a row in an ordered group.
-_EARLIER = (
-    "o.queue = async_task.queue AND o.ordered_group = async_task.ordered_group "
-    "AND o.ordered_group IS NOT NULL AND o.id < async_task.id"
-)
-_BEFORE = f"{_EARLIER} AND o.state IN ('pending', 'sent', 'running')"
-#: Condition of rows before which no row of an ordered group is unfinished.
-_FIRST = f"NOT EXISTS (SELECT 1 FROM async_task o WHERE {_BEFORE})"
-#: Condition of rows whose message can be sent without overtaking one of its group: all
-#: that are not in an ordered queue.
-_IN_ORDER = (
-    "(ordered_group IS NULL OR due_at <= {now} "
-    f"AND NOT EXISTS (SELECT 1 FROM async_task o WHERE {_EARLIER} "
-    "AND o.state = 'pending' AND NOT (o.due_at <= {now} "
-    "AND o.deferred_at <= {later} AND (o.send_at IS NULL OR o.send_at <= {now}))))"
-)
-#: The next turn of a group ``g``.
-_NEXT_TURN = (
-    "COALESCE((SELECT max(turn) + 1 FROM async_task WHERE state = 'pending' "
-    "AND queue = g.queue AND priority = g.priority AND group_name = g.name "
-    "AND turn IS NOT NULL), (SELECT min(turn) FROM async_task WHERE state = 'pending' "
-    "AND queue = g.queue AND priority = g.priority AND turn IS NOT NULL), 0)"
-)
-
-
-class OutboxRows(UniqueRows):
+class OutboxRows(GroupRows, UniqueRows):
     """Writes rows, and notes which ones were sent and which ones were refused.
 
     ``send_at`` is when the relay may look at a row again: a pending row that the queue
@@ -75,7 +50,7 @@ class OutboxRows(UniqueRows):
         :raises DatabaseOperationalError: another transaction has written a row with the
             unique key of one of these.
         """
-        self._keep_order(cursor, rows)
+        self.keep_order(cursor, rows)
         for start in range(0, len(rows), _ROWS_A_STATEMENT):
             some = rows[start : start + _ROWS_A_STATEMENT]
             if self._insert(cursor, some, notify) < len(some):
@@ -88,7 +63,7 @@ class OutboxRows(UniqueRows):
         columns = [row.columns for row in rows]
         # Most tasks use none of these, and their statement does not name them.
         used = sorted(set().union(*columns))
-        turns = self._turns(cursor, rows) if notify else []
+        turns = self.turns(cursor, rows) if notify else []
         names = ["message", *used, *(["turn"] if turns else [])]
         values = ", ".join(
             [
@@ -130,45 +105,6 @@ class OutboxRows(UniqueRows):
         if notify:
             self._wake_workers(cursor)
         return written
-
-    def _turns(
-        self, cursor: connections.Cursor, rows: Sequence[Row]
-    ) -> list[int | None]:
-        """The turns of rows; None for a row without one. Empty if no row has one."""
-        groups = [_group(row) for row in rows]
-        distinct = sorted({group for group in groups if group is not None})
-        if not distinct:
-            return []
-        values = ", ".join(["({p}, {p}, {p})"] * len(distinct))
-        self.execute(
-            cursor,
-            f"WITH g(queue, priority, name) AS (VALUES {values}) "
-            f"SELECT g.queue, g.priority, g.name, {_NEXT_TURN} FROM g",
-            [it for group in distinct for it in group],
-        )
-        following = {tuple(group): turn for *group, turn in cursor.fetchall()}
-        turns: list[int | None] = []
-        for group in groups:
-            turns.append(None if group is None else following[group])
-            if group is not None:
-                following[group] += 1
-        return turns
-
-    def _keep_order(self, cursor: connections.Cursor, rows: Sequence[Row]) -> None:
-        """Let the ids of a group's rows be in the order of their commits.
-
-        On PostgreSQL each group has a lock until the commit. SQLite has one writer.
-        """
-        if backend.name != "postgresql":
-            return
-        # In the same order everywhere, so that transactions do not wait for each other.
-        keys = sorted({_lock_key(row) for row in rows if row.is_ordered})
-        if keys:
-            self.execute(
-                cursor,
-                "SELECT pg_advisory_xact_lock(key) FROM unnest({p}::bigint[]) key",
-                [keys],
-            )
 
     def place_apart(
         self, key: UniqueKey, task_id: str, row_of: Callable[[str], Row], notify: bool
@@ -236,7 +172,7 @@ class OutboxRows(UniqueRows):
                 "send_at IS NOT NULL, group_name FROM async_task "
                 "WHERE state = 'pending' AND due_at <= {later} "
                 "AND deferred_at <= {later} "
-                f"AND (send_at IS NULL OR send_at <= {{now}}) AND {_IN_ORDER} {others}"
+                f"AND (send_at IS NULL OR send_at <= {{now}}) AND {IN_ORDER} {others}"
                 "ORDER BY priority, due_at LIMIT {p}",
                 [horizon_s, -min_age_s, -min_age_s, *paused, limit],
             )
@@ -262,7 +198,7 @@ class OutboxRows(UniqueRows):
             self.execute(
                 cursor,
                 f"SELECT {late_s} FROM async_task WHERE state = 'pending' "
-                f"AND due_at <= {{later}} AND {_FIRST} "
+                f"AND due_at <= {{later}} AND {FIRST} "
                 "AND NOT EXISTS (SELECT 1 FROM async_queue q "
                 "WHERE q.paused AND q.name IN (async_task.queue, '*'))",
                 [horizon_s],
@@ -277,29 +213,6 @@ class OutboxRows(UniqueRows):
             f"{{least}}({{greatest}}({half_age_s}, {_PAUSE_MIN_S}), {_PAUSE_MAX_S})"
         )
         self._change_pending(ids, f"send_at = {self._after(pause_s)}")
-
-    def set_aside(self, task_id: str) -> bool:
-        """Let a received task of an ordered queue wait in its row.
-
-        Its message came before that of an earlier task of its group, and would keep it
-        back. The relay sends it again when that has been sent.
-
-        :returns: False if the task is the first of its group, or if one of the group
-            runs: the message is to stay.
-        """
-        with connections.autocommit(self.database) as cursor:
-            self.execute(
-                cursor,
-                "UPDATE async_task SET state = 'pending', send_at = {now} "
-                "WHERE uuid = {p} AND state IN ('pending', 'sent') "
-                f"AND EXISTS (SELECT 1 FROM async_task o WHERE {_BEFORE}) "
-                "AND NOT EXISTS (SELECT 1 FROM async_task o JOIN async_run r "
-                "ON r.uuid = o.uuid AND r.lease_until >= {now} "
-                "WHERE o.queue = async_task.queue AND o.state = 'running' "
-                "AND o.ordered_group = async_task.ordered_group) RETURNING uuid",
-                [task_id],
-            )
-            return cursor.fetchone() is not None
 
     def send_soon(self, queues: Sequence[str]) -> None:
         """End the delays of rows whose queues take messages again."""
@@ -386,21 +299,3 @@ class OutboxRows(UniqueRows):
                 durable=durable,
             )
             return [uuid for (uuid,) in cursor.fetchall()]
-
-
-def _group(row: Row) -> tuple[str, int, str] | None:
-    """With which rows a row takes turns; None for a row without a turn.
-
-    A row with a delay has none, and goes by its due time.
-    """
-    message = row.message
-    if message.group is None or message.delay_s or row.is_ordered:
-        return None
-    return message.queue, message.priority, message.group
-
-
-def _lock_key(row: Row) -> int:
-    """The key of the advisory lock of a row's group: 64 bits, signed."""
-    name = dumps(["nereid_async.order", row.message.queue, row.message.group])
-    digest = hashlib.sha256(name.encode()).digest()
-    return int.from_bytes(digest[:8], "big", signed=True)

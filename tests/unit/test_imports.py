@@ -116,7 +116,7 @@ metrics.families
 rows
 rows.batches
 rows.cancel rows.claims rows.maintenance rows.outbox rows.requeue rows.resends rows.runs
-rows.attempts rows.unique
+rows.attempts rows.groups rows.unique
 rows.identity rows.listing rows.overview rows.queues rows.status
 rows.batch_status rows.rates rows.workers
 rows.statements

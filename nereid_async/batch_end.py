@@ -95,3 +95,6 @@ def _end(runtime: Runtime, rows: TaskRows, batch_id: str) -> None:
     pending.tell_deferred(runtime, calls)
     runtime.send(calls)
     signals.emit(signals.batch_finished, runtime.database, batch=ended)
+    if runtime.on_deferred is not None:
+        for call in calls:
+            runtime.on_deferred(call)

@@ -49,6 +49,16 @@ def joined(
         _joined.reset(token)
 
 
+@contextmanager
+def apart() -> Iterator[None]:
+    """Let what is deferred in the context join no batch but by itself."""
+    token = _joined.set(None)
+    try:
+        yield
+    finally:
+        _joined.reset(token)
+
+
 def joined_id(transaction: object) -> str | None:
     """The id of the batch that a call joins that is deferred now; None for none.
 

@@ -195,6 +195,8 @@ class Pending:
         """Let a batch and its members go with the transaction."""
         self._collecting.discard(batch.id)
         self._go_on()
+        if self.runtime.on_batch is not None:
+            self.runtime.on_batch(batch)
 
     def _add(self, items: Sequence[Item]) -> None:
         self._open += items

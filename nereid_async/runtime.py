@@ -22,6 +22,7 @@ from . import settings as settings_module
 from .brokers.base import Broker
 from .database import connection_pool
 from .database.errors import translated
+from .deferred_batch import DeferredBatch
 from .deferred_call import DeferredCall
 from .errors import ConfigurationError, NoTransaction
 from .messages.encryption import cipher_of
@@ -88,6 +89,7 @@ class Runtime:
         deferred; None without a web app.
     :ivar result_url: returns the URL of a result for browsers, by the task's id.
     :ivar on_deferred: called with each call right after it was deferred; for tests.
+    :ivar on_batch: called with each batch at the end of its block; for tests.
     """
 
     database: str
@@ -105,6 +107,7 @@ class Runtime:
     web_context: Callable[[WebRequest], AbstractContextManager[None]] | None
     result_url: Callable[[str], str]
     on_deferred: Callable[[DeferredCall], None] | None = None
+    on_batch: Callable[[DeferredBatch], None] | None = None
 
     @property
     def rows_are_messages(self) -> bool:

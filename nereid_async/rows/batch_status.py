@@ -38,10 +38,10 @@ class BatchStatusRows(Statements):
             state, *numbers, gone = row
             if state == State.RUNNING:
                 counts = self._members(cursor, batch_id)
-                return Status(State.RUNNING, _progress(counts), of_batch=True)
+                return Status(State.RUNNING, progress_of(counts), of_batch=True)
         if gone:
             return Status(State(state), gone=True, of_batch=True)
-        return Status(State(state), outcome=_outcome(state, numbers), of_batch=True)
+        return Status(State(state), outcome=outcome_of(state, numbers), of_batch=True)
 
     def listed_batches(
         self, limit: int, *, with_ended: bool, batch_id: str | None = None
@@ -108,14 +108,22 @@ def ended_counts(counts: dict[State, int]) -> dict[str, int]:
     return {state.value: counts.get(state, 0) for state in _COUNTED}
 
 
-def _progress(counts: dict[State, int]) -> Progress:
+def progress_of(counts: dict[State, int]) -> Progress:
+    """How many of the members have ended, in whatever way.
+
+    :param counts: numbers of members by their states.
+    """
     ended = ended_counts(counts)
     return Progress(
         sum(ended.values()), sum(counts.values()), failed=ended[State.FAILED.value]
     )
 
 
-def _outcome(state: str, numbers: list[Any]) -> Outcome:
+def outcome_of(state: str, numbers: list[Any]) -> Outcome:
+    """The outcome of a batch that has ended.
+
+    :param numbers: of members that were done, have failed and were cancelled.
+    """
     if state == State.CANCELLED:
         return Outcome(cancelled=True)
     names = [it.value for it in _COUNTED]

@@ -126,7 +126,7 @@ class BatchRows(OutboxRows, StatusRows):
                 [*counts.values(), batch_id],
             )
             ended = EndedBatch(batch_id, name, State(state), **counts)
-            self.insert(cursor, [*map(callback, _called(ended, *texts))], notify)
+            self.insert(cursor, [*map(callback, called(ended, *texts))], notify)
             return ended
 
     def batches_to_end(self, limit: int) -> list[str]:
@@ -230,7 +230,7 @@ class BatchRows(OutboxRows, StatusRows):
             return int(cursor.rowcount)
 
 
-def _called(ended: EndedBatch, then: str | None, on_failure: str | None) -> list[str]:
+def called(ended: EndedBatch, then: str | None, on_failure: str | None) -> list[str]:
     """What a batch calls at its end: nothing if it was cancelled."""
     if ended.state is State.CANCELLED:
         return []

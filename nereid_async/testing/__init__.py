@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from .call_record import CapturedAttempt
 from .capture import Capture, capture, inline
+from .captured_batch import CapturedBatch
 from .captured_call import CapturedCall
 from .unittest import AsyncTasksMixin
 
@@ -23,6 +24,7 @@ __all__ = [
     "AsyncTasksMixin",
     "Capture",
     "CapturedAttempt",
+    "CapturedBatch",
     "CapturedCall",
     "capture",
     "inline",

@@ -78,6 +78,11 @@ class CallRecord:
         return self.deferred.id
 
     @property
+    def batch_id(self) -> str | None:
+        """The id of the batch that it is a member of; None for none."""
+        return self.deferred.batch_id
+
+    @property
     def key(self) -> str | None:
         """The digest of the key that it has to itself; None if it has none."""
         call = self.deferred
@@ -167,6 +172,10 @@ class CallRecord:
         elif found is State.RUNNING:
             self.is_to_stop = True
         return found
+
+    def acknowledge(self) -> None:
+        """Forget its outcome."""
+        self.status = Status(self.state, gone=True)
 
     def roll_back(self) -> None:
         """Drop it, unless its transaction has committed."""

@@ -7,10 +7,13 @@ from contextlib import contextmanager
 from typing import Any, overload
 
 from .. import runtime as runtimes
+from ..deferred_batch import DeferredBatch
 from ..deferred_call import DeferredCall
 from ..runtime import Runtime
 from . import assertions
+from .batch_record import BatchRecord
 from .call_record import CallRecord
+from .captured_batch import CapturedBatch
 from .captured_call import CapturedCall
 from .running import Run
 from .substitutes import capturing, of_process
@@ -32,6 +35,7 @@ class Capture(Sequence[CapturedCall]):
     def __init__(self) -> None:
         self._all: list[CallRecord] = []
         self._by_id: dict[str, CallRecord] = {}
+        self._batches: dict[str, BatchRecord] = {}
         # Each runtime with what captures in its place.
         self._captured: list[tuple[Runtime, Runtime]] = []
         self._of_process: dict[str, Runtime] = {}
@@ -68,11 +72,20 @@ class Capture(Sequence[CapturedCall]):
         """The calls that were rolled back with their transactions."""
         return [CapturedCall(it) for it in self._all if it.was_rolled_back]
 
+    @property
+    def batches(self) -> list[CapturedBatch]:
+        """The batches that were deferred, in their order."""
+        batches = self._batches.values()
+        found = [it for it in batches if not (it.is_dropped or it.is_forgotten)]
+        return [CapturedBatch(it) for it in found]
+
     def clear(self) -> None:
-        """Forget all calls; those that wait never run."""
+        """Forget all calls and batches; those that wait never run."""
         for call in self._all:
             call.forget()
         self._all.clear()
+        for batch in self._batches.values():
+            batch.is_forgotten = True
 
     # -- running ---------------------------------------------------------------------
 
@@ -89,7 +102,8 @@ class Capture(Sequence[CapturedCall]):
         deferred is rolled back if it raises. Without an open transaction each runs in
         one of its own, which commits. Delays are not waited for.
 
-        A task that raises :class:`~..errors.Retry` is tried again, at once.
+        A task that raises :class:`~..errors.Retry` is tried again, at once. A batch
+        ends with its last member; what it calls then is deferred, and run as well.
 
         :param raises: whether another exception of a task is raised here, at its first
             attempt. Else tasks are tried again as a worker does it.
@@ -106,7 +120,13 @@ class Capture(Sequence[CapturedCall]):
             return []
         self._is_running = True
         try:
-            run = Run(self._all, raises=raises, attempts=attempts, limit=limit)
+            run = Run(
+                self._all,
+                self._batches,
+                raises=raises,
+                attempts=attempts,
+                limit=limit,
+            )
             return [CapturedCall(it) for it in run.all()]
         finally:
             self._is_running = False
@@ -186,7 +206,10 @@ class Capture(Sequence[CapturedCall]):
             else:
                 self._add(CallRecord(deferred, captured))
 
-        captured = capturing(of_app, self._by_id, on_deferred)
+        def on_batch(deferred: DeferredBatch) -> None:
+            self._add_batch(BatchRecord(deferred, captured))
+
+        captured = capturing(of_app, self._by_id, self._batches, on_deferred, on_batch)
         self._captured.append((of_app, captured))
         return captured
 
@@ -194,6 +217,18 @@ class Capture(Sequence[CapturedCall]):
         __tracebackhide__ = True
         self._all.append(call)
         self._by_id[call.id] = call
+        batch = self._batches.get(call.batch_id or "")
+        if batch is not None:
+            batch.calls.append(call)
+        if self._runs_each:
+            self.run(raises=self._raises)
+
+    def _add_batch(self, batch: BatchRecord) -> None:
+        __tracebackhide__ = True
+        if batch.id in self._batches:
+            return
+        batch.calls += [it for it in self._all if it.batch_id == batch.id]
+        self._batches[batch.id] = batch
         if self._runs_each:
             self.run(raises=self._raises)
 

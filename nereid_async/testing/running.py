@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from trytond.transaction import Transaction, TransactionError
 from .. import signals
 from ..current import Running, running
 from ..errors import ResultError, Retry, TaskCancelled
+from ..membership import apart
 from ..messages.outcome import Failure, Outcome
 from ..messages.serialization import dumps, loads
 from ..runtime import Runtime
@@ -22,6 +23,7 @@ from ..worker.call import Call, NotTaken, context_of, find
 from ..worker.execution import outcome_of, run_own_queue, web_context
 from ..worker.public_errors import is_public
 from ..worker.tracebacks import without_ours
+from .batch_record import BatchRecord
 from .call_record import CallRecord, CapturedAttempt
 from .captured_call import CapturedCall
 
@@ -34,6 +36,7 @@ class Run:
     """Runs the waiting calls of a list, also those that are added meanwhile.
 
     :param calls: the captured calls, in the order of their deferrals.
+    :param batches: the captured batches, likewise.
     :param raises: whether what a task raises is raised here.
     :param attempts: how often each call is tried, at most; None for its own limit.
     :param limit: attempts of all calls, at most.
@@ -42,12 +45,14 @@ class Run:
     def __init__(
         self,
         calls: Sequence[CallRecord],
+        batches: Mapping[str, BatchRecord],
         *,
         raises: bool,
         attempts: int | None,
         limit: int,
     ) -> None:
         self._calls = calls
+        self._batches = batches
         self._raises = raises
         self._attempts = attempts
         self._limit = self._left = limit
@@ -57,16 +62,30 @@ class Run:
         __tracebackhide__ = True
         ran = []
         held = set()
+        self._look_at_batches(0)
         # The list grows while tasks defer.
         for call in self._calls:
             if not call.waits or call.ordered_group in held:
                 continue
             ran.append(call)
+            known = len(self._batches)
             self._run(call)
+            self._look_at_batches(known)
+            self._look_at_batch(call)
             if call.waits and call.ordered_group is not None:
                 # The others of its group run after it.
                 held.add(call.ordered_group)
         return ran
+
+    def _look_at_batches(self, known: int) -> None:
+        """Look at the batches after those that are known, which may be empty."""
+        for batch in list(self._batches.values())[known:]:
+            batch.look()
+
+    def _look_at_batch(self, call: CallRecord) -> None:
+        batch = self._batches.get(call.batch_id or "")
+        if batch is not None:
+            batch.look()
 
     def _run(self, call: CallRecord) -> None:
         __tracebackhide__ = True
@@ -85,7 +104,7 @@ class Run:
 
     def _attempt(self, call: CallRecord) -> None:
         __tracebackhide__ = True
-        known = len(self._calls)
+        known, known_batches = len(self._calls), len(self._batches)
         attempt = _Attempt(call)
         try:
             attempt.run()
@@ -93,14 +112,19 @@ class Run:
         except TransactionError:
             # trytond's with_transaction begins the test again, with the lock.
             call.put_back()
+            batch = self._batches.get(call.batch_id or "")
+            if batch is not None:
+                batch.put_back()
             raise
         except NotTaken as refusal:
             error: Exception = refusal.error
         except Exception as raised:
             error = raised
+        # What it has deferred went with what it has written.
         for later in self._calls[known:]:
-            # What it has deferred went with what it has written.
             later.roll_back()
+        for batch in list(self._batches.values())[known_batches:]:
+            batch.roll_back()
         told = attempt.failed(error)
         if self._raises and told is not None:
             without_ours(told)
@@ -140,7 +164,7 @@ class _Attempt:
             message.batch,
         )
         with transaction.set_context(context_of(message), _skip_warnings=True):
-            with web_context(message, runtime), running(current):
+            with web_context(message, runtime), running(current), apart():
                 only_tasks = runtime.settings.only_tasks
                 self._found = find(message, only_tasks=only_tasks)
                 return outcome_of(self._found(), message, runtime)

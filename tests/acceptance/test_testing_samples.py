@@ -14,7 +14,8 @@ from tests.samples import samples
 
 PAGE = samples(PROJECT / "docs" / "how-to" / "testing.rst")
 README = samples(PROJECT / "README.rst")
-IN_MEMORY = ("conftest.py", "test_party.py", "test_with_pytest.py")
+WITH_PYTEST = ("test_with_pytest.py", "test_batch.py")
+IN_MEMORY = ("conftest.py", "test_party.py", *WITH_PYTEST)
 QUIET = ("-q", "-p", "no:cacheprovider")
 
 _REGISTER = """\
@@ -75,8 +76,8 @@ def test_in_memory(tmp_path: Path) -> None:
         tmp_path, "python", "-m", "unittest", "-k", "tidied", "test_party", **memory
     )
     assert "Ran 1 test" in output
-    output = check(tmp_path, "pytest", *QUIET, "test_with_pytest.py", **memory)
-    assert "4 passed" in output
+    output = check(tmp_path, "pytest", *QUIET, *WITH_PYTEST, **memory)
+    assert "5 passed" in output
 
 
 @in_another_process

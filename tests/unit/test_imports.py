@@ -21,7 +21,9 @@ testing.unittest
 testing.capture
 testing.assertions testing.running testing.substitutes
 testing.expectation
+testing.captured_batch
 testing.captured_call
+testing.batch_record
 testing.call_record testing.texts
 shop
 shop.app

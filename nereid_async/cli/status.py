@@ -79,6 +79,7 @@ def status(runtime: Runtime, as_json: bool, watch_s: float | None) -> None:
 
 def _show(runtime: Runtime, rows: TaskRows, as_json: bool) -> None:
     queues, pauses, workers = rows.overview(), rows.pauses(), rows.workers()
+    batches = rows.open_batches()
     if as_json:
         echo_json(
             {
@@ -89,12 +90,19 @@ def _show(runtime: Runtime, rows: TaskRows, as_json: bool) -> None:
                     for it in queues
                 ],
                 "pauses": [{**vars(it), "since": iso(it.since)} for it in pauses],
+                "batches": {
+                    "open": batches.number,
+                    "oldest_s": round(batches.oldest_s, 1),
+                },
                 "workers": [as_json_value(it) for it in workers],
             }
         )
         return
     click.echo(table(_COUNTS, [_line(it, pauses) for it in queues]))
     click.echo(summary(workers))
+    if batches.number:
+        oldest_s = round(batches.oldest_s)
+        click.echo(f"{batches.number} open batch(es), the oldest for {oldest_s} s")
     for pause in pauses:
         click.secho(str(pause), fg="yellow")
 

@@ -119,6 +119,14 @@ def _of_queues(facts: QueueFacts) -> Iterator[GaugeMetricFamily]:
         oldest.add_metric([it.queue], it.oldest_due_s or 0.0)
     yield tasks
     yield oldest
+    yield _gauge(
+        "batches_open", "Batches that have members left.", facts.batches.number
+    )
+    yield _gauge(
+        "batches_oldest_seconds",
+        "For how long the oldest open batch is open; 0 if none is.",
+        facts.batches.oldest_s,
+    )
     if facts.outbox_oldest_s is not None:
         yield _gauge(
             "outbox_oldest_seconds",

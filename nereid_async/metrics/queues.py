@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..rows import QueueOverview, TaskRows
+from ..rows import OpenBatches, QueueOverview, TaskRows
 from ..throttled_log import ThrottledLog
 
 logger = logging.getLogger(__name__)
@@ -34,6 +34,7 @@ class QueueFacts:
     """
 
     queues: Sequence[QueueOverview]
+    batches: OpenBatches
     outbox_oldest_s: float | None
 
 
@@ -95,6 +96,7 @@ class QueueReader:
     def _look(self) -> QueueFacts | None:
         try:
             queues = {it.queue: it for it in self._rows.overview()}
+            batches = self._rows.open_batches()
             outbox_s = None
             if self._horizon_s is not None:
                 outbox_s = self._rows.oldest_unsent_s(self._horizon_s)
@@ -108,4 +110,4 @@ class QueueReader:
         told = [
             queues.get(queue, QueueOverview(queue)) for queue in sorted(self._known)
         ]
-        return QueueFacts(told, outbox_s)
+        return QueueFacts(told, batches, outbox_s)

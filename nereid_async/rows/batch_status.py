@@ -7,7 +7,7 @@ from typing import Any
 from ..database import connections
 from ..messages.outcome import Outcome, Progress, State, Status
 from ..messages.serialization import Json
-from .records import ListedBatch
+from .records import ListedBatch, OpenBatches
 from .statements import Statements
 
 #: The states of members that are not at their end.
@@ -72,6 +72,18 @@ class BatchStatusRows(Statements):
                 [*([] if batch_id is None else [batch_id]), limit],
             )
             return [ListedBatch(*row) for row in cursor.fetchall()]
+
+    def open_batches(self) -> OpenBatches:
+        """How many batches are open, and for how long the oldest one is."""
+        age_s = self._seconds_between("MIN(created_at)", "{now}")
+        with connections.autocommit(self.database) as cursor:
+            self.execute(
+                cursor,
+                f"SELECT COUNT(*), {age_s} FROM async_batch WHERE state = 'running'",
+                [],
+            )
+            number, oldest_s = cursor.fetchone()
+        return OpenBatches(int(number), max(0.0, float(oldest_s or 0)))
 
     def batch_cancellable(self, batch_id: str) -> bool:
         """Whether the owner of a batch may cancel it from the browser."""

@@ -97,6 +97,17 @@ class EndedBatch:
     cancelled: int = 0
 
 
+class OpenBatches(NamedTuple):
+    """The batches that have members left.
+
+    :ivar number: how many there are.
+    :ivar oldest_s: since when the oldest one is open, in seconds; 0 if there is none.
+    """
+
+    number: int = 0
+    oldest_s: float = 0.0
+
+
 class ListedBatch(NamedTuple):
     """A batch in a list; times are in UTC.
 

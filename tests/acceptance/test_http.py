@@ -125,6 +125,7 @@ def test_processes_that_come_and_go_leave_their_counts(
         key("queue_tasks", QUEUE, "failed"): 1,
         key("queue_oldest_due_seconds", QUEUE): 0,
         key("tasks_in_flight"): 0,
+        key("batches_open"): 0,
     }
     # What was read of the database is some seconds old.
     url = url_of(worker)

@@ -336,6 +336,9 @@ def test_the_commands_list_and_cancel_batches(script: Script) -> None:
         "deferred_at": None,
         "finished_at": None,
     }
+    status = json.loads(command(database, "status", "--json"))["batches"]
+    assert (status["open"], 0 <= status.pop("oldest_s") < 600) == (1, True)
+    assert "\n1 open batch(es), the oldest for " in command(database, "status")
     assert "None" in command(database, "batches list", "--all", "--limit", "2")
     assert "is to end" in command(database, "batches cancel", batch.id)
     told = command(database, "batches show", batch.id)

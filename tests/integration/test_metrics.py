@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from nereid_async import signals
+from nereid_async import NereidAsync, signals
 from nereid_async.errors import ConfigurationError
 from nereid_async.metrics import measure
 from nereid_async.metrics.families import PREFIX, Families
@@ -163,4 +163,18 @@ def test_the_oldest_row_that_waits_to_be_sent(script: Script, database: str) -> 
     assert rows.oldest_unsent_s(900) == 0
     facts = QueueReader(rows, 900, ["quiet"]).read()
     assert facts is not None
+    assert facts.batches == (0, 0)
     assert [(it.queue, it.due) for it in facts.queues] == [("mail", 1), ("quiet", 0)]
+
+
+def test_open_batches(script: Script, database: str) -> None:
+    """On either database; those that have ended do not count."""
+    with script.transaction():
+        with NereidAsync.batch("News"):
+            script.record.write_entry.configure(delay=60).defer("a")
+        with NereidAsync.batch("None"):
+            pass
+    query(database, "UPDATE async_batch SET created_at = '2026-01-01 00:00:00'")
+    number, oldest_s = of_database(database).needed_rows.open_batches()
+    assert number == 1
+    assert oldest_s > 86_400

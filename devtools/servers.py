@@ -76,6 +76,13 @@ class PostgreSQL:
         self.process = _postgres(self.process.command, self.process.log)
         self.process.wait_until(self.accepts, "it accepts connections")
 
+    def configure(self, **settings: str) -> None:
+        """Change settings, from now on, by a restart."""
+        with (self.data / "postgresql.auto.conf").open("a") as file:
+            file.writelines(f"{name} = '{it}'\n" for name, it in settings.items())
+        self.stop()
+        self.start()
+
     def promote(self) -> None:
         """Let a standby take writes; one that does is left as it is."""
         import psycopg2

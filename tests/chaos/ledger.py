@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
-from trytond.modules.async_test.chaos import FAILS
+from trytond.modules.async_test.chaos import FAILS, ORDERED
+from trytond.modules.async_test.chaos_batches import BATCH, MEMBER, ON_FAILURE, THEN
+from trytond.modules.async_test.chaos_keys import EVENT, SEEN
 
+from tests.chaos import promises
 from tests.chaos.database import Database
 from tests.chaos.numbers import Event, Numbers
+
+#: Entries of tasks that are not asked for by their label.
+_NO_EFFECTS = (SEEN, THEN, ON_FAILURE)
+#: When the transaction of a row has committed, in UTC.
+_COMMITTED_AT = "pg_xact_commit_timestamp({}.xmin) AT TIME ZONE 'UTC'"
 
 
 @dataclass(frozen=True)
@@ -73,26 +81,122 @@ def read(
     database: Database, begun: Path, copies: int, kills: int, cancels: Cancels
 ) -> Numbers:
     """Read both sides from the database, and the runs from their file."""
-    notes = [
-        it.split(" ", 1) for it in database.texts("SELECT name FROM async_test_record")
-    ]
+    notes = _notes(database)
     cancelled = set(
         database.texts("SELECT uuid FROM async_task WHERE state = 'cancelled'")
     )
-    effects = Counter(database.texts("SELECT label FROM async_test_entry"))
+    entries = database.texts("SELECT label FROM async_test_entry ORDER BY id")
     numbers = weigh(
         Counter(label for _, label in notes),
-        effects,
+        Counter(label for label in entries if not label.startswith(_NO_EFFECTS)),
         len(begun.read_text().splitlines()),
         copies,
         kills,
         Counter(label for task_id, label in notes if task_id in cancelled),
     )
     given_up = "SELECT count(*) FROM async_task WHERE state = 'failed'"
-    return replace(
+    # Who cancels a batch cancels its members.
+    members = {id for id, label in notes if batch_of(label) in cancels.asked}
+    asked = cancels.asked | members
+    numbers = replace(
         numbers,
         failed=numbers.failed + database.query(given_up)[0][0],
-        cancels_broken=replace(cancels, rows=frozenset(cancelled)).broken,
+        cancels_broken=replace(cancels, asked=asked, rows=frozenset(cancelled)).broken,
+    )
+    numbers = _with_order(numbers, database, notes)
+    numbers = _with_keys(numbers, database, entries)
+    return _with_batches(numbers, database, notes, entries, cancels.asked)
+
+
+def group_of(label: str) -> str:
+    """The ordered group of a task, by its label; empty for none."""
+    label = label.removeprefix(FAILS)
+    return label.partition(":")[0] if label.startswith(ORDERED) else ""
+
+
+def batch_of(label: str) -> str:
+    """The id of the batch of a task, by its label; empty for none."""
+    label = label.removeprefix(FAILS)
+    if not label.startswith(MEMBER):
+        return ""
+    return label.removeprefix(MEMBER).partition(":")[0]
+
+
+def _notes(database: Database) -> list[tuple[str, str]]:
+    """Id and label of all tasks whose deferral was committed, in that order.
+
+    Within a transaction in the order of the deferrals. The order is PostgreSQL's own:
+    no row of ours tells it.
+    """
+    rows = database.texts(
+        "SELECT n.name FROM async_test_record n WHERE n.note IS NULL "
+        f"ORDER BY {_COMMITTED_AT.format('n')}, n.id"
+    )
+    pairs = (row.split(" ", 1) for row in rows)
+    return [(task_id, label) for task_id, label in pairs]
+
+
+def _with_order(
+    numbers: Numbers, database: Database, notes: Sequence[tuple[str, str]]
+) -> Numbers:
+    committed = [(group_of(label), id) for id, label in notes if group_of(label)]
+    effects = database.texts("SELECT task FROM async_test_entry ORDER BY id")
+    late = promises.out_of_order(committed, effects)
+    return replace(numbers, ordered=len(committed), out_of_order=late)
+
+
+def _with_keys(numbers: Numbers, database: Database, entries: Iterable[str]) -> Numbers:
+    events = database.texts(f"SELECT id FROM async_test_record WHERE note = '{EVENT}'")
+    looks = [it.removeprefix(SEEN) for it in entries if it.startswith(SEEN)]
+    seen = {int(id) for look in looks for id in look.split()}
+    spans = database.query(
+        f"SELECT split_part(e.name, ' ', 1), {_COMMITTED_AT.format('e')}, "
+        "r.create_date "
+        "FROM async_test_record e "
+        "LEFT JOIN async_run r ON r.uuid = split_part(e.name, ' ', 2) "
+        f"WHERE e.note = '{EVENT}' AND e.name LIKE '% new'"
+    )
+    return replace(
+        numbers,
+        events=len(events),
+        swallowed=len(set(events) - seen),
+        waited_twice=promises.waited_twice((key, at, end) for key, at, end in spans),
+    )
+
+
+def _with_batches(
+    numbers: Numbers,
+    database: Database,
+    notes: Iterable[tuple[str, str]],
+    entries: Iterable[str],
+    cancels_asked: Collection[str],
+) -> Numbers:
+    states = database.query(
+        "SELECT b.name, a.state FROM async_test_record b "
+        f"LEFT JOIN async_batch a ON a.uuid = b.name WHERE b.note = '{BATCH}'"
+    )
+    given_up = set(database.texts("SELECT uuid FROM async_task WHERE state = 'failed'"))
+    failed = {batch_of(label) for task_id, label in notes if task_id in given_up}
+    last: dict[str, int] = {}
+    ran = []
+    for place, label in enumerate(entries):
+        last[batch_of(label)] = place
+        for what in (THEN, ON_FAILURE):
+            if label.startswith(what):
+                id, left = label.removeprefix(what).split()
+                call = promises.Callback(id, what == ON_FAILURE, int(left), place)
+                ran.append(call)
+    batches = {
+        id: promises.Batch(state, id in cancels_asked, id in failed, last.get(id, -1))
+        for id, state in states
+    }
+    counted = promises.callbacks(batches, ran)
+    return replace(
+        numbers,
+        batches=len(batches),
+        callbacks_twice=counted.twice,
+        callbacks_never=counted.never,
+        callbacks_early=counted.early,
     )
 
 

@@ -22,6 +22,15 @@ class Numbers:
     :ivar cancelled_and_done: those that had their effect all the same.
     :ivar cancels_broken: those that ended otherwise than ``cancel()`` has said.
     :ivar threads_lost: threads of the workers that run nothing any more.
+    :ivar ordered: tasks of groups in a queue that keeps their order.
+    :ivar out_of_order: effects after that of a later one of their group.
+    :ivar events: what tasks with keys were to see.
+    :ivar swallowed: events that no run has seen.
+    :ivar waited_twice: tasks that waited while another one of their key did.
+    :ivar batches: batches that were committed.
+    :ivar callbacks_twice: calls of batches beyond those that are due.
+    :ivar callbacks_never: those that were due, and have not run.
+    :ivar callbacks_early: those that ran while a member was left.
     """
 
     tasks: int
@@ -36,10 +45,22 @@ class Numbers:
     cancelled: int = 0
     cancelled_and_done: int = 0
     cancels_broken: int = 0
+    ordered: int = 0
+    out_of_order: int = 0
+    events: int = 0
+    swallowed: int = 0
+    waited_twice: int = 0
+    batches: int = 0
+    callbacks_twice: int = 0
+    callbacks_never: int = 0
+    callbacks_early: int = 0
 
     def lines(self) -> Iterator[str]:
         """One line a number, those that must be none last."""
         yield f"tasks: {self.tasks}"
+        yield f"in ordered groups: {self.ordered}"
+        yield f"events of keys: {self.events}"
+        yield f"batches: {self.batches}"
         yield f"kills: {self.kills}"
         yield f"outages: {self.outages}"
         yield f"duplicates delivered: {self.duplicates_delivered}"
@@ -48,9 +69,15 @@ class Numbers:
         yield f"threads lost: {self.threads_lost}"
         yield f"cancelled: {self.cancelled}"
         yield f"cancelled otherwise than told: {self.cancels_broken}"
-        yield f"cancelled and done: {self.cancelled_and_done}"
+        yield f"events swallowed: {self.swallowed}"
+        yield f"waited twice with one key: {self.waited_twice}"
+        yield f"callbacks before the end: {self.callbacks_early}"
         yield f"lost: {self.lost}"
         yield f"doubled: {self.doubled}"
+        yield f"out of order: {self.out_of_order}"
+        yield f"cancelled and done: {self.cancelled_and_done}"
+        yield f"callbacks run twice: {self.callbacks_twice}"
+        yield f"callbacks never run: {self.callbacks_never}"
 
 
 @dataclass(frozen=True)

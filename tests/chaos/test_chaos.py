@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from trytond.modules.async_test.chaos import ORDERED_QUEUE
 
 from devtools.apps import SECRET_KEY
 from devtools.databases import PostgreSQLDatabases, postgresql_databases, write_config
@@ -35,6 +36,8 @@ def chaos_database(
     """A database on a server of its own, which may be stopped and started."""
     with postgresql_databases(tmp_path, template_cache) as databases:
         databases.clone("chaos")
+        # Tells in which order transactions have committed.
+        databases.server.configure(track_commit_timestamp="on")
         yield Database(databases.server, "chaos"), databases
 
 
@@ -44,7 +47,8 @@ def sqs(tmp_path: Path) -> Iterator[tuple[dict[str, str], Sqs]]:
     with StoppableMinistack(tmp_path) as server, Proxy(server.url).running() as proxy:
         settings = sqs_settings(proxy.url)
         direct = {**settings, "sqs_endpoint_url": server.url}
-        yield settings, Sqs(server, proxy, TaskQueue(direct, "chaos"))
+        ordered = TaskQueue(direct, "chaos", ORDERED_QUEUE)
+        yield settings, Sqs(server, proxy, TaskQueue(direct, "chaos"), ordered)
 
 
 @pytest.fixture
@@ -82,6 +86,10 @@ def test_chaos(
     assert (numbers.lost, numbers.doubled, numbers.unasked) == (0, 0, 0)
     assert (numbers.failed, numbers.threads_lost) == (0, 0)
     assert (numbers.cancelled_and_done, numbers.cancels_broken) == (0, 0)
+    assert (numbers.out_of_order, numbers.swallowed, numbers.waited_twice) == (0, 0, 0)
+    assert (numbers.callbacks_twice, numbers.callbacks_never) == (0, 0)
+    assert numbers.callbacks_early == 0
+    assert min(numbers.ordered, numbers.events, numbers.batches) > 0
     assert numbers.tasks >= plan.tasks
     assert numbers.kills >= plan.kills
     assert numbers.outages >= plan.outages

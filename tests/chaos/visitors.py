@@ -10,6 +10,8 @@ from pathlib import Path
 
 import requests
 from trytond.modules.async_test import odd
+from trytond.modules.async_test.chaos import FAIR, ORDERED
+from trytond.modules.async_test.chaos_keys import REPLACE
 
 #: In how many ways a request commits or does not; see the view.
 WAYS = (
@@ -31,6 +33,15 @@ ODD_SHARE = 0.15
 KINDS = (*odd.PASSING, *odd.FINAL)
 #: How many ask for one that takes too long at first.
 OVERLONG_SHARE = 0.03
+#: How many are of a group in a queue that keeps the order, and of one elsewhere.
+ORDERED_SHARE, FAIR_SHARE = 0.35, 0.1
+#: How many groups there are of each. The first ones get most: their tasks wait.
+GROUPS = 20
+#: How many have a key, of which there are few of each kind: so their tasks meet.
+KEY_SHARE = 0.12
+KEYS = [f"{kind}{number}" for kind in ("keep-", REPLACE) for number in range(3)]
+#: How many are a batch.
+BATCH_SHARE = 0.06
 #: How many cancel something that was asked for before.
 CANCEL_SHARE = 0.1
 #: Mostly what an exception reaches: each of the others costs a process.
@@ -88,6 +99,41 @@ class Visitor(threading.Thread):
         answer.raise_for_status()
 
     def _ask(self, label: str) -> None:
+        if self._random.random() < KEY_SHARE:
+            self._ask_with_key()
+        elif self._random.random() < BATCH_SHARE:
+            self._ask_for_batch(label)
+        else:
+            self._ask_for_task(self._in_group(label))
+
+    def _in_group(self, label: str) -> str:
+        group, kind = int(GROUPS * self._random.random() ** 3), self._random.random()
+        if kind < ORDERED_SHARE:
+            return f"{ORDERED}{group}: {label}"
+        return f"{FAIR}{group}: {label}" if kind < ORDERED_SHARE + FAIR_SHARE else label
+
+    def _ask_with_key(self) -> None:
+        self._post(
+            "/chaos/key",
+            key=self._random.choice(KEYS),
+            delay_s=str(self._random.choice([0, 0.5])),
+            work_s=str(self._random.choice(WORK_S)),
+            way=self._random.choice(["commit", "commit", "commit", "raise"]),
+        )
+
+    def _ask_for_batch(self, label: str) -> None:
+        answer = self._post(
+            "/chaos/batch",
+            label=label,
+            begun=str(self._begun),
+            members=str(self._random.choice([1, 3, 6])),
+            work_s=str(self._random.choice(WORK_S)),
+            way=self._random.choice(["commit", "fails", "raise"]),
+        )
+        if answer.ok:
+            self._lately.extend(answer.text.split()[:2])
+
+    def _ask_for_task(self, label: str) -> None:
         order = {"label": label, "begun": str(self._begun)}
         if self._random.random() < ODD_SHARE:
             self._post("/chaos/odd", kind=self._random.choice(KINDS), **order)

@@ -32,10 +32,12 @@ def register() -> None:
 
 
 def _register_views() -> None:
-    from . import chaos, views
+    from . import chaos, chaos_batches, chaos_keys, views
 
     Pool.register(
         chaos.Chaos,
+        chaos_batches.Batches,
+        chaos_keys.Keys,
         views.Web,
         module="async_test",
         type_="model",

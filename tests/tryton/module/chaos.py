@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from flask import request
 from nereid import route
@@ -23,6 +24,10 @@ from .record import append_line
 
 #: What stands before the label of a task that is to fail for good.
 FAILS = "fails: "
+#: What the label of a task begins with that is in a group, whose name is the word that
+#: follows; in a queue that keeps the order, or in the default queue.
+ORDERED, FAIR = "ordered-", "fair-"
+ORDERED_QUEUE = "ordered.fifo"
 #: For tasks that take for ever in their first attempt.
 TIME_LIMIT_S = 0.5
 
@@ -41,14 +46,16 @@ class Chaos(Model):
     ) -> None:
         """Say that it runs, work for a while, and have an effect meanwhile.
 
-        :param chained: ask for another task besides, as the view does.
+        :param chained: ask for another task besides, as the view does; of the same
+            group and batch.
         """
         append_line(begun, label)
         time.sleep(work_s / 2)
         Pool().get("async_test.entry").log(label)
         if chained:
             chain = f"{label} chained"
-            _note(chain, cls.effect.defer(chain, begun, work_s))
+            with current_task.join_batch():
+                note(chain, in_group(cls.effect, chain).defer(chain, begun, work_s))
         time.sleep(work_s / 2)
 
     @async_task(max_attempts=1_000, ignore_result=False)
@@ -99,8 +106,9 @@ class Chaos(Model):
 
         def ask(label: str) -> None:
             work_s, chained = float(order["work_s"]), way == "chain"
-            result = cls.effect.defer(label, order["begun"], work_s, chained=chained)
-            _note(label, result)
+            task = in_group(cls.effect, label)
+            result = task.defer(label, order["begun"], work_s, chained=chained)
+            note(label, result)
             results.append(result.id)
 
         ask(label)
@@ -126,14 +134,14 @@ class Chaos(Model):
         order = request.form
         label, kind = order["label"], order["kind"]
         task = cls.overlong if kind in OVERLONG else cls.raise_odd
-        result = task.defer(label, order["begun"], kind)
-        _note(f"{FAILS}{label}" if kind in odd.FINAL else label, result)
+        result = in_group(task, label).defer(label, order["begun"], kind)
+        note(f"{FAILS}{label}" if kind in odd.FINAL else label, result)
         return "asked"
 
     @classmethod
     @route("/chaos/cancel", methods=["POST"])
     def cancel(cls) -> str:
-        """Cancel a task; the state in which it was found."""
+        """Cancel a task, or a batch; the state in which it was found."""
         order = request.form
         interrupt = order["interrupt"] == "yes"
         found = AsyncResult(order["id"]).cancel(interrupt=interrupt)
@@ -149,7 +157,15 @@ class Chaos(Model):
         return "asked"
 
 
-def _note(label: str, result: AsyncResult) -> None:
+def in_group(task: Any, label: str) -> Any:
+    """A task as it is to be deferred with a label: in the group that this names."""
+    group = label.partition(":")[0]
+    if label.startswith(ORDERED):
+        return task.configure(queue=ORDERED_QUEUE, group=group)
+    return task.configure(group=group) if label.startswith(FAIR) else task
+
+
+def note(label: str, result: AsyncResult) -> None:
     """Note, with the transaction, what was asked for."""
     Pool().get("async_test.record").create([{"name": f"{result.id} {label}"}])
 

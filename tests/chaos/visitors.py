@@ -28,6 +28,8 @@ WAYS = (
 
 #: How long an effect takes, in seconds.
 WORK_S = (0, 0.005, 0.05, 0.2)
+#: How long a task with a key goes on after its look, so that it misses events.
+LOOK_S = (0.05, 0.3, 0.6)
 #: How many of the requests ask for a task that raises something.
 ODD_SHARE = 0.15
 KINDS = (*odd.PASSING, *odd.FINAL)
@@ -38,10 +40,10 @@ ORDERED_SHARE, FAIR_SHARE = 0.35, 0.1
 #: How many groups there are of each. The first ones get most: their tasks wait.
 GROUPS = 20
 #: How many have a key, of which there are few of each kind: so their tasks meet.
-KEY_SHARE = 0.12
-KEYS = [f"{kind}{number}" for kind in ("keep-", REPLACE) for number in range(3)]
+KEY_SHARE = 0.2
+KEYS = [f"{kind}{number}" for kind in ("keep-", REPLACE) for number in range(2)]
 #: How many are a batch.
-BATCH_SHARE = 0.06
+BATCH_SHARE = 0.08
 #: How many cancel something that was asked for before.
 CANCEL_SHARE = 0.1
 #: Mostly what an exception reaches: each of the others costs a process.
@@ -117,7 +119,7 @@ class Visitor(threading.Thread):
             "/chaos/key",
             key=self._random.choice(KEYS),
             delay_s=str(self._random.choice([0, 0.5])),
-            work_s=str(self._random.choice(WORK_S)),
+            work_s=str(self._random.choice(LOOK_S)),
             way=self._random.choice(["commit", "commit", "commit", "raise"]),
         )
 

@@ -104,7 +104,7 @@ def read(
         cancels_broken=replace(cancels, asked=asked, rows=frozenset(cancelled)).broken,
     )
     numbers = _with_order(numbers, database, notes)
-    numbers = _with_keys(numbers, database, entries)
+    numbers = _with_keys(numbers, database)
     return _with_batches(numbers, database, notes, entries, cancels.asked)
 
 
@@ -145,10 +145,21 @@ def _with_order(
     return replace(numbers, ordered=len(committed), out_of_order=late)
 
 
-def _with_keys(numbers: Numbers, database: Database, entries: Iterable[str]) -> Numbers:
-    events = database.texts(f"SELECT id FROM async_test_record WHERE note = '{EVENT}'")
-    looks = [it.removeprefix(SEEN) for it in entries if it.startswith(SEEN)]
-    seen = {int(id) for look in looks for id in look.split()}
+def _with_keys(numbers: Numbers, database: Database) -> Numbers:
+    events = [
+        (int(id), task_id)
+        for id, task_id in database.query(
+            "SELECT id, split_part(name, ' ', 2) FROM async_test_record "
+            f"WHERE note = '{EVENT}'"
+        )
+    ]
+    looks = database.query(
+        f"SELECT task, label FROM async_test_entry WHERE label LIKE '{SEEN}%'"
+    )
+    seen = {
+        task_id: {int(id) for id in label.removeprefix(SEEN).split()}
+        for task_id, label in looks
+    }
     spans = database.query(
         f"SELECT split_part(e.name, ' ', 1), {_COMMITTED_AT.format('e')}, "
         "r.create_date "
@@ -159,7 +170,8 @@ def _with_keys(numbers: Numbers, database: Database, entries: Iterable[str]) -> 
     return replace(
         numbers,
         events=len(events),
-        swallowed=len(set(events) - seen),
+        doubled=numbers.doubled + len(looks) - len(seen),
+        swallowed=promises.swallowed(events, seen),
         waited_twice=promises.waited_twice((key, at, end) for key, at, end in spans),
     )
 

@@ -25,7 +25,7 @@ class Numbers:
     :ivar ordered: tasks of groups in a queue that keeps their order.
     :ivar out_of_order: effects after that of a later one of their group.
     :ivar events: what tasks with keys were to see.
-    :ivar swallowed: events that no run has seen.
+    :ivar swallowed: events that the run of their task has not seen.
     :ivar waited_twice: tasks that waited while another one of their key did.
     :ivar batches: batches that were committed.
     :ivar callbacks_twice: calls of batches beyond those that are due.

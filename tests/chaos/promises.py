@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,18 @@ def out_of_order(committed: Sequence[tuple[str, str]], effects: Sequence[str]) -
         late += place < last.get(group, -1)
         last[group] = max(place, last.get(group, -1))
     return late
+
+
+def swallowed(
+    events: Iterable[tuple[int, str]], seen: Mapping[str, Collection[int]]
+) -> int:
+    """How many events were not seen by the task that was to see them.
+
+    :param events: the id of each, and that of the task that was deferred or found
+        waiting for it.
+    :param seen: by the ids of tasks, the events that their run has seen.
+    """
+    return sum(event not in seen.get(task_id, ()) for event, task_id in events)
 
 
 def waited_twice(spans: Iterable[tuple[str, Any, Any]]) -> int:

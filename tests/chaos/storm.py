@@ -35,7 +35,7 @@ BACKLOG_TASKS = 80
 #: The relay leaves rows alone for 10 s, and looks every 5 s; a message that was
 #: forgotten is sent again after a minute.
 SETTLE_S = 240
-#: A batch whose last member ended unnoticed is found by a sweep some seconds later.
+#: A batch whose last member ended unnoticed is found by a sweep, some seconds after.
 SWEEP_S = 60
 #: How long no task may run while there is work: longer than a message is forgotten.
 STANDSTILL_S = 120
@@ -254,14 +254,17 @@ class Storm:
 
     def _settle(self) -> None:
         """Wait until nothing is left that could still have an effect."""
-        began_s = time.monotonic()
+        began_s = quiet_s = time.monotonic()
         while True:
-            waited_s = time.monotonic() - began_s
-            left = self._left() or (self._open_batches() if waited_s < SWEEP_S else "")
-            if not left:
+            # Before the tasks: the end of a batch makes some.
+            batches = self._open_batches()
+            left, now_s = self._left(), time.monotonic()
+            if left:
+                quiet_s = now_s
+                if now_s - began_s > SETTLE_S:
+                    pytest.fail(f"after {SETTLE_S} s there are still {left}")
+            elif not batches or now_s - quiet_s > SWEEP_S:
                 return
-            if waited_s > SETTLE_S:
-                pytest.fail(f"after {SETTLE_S} s there are still {left}")
             self._revive()
             time.sleep(0.1)
 

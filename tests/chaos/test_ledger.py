@@ -13,6 +13,7 @@ from tests.chaos.promises import (
     Callbacks,
     callbacks,
     out_of_order,
+    swallowed,
     waited_twice,
 )
 
@@ -81,6 +82,12 @@ def test_what_is_out_of_order() -> None:
     # One that was cancelled leaves its place; others have no group.
     assert out_of_order(committed, ["1", "x", "4"]) == 0
     assert out_of_order(committed, ["4", "1", "2", "3"]) == 2
+
+
+def test_what_is_swallowed() -> None:
+    assert swallowed([(1, "a"), (2, "a"), (3, "b")], {"a": {1, 2}, "b": {2, 3}}) == 0
+    # One came after the look of the run that had its key; one has no run.
+    assert swallowed([(1, "a"), (2, "a"), (3, "b")], {"a": {1, 3}}) == 2
 
 
 def test_what_waits_twice_with_one_key() -> None:

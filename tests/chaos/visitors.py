@@ -28,8 +28,10 @@ WAYS = (
 
 #: How long an effect takes, in seconds.
 WORK_S = (0, 0.005, 0.05, 0.2)
-#: How long a task with a key goes on after its look, so that it misses events.
-LOOK_S = (0.05, 0.3, 0.6)
+#: How long a task with a key waits, and how long it goes on after its look: events come
+#: meanwhile.
+DELAY_S = (0, 0.5, 2)
+LOOK_S = (0.05, 0.5, 1.5)
 #: How many of the requests ask for a task that raises something.
 ODD_SHARE = 0.15
 KINDS = (*odd.PASSING, *odd.FINAL)
@@ -115,13 +117,16 @@ class Visitor(threading.Thread):
         return f"{FAIR}{group}: {label}" if kind < ORDERED_SHARE + FAIR_SHARE else label
 
     def _ask_with_key(self) -> None:
-        self._post(
-            "/chaos/key",
-            key=self._random.choice(KEYS),
-            delay_s=str(self._random.choice([0, 0.5])),
-            work_s=str(self._random.choice(LOOK_S)),
-            way=self._random.choice(["commit", "commit", "commit", "raise"]),
-        )
+        key = self._random.choice(KEYS)
+        # Often two in a row: the second meets the task of the first.
+        for _ in range(self._random.choice([1, 2])):
+            self._post(
+                "/chaos/key",
+                key=key,
+                delay_s=str(self._random.choice(DELAY_S)),
+                work_s=str(self._random.choice(LOOK_S)),
+                way=self._random.choice(["commit", "commit", "commit", "raise"]),
+            )
 
     def _ask_for_batch(self, label: str) -> None:
         answer = self._post(

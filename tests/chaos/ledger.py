@@ -170,7 +170,7 @@ def _with_keys(numbers: Numbers, database: Database) -> Numbers:
     return replace(
         numbers,
         events=len(events),
-        doubled=numbers.doubled + len(looks) - len(seen),
+        doubled=numbers.doubled + promises.repeated([it for it, _ in looks]),
         swallowed=promises.swallowed(events, seen),
         waited_twice=promises.waited_twice((key, at, end) for key, at, end in spans),
     )

@@ -23,6 +23,14 @@ def out_of_order(committed: Sequence[tuple[str, str]], effects: Sequence[str]) -
     return late
 
 
+def repeated(effects: Sequence[str]) -> int:
+    """How many effects there are beyond the first of each task.
+
+    :param effects: the id of the task of each.
+    """
+    return len(effects) - len(set(effects))
+
+
 def swallowed(
     events: Iterable[tuple[int, str]], seen: Mapping[str, Collection[int]]
 ) -> int:

@@ -13,6 +13,7 @@ from tests.chaos.promises import (
     Callbacks,
     callbacks,
     out_of_order,
+    repeated,
     swallowed,
     waited_twice,
 )
@@ -82,6 +83,11 @@ def test_what_is_out_of_order() -> None:
     # One that was cancelled leaves its place; others have no group.
     assert out_of_order(committed, ["1", "x", "4"]) == 0
     assert out_of_order(committed, ["4", "1", "2", "3"]) == 2
+
+
+def test_what_tasks_with_keys_do_twice() -> None:
+    assert repeated(["a", "b"]) == 0
+    assert repeated(["a", "b", "a", "a"]) == 2
 
 
 def test_what_is_swallowed() -> None:

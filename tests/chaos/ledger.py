@@ -169,6 +169,7 @@ def _with_keys(numbers: Numbers, database: Database) -> Numbers:
     )
     return replace(
         numbers,
+        tasks=numbers.tasks + len(spans),
         events=len(events),
         doubled=numbers.doubled + promises.repeated([it for it, _ in looks]),
         swallowed=promises.swallowed(events, seen),
@@ -205,6 +206,7 @@ def _with_batches(
     counted = promises.callbacks(batches, ran)
     return replace(
         numbers,
+        tasks=numbers.tasks + len(ran),
         batches=len(batches),
         callbacks_twice=counted.twice,
         callbacks_never=counted.never,

@@ -10,6 +10,7 @@ from ..errors import LeaseLost
 from ..rows import TaskRows
 from ..runtime import Runtime
 from .extender import Extender
+from .held_members import HeldMembers
 from .job import Job
 
 logger = logging.getLogger(__name__)
@@ -21,10 +22,17 @@ class LeaseKeeper:
     Each kind has a thread of its own, so that an unreachable queue service does not
     delay the heartbeats of rows, nor the database those of messages.
 
+    :param members: told which jobs are held; None for nobody.
     :ivar threads: to be started and stopped by the process.
     """
 
-    def __init__(self, runtime: Runtime, consumer: Consumer) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        consumer: Consumer,
+        members: HeldMembers | None = None,
+    ) -> None:
+        self._members = members or HeldMembers()
         self._received_for_s = runtime.settings.visibility_timeout
         self.threads: list[Extender] = []
         if runtime.rows is not None:
@@ -48,11 +56,13 @@ class LeaseKeeper:
         job.lease.extended(job.delivery.received_at_s, self._received_for_s)
         if job.claim is not None:
             job.claim_lease.ends_at_s = job.claim.held_until_s
+        self._members.hold(job)
         for thread in self.threads:
             thread.hold(job)
 
     def let_go(self, job: Job) -> None:
         """Stop extending the leases of a job."""
+        self._members.let_go(job)
         for thread in self.threads:
             thread.let_go(job)
 

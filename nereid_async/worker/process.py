@@ -18,6 +18,7 @@ from .aborted_runs import AbortedRuns
 from .attempt import Attempt
 from .dispatch import Dispatcher, TakenJobs
 from .heartbeats import Heartbeats, ProcessHeartbeat
+from .held_members import HeldMembers
 from .intake import Intake
 from .interrupt import Interrupter
 from .lease import LeaseKeeper
@@ -98,8 +99,9 @@ class WorkerProcess:
         ]
         # Each of them settles what any of them has received.
         consumer = self._consumers[0]
-        settlement = Settlement(runtime, consumer)
-        self._keeper = LeaseKeeper(runtime, consumer)
+        members = HeldMembers()
+        settlement = Settlement(runtime, consumer, members)
+        self._keeper = LeaseKeeper(runtime, consumer, members)
         #: None in a process that only happens to run tasks, such as a test.
         self._registration = (
             Registration(runtime, options, heartbeat) if self._is_replaced else None

@@ -21,6 +21,7 @@ from ..rows import FailedAttempt
 from ..runtime import Runtime
 from ..throttled_log import ThrottledLog
 from . import notices, outage, retry
+from .held_members import HeldMembers
 from .job import Held, Job, Pointed, Unread
 from .public_errors import with_sentence
 from .run_log import CANCELLED, facts
@@ -46,11 +47,20 @@ class Ending:
 
 
 class Settlement:
-    """Settles the deliveries of one consumer. Thread-safe."""
+    """Settles the deliveries of one consumer. Thread-safe.
 
-    def __init__(self, runtime: Runtime, consumer: Consumer) -> None:
+    :param members: the members of batches that the process holds; None for none.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        consumer: Consumer,
+        members: HeldMembers | None = None,
+    ) -> None:
         self._runtime = runtime
         self._consumer = consumer
+        self._members = members or HeldMembers()
         self._log = ThrottledLog(logger)
 
     # -- it has run ----------------------------------------------------------------
@@ -277,9 +287,10 @@ class Settlement:
     def _ended(self, held: Held) -> None:
         """Look at the batch of a task that has ended.
 
-        Of one that is not decoded here it is not known: the sweep looks.
+        Not while this process holds another member, whose end is looked at. Of a task
+        that is not decoded here the batch is not known: the sweep looks.
         """
-        if isinstance(held, Job):
+        if isinstance(held, Job) and not self._members.let_go(held):
             batch_end.look(self._runtime, held.message.batch)
 
     def _release(

@@ -74,7 +74,8 @@ worker.announce worker.notices
 worker.lease worker.message_origin worker.public_errors worker.registration
 worker.run_log
 worker.service_log worker.start_checks
-worker.attempt worker.call worker.extender worker.outage worker.prefetch
+worker.attempt worker.call worker.extender worker.held_members worker.outage
+worker.prefetch
 worker.database_sessions worker.health_monitor worker.http_server worker.job
 worker.delivery_row
 worker.health_file worker.health_state worker.heartbeats worker.options

@@ -28,6 +28,7 @@ _BATCH = 500
 #: Dead letters of a queue that are looked at for those of some tasks.
 _FEW_LETTERS = 100
 _UNKNOWN = "there is no such task"
+_A_BATCH = "is a batch; --batch chooses its members"
 _WAITING_OR_RUNNING = ("pending", "sent", "running")
 _OVER = ("failed", "cancelled")
 #: The arguments and options of a command that acts on tasks.
@@ -136,8 +137,10 @@ def _told(
             yield task_id, True, text
         elif task_id in waiting:
             yield task_id, False, f"stays, since task {waiting[task_id]} has its key"
-        elif rows.status(task_id) is None:
+        elif (status := rows.status(task_id)) is None:
             yield task_id, False, _UNKNOWN
+        elif status.of_batch:
+            yield task_id, False, _A_BATCH
         else:
             yield task_id, False, "has neither failed nor been cancelled"
 
@@ -178,7 +181,7 @@ def _ids(
     if not filtered and not all_tasks:
         raise click.UsageError(
             "name tasks by their ids, or choose them with --task, --queue, --key, "
-            "--state, --since or --all"
+            "--group, --batch, --state, --since or --all"
         )
     states = tuple(it for it in states or suitable if it in suitable)
     if not states:

@@ -64,7 +64,10 @@ def list_batches(runtime: Runtime, with_ended: bool, limit: int, as_json: bool) 
 @click.argument("batch_id", metavar="ID")
 @json_option
 def show(runtime: Runtime, batch_id: str, as_json: bool) -> None:
-    """Show a batch: how many of its members are left, and what became of the others."""
+    """Show a batch: how many of its members are left, and what became of the others.
+
+    `tasks list --batch ID` lists the members themselves.
+    """
     found = rows_of(runtime).listed_batches(1, with_ended=True, batch_id=batch_id)
     if not found:
         raise click.ClickException(f"{batch_id}: there is no such batch")

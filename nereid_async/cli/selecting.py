@@ -53,6 +53,7 @@ _OPTIONS = (
         help="Finished, or else deferred, since then: 90s, 30m, 2h, 7d, or a date or "
         "time in UTC.",
     ),
+    click.option("--batch", metavar="ID", help="Members of this batch."),
     click.option("--queue", metavar="NAME", help="Of this queue."),
     click.option("--key", metavar="TEXT", help="Of unique tasks with this key."),
     click.option("--group", metavar="TEXT", help="Of this group."),
@@ -101,7 +102,7 @@ def selection_of(
 ) -> Selection:
     """The selection that the options make.
 
-    :param filters: task, queue, key, group and since_s.
+    :param filters: task, queue, key, group, batch and since_s.
     """
     from ..messages.outcome import State
     from ..rows import Selection

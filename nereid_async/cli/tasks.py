@@ -113,7 +113,7 @@ def show(runtime: Runtime, task_id: str, as_json: bool) -> None:
     rows = rows_of(runtime)
     found = rows.listed(selection_of(ids=(task_id,)), 1)
     if not found:
-        raise click.ClickException(f"{task_id}: there is no such task")
+        raise click.ClickException(f"{task_id}: {_missing(rows, task_id)}")
     (task,) = found
     told = {**_json(task), "call": _call(runtime, rows, task)}
     attempts = [
@@ -131,6 +131,12 @@ def show(runtime: Runtime, task_id: str, as_json: bool) -> None:
         echo_json({**told, "attempts": attempts})
     else:
         _show(told, attempts)
+
+
+def _missing(rows: TaskRows, task_id: str) -> str:
+    if rows.batch_status(task_id) is None:
+        return "there is no such task"
+    return "is a batch; see `batches show`, and `tasks list --batch` for its members"
 
 
 def _call(runtime: Runtime, rows: TaskRows, task: ListedTask) -> str:

@@ -16,6 +16,7 @@ class Selection:
     """Which tasks; what is None or empty does not narrow them.
 
     :ivar task: full name of the method or function.
+    :ivar batch: id of the batch of which they are members.
     :ivar since_s: seconds since they finished, or else were deferred, at most.
     """
 
@@ -24,6 +25,7 @@ class Selection:
     queue: str | None = None
     key: str | None = None
     group: str | None = None
+    batch: str | None = None
     states: tuple[State, ...] = ()
     since_s: float | None = None
 
@@ -33,6 +35,7 @@ class ListedTask(NamedTuple):
 
     :ivar key: the key of a unique task; None for none.
     :ivar group: its group; None for none.
+    :ivar batch: id of the batch that it belongs to; None for none.
     :ivar attempt: number of attempts that count.
     :ivar error: JSON of the failure; None if it has not failed.
     :ivar progress_done: how far its latest attempt has come, of ``progress_total``;
@@ -46,6 +49,7 @@ class ListedTask(NamedTuple):
     state: str
     key: str | None
     group: str | None
+    batch: str | None
     attempt: int | None
     deferred_at: Any
     due_at: Any
@@ -72,8 +76,8 @@ class ListingRows(Statements):
             self.execute(
                 cursor,
                 "SELECT t.uuid, t.name, t.queue, t.state, t.key, t.group_name, "
-                "r.attempt, t.deferred_at, t.due_at, r.started_at, t.finished_at, "
-                "r.worker, t.error, r.progress_done, r.progress_total, "
+                "t.batch, r.attempt, t.deferred_at, t.due_at, r.started_at, "
+                "t.finished_at, r.worker, t.error, r.progress_done, r.progress_total, "
                 "r.progress_message "
                 "FROM async_task t LEFT JOIN async_run r ON r.uuid = t.uuid "
                 f"WHERE {condition} ORDER BY t.id DESC{limited}",
@@ -89,6 +93,7 @@ class ListingRows(Statements):
             ("t.queue = {p}", [selection.queue] if selection.queue else []),
             ("t.key = {p}", [selection.key] if selection.key else []),
             ("t.group_name = {p}", [selection.group] if selection.group else []),
+            ("t.batch = {p}", [selection.batch] if selection.batch else []),
             (f"t.state IN ({params(states)})", states),
         ]
         if selection.since_s is not None:

@@ -317,7 +317,7 @@ def test_the_commands_list_and_cancel_batches(script: Script) -> None:
     with script.transaction():
         Record = script.record
         with async_ext.batch("News") as batch:
-            Record.fail.defer("bad")
+            bad = Record.fail.defer("bad")
             Record.write_entry.configure(delay=600).defer("a")
         with async_ext.batch("None"):
             pass
@@ -336,6 +336,15 @@ def test_the_commands_list_and_cancel_batches(script: Script) -> None:
         "deferred_at": None,
         "finished_at": None,
     }
+    members = command(database, "tasks list", "--batch", batch.id)
+    assert "async_test.record.fail" in members and "write_entry" in members
+    (failed,) = json.loads(command(database, "failed", "--batch", batch.id, "--json"))
+    assert (failed["id"], failed["batch"]) == (bad.id, batch.id)
+    assert "no such tasks" in command(database, "tasks list", "--batch", bad.id)
+    told = command(database, "tasks show", batch.id, exit_code=1)
+    assert "is a batch; see `batches show`" in told
+    told = command(database, "tasks retry", batch.id, exit_code=1)
+    assert told == f"{batch.id}: is a batch; --batch chooses its members\n"
     status = json.loads(command(database, "status", "--json"))["batches"]
     assert (status["open"], 0 <= status.pop("oldest_s") < 600) == (1, True)
     assert "\n1 open batch(es), the oldest for " in command(database, "status")

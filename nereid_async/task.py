@@ -177,7 +177,7 @@ class ConfiguredTask:
         :raises NereidAsyncError: as :meth:`defer`; if one of the calls is at fault, the
             text has its number.
         """
-        if isinstance(calls, (str, bytes, Mapping)):
+        if isinstance(calls, (str, bytes, Mapping)) or not isinstance(calls, Iterable):
             name = self._function.__qualname__
             raise TypeError(
                 f"{name}.defer_many takes a list of the arguments of each call, not "

@@ -113,7 +113,7 @@ def test_one_bad_call_is_named_and_none_is_deferred(
 def test_what_is_wrong_with_all_of_them(script: Script, database: str) -> None:
     with script.transaction():
         Record = model()
-        for calls in ("text", {"label": "x"}):
+        for calls in ("text", {"label": "x"}, 5, Record(1)):
             with pytest.raises(TypeError, match=r"defer_many takes a list"):
                 Record.write_entry.defer_many(calls)
         with pytest.raises(SerializationError, match=r"calls\[1\]: .*not saved"):

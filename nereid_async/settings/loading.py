@@ -172,8 +172,9 @@ def require_key(settings: Settings, *, web: bool = False) -> None:
     places, besides = (
         f"{_VARIABLE}SIGNING_KEY in the environment",
         (
-            ". A command has that of a web app by --app; a test needs none where it "
-            "captures (nereid_async.testing)"
+            ". A command has that of a web app by --app, a script inside `with "
+            "app.app_context()`; a test needs none where it captures "
+            "(nereid_async.testing)"
         ),
     )
     if web:

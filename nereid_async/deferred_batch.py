@@ -16,6 +16,8 @@ class DeferredBatch:
     :ivar is_empty: whether it was closed without a member.
     """
 
+    #: What errors call it.
+    kind = "batch"
     keeps_state = True
     is_new = True
 

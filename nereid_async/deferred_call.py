@@ -30,6 +30,9 @@ class DeferredCall:
     :ivar is_to_send: whether a message is to be sent for it.
     """
 
+    #: What errors call it.
+    kind = "task"
+
     def __init__(self, message: Message, text: str) -> None:
         self.message = message
         self.text = text

@@ -65,6 +65,8 @@ class AsyncResult(Generic[R_co]):
         self._runtime = runtime
         self._deferred = deferred
         self._outcome: Outcome | None = None
+        # Of a handle made from an id, its first look tells.
+        self._kind = "task" if deferred is None else deferred.kind
 
     def __repr__(self) -> str:
         return f"AsyncResult({self.id!r})"
@@ -74,6 +76,11 @@ class AsyncResult(Generic[R_co]):
         """The task's uuid."""
         # The commit of a read-only request may find a task of the same key.
         return self._id if self._deferred is None else self._deferred.id
+
+    @property
+    def _named(self) -> str:
+        """What errors call it."""
+        return f"{self._kind} {self.id}"
 
     @property
     def is_new(self) -> bool:
@@ -199,7 +206,7 @@ class AsyncResult(Generic[R_co]):
         try:
             if not self.ready():
                 raise ResultTimeout(
-                    f"task {self.id} has not finished: there is no result to "
+                    f"{self._named} has not finished: there is no result to "
                     "acknowledge yet"
                 )
         except ResultExpired:
@@ -215,12 +222,12 @@ class AsyncResult(Generic[R_co]):
             if self._look() is not None:
                 break
             if left_s is not None and left_s <= 0:
-                raise ResultTimeout(f"task {self.id} has not finished in {timeout_s} s")
+                raise ResultTimeout(f"{self._named} has not finished in {timeout_s} s")
             time.sleep(pause_s if left_s is None else min(pause_s, left_s))
             pause_s = min(pause_s * 1.5, longest_pause_s)
         assert self._outcome is not None
         if self._outcome.cancelled:
-            raise ResultCancelled(f"task {self.id} was cancelled")
+            raise ResultCancelled(f"{self._named} was cancelled")
         failure = self._outcome.failure
         if failure is not None:
             raise TaskFailed(
@@ -233,7 +240,7 @@ class AsyncResult(Generic[R_co]):
         """The status, if the task has finished and its outcome is there."""
         status = self._read()
         if status.outcome is None and status.gone:
-            raise ResultExpired(f"the result of task {self.id} is not kept any more")
+            raise ResultExpired(f"the result of {self._named} is not kept any more")
         return None if status.outcome is None else status
 
     def _read(self) -> Status:
@@ -248,11 +255,13 @@ class AsyncResult(Generic[R_co]):
         status = self._runtime.results.look(self.id)
         if status is None:
             raise self._missing()
+        if status.of_batch:
+            self._kind = "batch"
         self._outcome = status.outcome
         return status
 
     def _missing(self) -> ResultMissing:
-        return ResultMissing(f"no task {self.id}: never committed, or long gone")
+        return ResultMissing(f"no {self._named}: never committed, or long gone")
 
     def _check_sent(self) -> None:
         if self._deferred is None:
@@ -260,13 +269,13 @@ class AsyncResult(Generic[R_co]):
         stage = self._deferred.stage
         if stage is Stage.OPEN:
             raise ResultNotSent(
-                f"task {self.id} leaves when the transaction that deferred it commits; "
+                f"{self._named} leaves when the transaction that deferred it commits; "
                 "wait for it after that"
             )
         if stage is Stage.DISCARDED:
-            raise ResultMissing(f"task {self.id} was rolled back with its transaction")
+            raise ResultMissing(f"{self._named} was rolled back")
         if not self._deferred.keeps_state:
             raise ResultMissing(
-                f"task {self.id} keeps no result and has no row; "
+                f"{self._named} keeps no result and has no row; "
                 "declare it with ignore_result=False"
             )

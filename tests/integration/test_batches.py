@@ -137,7 +137,7 @@ def test_what_rolls_back_leaves_nothing(script: Script) -> None:
             entry.defer("a")
         transaction.rollback()
     with script.transaction():
-        with pytest.raises(ResultMissing):
+        with pytest.raises(ResultMissing, match=f"^batch {batch.id} was rolled back"):
             batch.result.get(timeout=30)
         with pytest.raises(KeyError), async_ext.batch("Raises") as raised:
             member = entry.defer("b")
@@ -203,8 +203,9 @@ def test_cancelling_a_batch_cancels_what_waits(
         assert batch.result.cancel() == "running"
         assert batch.result.cancel() == "cancelled"
         assert batch.result.state() == "cancelled"
-        with pytest.raises(TaskCancelled):
-            batch.result.get(timeout=30)
+        for handle in (batch.result, AsyncResult(batch.id)):
+            with pytest.raises(TaskCancelled, match=f"^batch {batch.id} was cancelled"):
+                handle.get(timeout=30)
     script.burst()
     assert labels(script.database) == ["a"]
     (told,) = ended

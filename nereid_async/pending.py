@@ -23,8 +23,9 @@ from . import open_items, signals
 from .database import connections
 from .deferred_batch import DeferredBatch
 from .deferred_call import DeferredCall, Stage
+from .messages.outcome import State
 from .open_items import Item, parted
-from .rows import TaskRows
+from .rows import EndedBatch, TaskRows
 from .runtime import Runtime
 from .sending import Allowance
 from .unique import UniqueCall
@@ -337,9 +338,10 @@ class Pending:
         """Send the committed calls, once. Never raises."""
         items, self._committed = self._committed, []
         if items:
-            _, calls = parted(self._with_rows(items))
+            batches, calls = parted(self._with_rows(items))
             hold = _hold.get()
             self.runtime.send(calls, None if hold is None else hold.allowance)
+            _tell_ended(self.runtime, batches)
 
     def _with_rows(self, items: list[Item]) -> list[Item]:
         """Write the rows that a read-only transaction could not write.
@@ -387,3 +389,11 @@ class Pending:
             item.stage = Stage.DISCARDED
             if isinstance(item, DeferredCall):
                 open_items.tell_discarded(item, reason)
+
+
+def _tell_ended(runtime: Runtime, batches: Sequence[DeferredBatch]) -> None:
+    """Send the signals of batches that were committed without members."""
+    for batch in batches:
+        if batch.is_empty:
+            ended = EndedBatch(batch.id, batch.name, State.DONE)
+            signals.emit(signals.batch_finished, runtime.database, batch=ended)

@@ -27,8 +27,10 @@ caller's or a worker's. An exception in a receiver is logged and changes nothing
     The task was cancelled: it never ran, or its run was rolled back.
 
 ``batch_finished``
-    No member of a batch is left; ``batch`` is an :class:`~.rows.records.EndedBatch`. It
-    has no ``message``.
+    No member of a batch is left, or it was committed without any; ``batch`` is an
+    :class:`~.rows.records.EndedBatch` with ``id``, ``name``, ``state`` (``"done"`` or
+    ``"cancelled"``) and the numbers ``done``, ``failed`` and ``cancelled``. Sent once,
+    by the process that has ended it. It has no ``message``.
 
 Three more are about what carries tasks, for metrics; they have no ``message``, but for
 the first one:

@@ -12,8 +12,7 @@ from flask import Flask
 from trytond.model import Model, ModelSQL, fields
 from trytond.pool import Pool, PoolMeta
 
-from nereid_async import AsyncResult, Retry, async_task
-from nereid_async.mail import send_mail
+from nereid_async import AsyncResult, NereidAsync, Retry, async_task
 from tests.docs.python_page import register
 
 
@@ -106,7 +105,7 @@ def _tasks() -> dict[str, Any]:
     return {
         "Report": SimpleNamespace(build=build()),
         "Sale": SimpleNamespace(export=build()),
-        "async_ext": SimpleNamespace(send_mail=send_mail),
+        "async_ext": NereidAsync(),
         "order": SimpleNamespace(
             export=build(), party=SimpleNamespace(email="ada@example.com")
         ),
@@ -118,8 +117,6 @@ def _tasks() -> dict[str, Any]:
 
 def _polls() -> dict[str, Any]:
     from werkzeug.wrappers import Response
-
-    from nereid_async import NereidAsync
 
     return {"Path": Path, "Response": Response, "async_ext": NereidAsync()}
 

@@ -55,9 +55,10 @@ class Visit:
         return answer["result"]
 
     def fail(self) -> None:
-        """Let a task fail in a worker."""
+        """Let a task, and with it its batch, fail in a worker."""
         with Transaction().start(self._database, 1):
-            Pool().get("async_test.record").fail.defer("on purpose")
+            with NereidAsync.batch("Letters"):
+                Pool().get("async_test.record").fail.defer("on purpose")
         burst_database(self._database)
 
     def look_at_a_result(self, look: Callable[[str], object]) -> None:

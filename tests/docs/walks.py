@@ -160,7 +160,9 @@ def progress(page: PythonPage, visit: Visit) -> None:
 
 def signals(page: PythonPage, visit: Visit) -> None:
     visit.fail()
-    assert "async_test.record.fail has failed: " in page.output.getvalue()
+    told = page.output.getvalue()
+    assert "async_test.record.fail has failed: " in told
+    assert "is done: 0 done, 1 failed, 0 cancelled" in told
 
 
 def moving(page: PythonPage, visit: Visit) -> None:

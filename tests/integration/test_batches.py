@@ -98,7 +98,9 @@ def test_a_failed_member_calls_on_failure_as_well(script: Script) -> None:
 
 
 @pytest.mark.parametrize("readonly", [False, True])
-def test_an_empty_batch_is_done_at_once(script: Script, readonly: bool) -> None:
+def test_an_empty_batch_is_done_at_once(
+    script: Script, ended: list[EndedBatch], readonly: bool
+) -> None:
     with script.transaction(readonly=readonly):
         entry = script.record.write_entry
         with async_ext.batch(
@@ -112,6 +114,7 @@ def test_an_empty_batch_is_done_at_once(script: Script, readonly: bool) -> None:
         assert batch.result.get(timeout=30) == {"done": 0, "failed": 0, "cancelled": 0}
     script.burst()
     assert labels(script.database) == ["then"]
+    assert ended == [EndedBatch(batch.id, "None", State.DONE)]
 
 
 def test_a_member_that_defers_into_its_batch_counts(script: Script) -> None:

@@ -39,6 +39,7 @@ KINDS = {
     "call": {"call-arg", "reportCallIssue"},
     "none": {"union-attr", "reportOptionalMemberAccess"},
     "option": {"call-overload", "reportCallIssue", "reportArgumentType"},
+    "set": {"assignment", "reportAttributeAccessIssue"},
     "type": {"assignment", "reportAssignmentType"},
 }
 _MARK = re.compile(r"# error: (\w+)$")

@@ -184,6 +184,25 @@ def results(order: Order) -> None:
     print(number, text, called, other, done, over)
 
 
+def batches(order: Order) -> None:
+    plain.prepare("1")  # error: argument
+    plain.prepare()  # error: call
+    order.method.prepare(1, colour="red")  # error: call
+    Order.below.configure(delay=1).prepare("1")  # error: argument
+    plain.defer_many(1)  # error: argument
+    plain.defer_many()  # error: call
+    prepared: int = plain.prepare(1).defer().get()  # error: type
+    async_ext.batch()  # error: call
+    async_ext.batch("News", after=plain.prepare(1))  # error: call
+    async_ext.batch("News", then=plain)  # error: argument
+    async_ext.batch("News", on_failure=plain.defer(1))  # error: argument
+    with async_ext.batch("News") as batch:
+        batch.then = plain.defer(1)  # error: set
+    counts: list[int] = batch.result.get()  # error: type
+    new: str = plain.defer(1).is_new  # error: type
+    print(prepared, counts, new)
+
+
 def names(order: Order) -> None:
     plain.deferred(1)  # error: attribute
     Order.below.configured()  # error: attribute

@@ -10,10 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from trytond.model import ModelSQL
 
-from nereid_async import AsyncResult, NereidAsync, Progress, State, async_task
+from nereid_async import (
+    AsyncResult,
+    NereidAsync,
+    Progress,
+    State,
+    async_task,
+    current_task,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import assert_type
+
+    from nereid_async.rows import EndedBatch
 
 async_ext = NereidAsync()
 
@@ -175,6 +184,30 @@ def defer_many(order: Order) -> None:
     assert_type(Order.static_above.defer_many([(1,)])[0], AsyncResult[str])
 
 
+def prepared(order: Order) -> None:
+    call = order.method.prepare(1, text="x")
+    assert_type(call.defer().get(), str)
+    assert_type(Order.nothing.prepare().defer(), AsyncResult[None])
+    assert_type(plain.configure(delay=1).prepare(1).defer(), AsyncResult[str])
+    with async_ext.batch("News", then=call, on_failure=None, shared=True) as batch:
+        plain.defer(1)
+    assert_type(batch.id, str)
+    assert_type(batch.result.get(), dict[str, int])
+    assert_type(batch.result.progress(), Progress | None)
+    with NereidAsync.batch("News", cancellable=True) as other:
+        other.then = Order.below.prepare(1)
+        with current_task.join_batch():
+            plain.defer(1)
+    assert_type(current_task.batch_id, str | None)
+    assert_type(plain.defer(1).is_new, bool)
+    assert_type(plain.defer_many([1, 2])[0].is_new, bool)
+
+
+def ended(batch: EndedBatch) -> None:
+    assert_type(batch.state, State)
+    assert_type(batch.done + batch.failed + batch.cancelled, int)
+
+
 def results() -> None:
     result = plain.configure(ignore_result=False).defer(1)
     assert_type(result.get(5), str)
@@ -196,7 +229,7 @@ def options() -> None: ...
 
 plain.configure(key=True, on_conflict="replace", unique_until="start")
 plain.configure(group="all").configure(group=lambda number: f"group {number}")
-is_new: bool = plain.configure(key=lambda number: str(number)).defer(1).is_new
+plain.configure(key=lambda number: str(number)).defer(1)
 plain.configure(
     delay=0.5, priority=0, time_limit=30, attributes={"a": {}}, cancellable=True
 )

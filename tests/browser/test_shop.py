@@ -158,6 +158,7 @@ def test_a_batch_with_one_bar(page: Page) -> None:
     expect(batch).to_contain_text(re.compile(r"[1-9]\d* of 24"), timeout=SLOW_MS)
     picture(page, "batch")
     expect(batch.locator(".state")).to_have_text("done", timeout=SLOW_MS)
+    expect(batch).to_contain_text("23 done, 1 failed, 0 cancelled")
     seen = page.evaluate("window.seen")
     values = [int(value) for value, _ in seen if value is not None]
     assert values == sorted(values)

@@ -66,8 +66,16 @@ class ExplainedRows(TaskRows):
 
     @property
     def most_read(self) -> int:
-        """How many rows the step read that read most, what it left out included."""
-        text = "\n".join(self.plans)
+        """How many rows the step read that read most, what it left out included.
+
+        What a function makes, such as the numbers of the priorities, is not read.
+        """
+        text = "\n".join(
+            line
+            for plan in self.plans
+            for line in plan.splitlines()
+            if "Function Scan" not in line
+        )
         found = re.findall(r"actual rows=([\d.]+) loops=(\d+)", text)
         removed = re.findall(r"Rows Removed by Filter: (\d+)", text)
         return max(

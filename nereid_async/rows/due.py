@@ -1,4 +1,4 @@
-"""SQL that chooses due rows of several queues, each by subqueries of its own.
+"""SQL that chooses due rows of several queues, each by searches of its own.
 
 One condition for several queues would read and sort all their due rows, however few
 are claimed.
@@ -13,7 +13,7 @@ ordered queue has one: the first unfinished row of each group.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from trytond import backend
@@ -22,7 +22,7 @@ from ..limits import PRIORITY_LAST
 from ..queue_selection import is_ordered
 
 #: What the statements need to know of a chosen row.
-_COLUMNS = "id, priority, turn, due_at"
+_COLUMNS = "id, queue, priority, turn, due_at"
 
 
 def chosen(queues: Sequence[str], limit: int, web: bool) -> tuple[list[str], list[Any]]:
@@ -33,48 +33,64 @@ def chosen(queues: Sequence[str], limit: int, web: bool) -> tuple[list[str], lis
 
     :param web: whether to choose tasks that need the web app, too.
     """
-    sources = [it for queue in queues for it in _sources(queue, limit, web)]
-    expressions, parameters, placed = [], [], []
-    for number, (select, own) in enumerate(sources):
-        expressions.append(f"due_{number} AS MATERIALIZED ({select})")
-        parameters += own
-        placed.append(
-            f"SELECT {_COLUMNS}, row_number() OVER (PARTITION BY priority "
-            f"ORDER BY turn, due_at, id) AS place FROM due_{number}"
-        )
+    sources = list(_sources(queues, limit, web))
+    expressions = [
+        f"due_{number} AS MATERIALIZED ({select})"
+        for number, (select, _) in enumerate(sources)
+    ]
+    found = _union([f"SELECT * FROM due_{number}" for number in range(len(sources))])
+    placed = (
+        "SELECT id, priority, row_number() OVER (PARTITION BY queue, turn IS NULL, "
+        f"priority ORDER BY turn, due_at, id) AS place FROM ({found}) found"
+    )
     expressions.append(
-        f"due AS MATERIALIZED (SELECT id FROM ({' UNION ALL '.join(placed)}) placed "
+        f"due AS MATERIALIZED (SELECT id FROM ({placed}) placed "
         # Not the oldest first: where one row is taken at a time, each source has its
         # share.
         "ORDER BY priority, place, random() LIMIT {p})"
     )
-    return expressions, [*parameters, limit]
+    return expressions, [*(it for _, own in sources for it in own), limit]
 
 
-def _sources(queue: str, limit: int, web: bool) -> list[tuple[str, list[Any]]]:
-    """SELECTs of due rows of a queue, with their parameters."""
-    if is_ordered(queue):
-        return [_chosen_heads(queue, limit, web)]
-    by_due_time = "turn IS NULL AND due_at <= {now}"
-    return [
-        _first_rows(queue, limit, web, condition)
-        for condition in (by_due_time, "turn IS NOT NULL")
-    ]
+def _sources(
+    queues: Sequence[str], limit: int, web: bool
+) -> Iterator[tuple[str, list[Any]]]:
+    """SELECTs of due rows, with their parameters."""
+    others = [queue for queue in queues if not is_ordered(queue)]
+    for queue in queues:
+        if is_ordered(queue):
+            yield _chosen_heads(queue, limit, web)
+    # PostgreSQL takes longer to plan a SELECT for each queue than to run it.
+    at_once = len(others) if backend.name == "postgresql" else 1
+    for start in range(0, len(others), at_once or 1):
+        for condition in ("turn IS NULL AND due_at <= {now}", "turn IS NOT NULL"):
+            yield _first_rows(others[start : start + at_once], limit, web, condition)
 
 
 def _first_rows(
-    queue: str, limit: int, web: bool, condition: str
+    queues: Sequence[str], limit: int, web: bool, condition: str
 ) -> tuple[str, list[Any]]:
+    """A SELECT of the first rows of each queue.
+
+    :param queues: one on SQLite, which has no lateral join.
+    """
+    lateral = len(queues) > 1
     rows = _of_each_priority(
         lambda priority: (
-            f"SELECT {_COLUMNS} FROM async_task WHERE {_of_queue(web)} "
+            f"SELECT {_COLUMNS} FROM async_task WHERE "
+            f"{_of_queue(web, 'q.name' if lateral else '{p}')} "
             f"AND priority = {priority} AND {condition} "
             "ORDER BY turn, due_at, id LIMIT {p} {skip_locked}"
         )
     )
+    first = f"SELECT {_COLUMNS} FROM ({rows}) ready LIMIT {{p}}"
+    if not lateral:
+        return first, [*_repeated([*queues, limit]), limit]
+    names = ", ".join(["({p})"] * len(queues))
     return (
-        f"SELECT {_COLUMNS} FROM ({rows}) ready LIMIT {{p}}",
-        [*_repeated([queue, limit]), limit],
+        f"SELECT first.* FROM (VALUES {names}) AS q(name) CROSS JOIN LATERAL ({first}) "
+        "first",
+        [*queues, limit, limit],
     )
 
 
@@ -149,9 +165,9 @@ def _union(selects: Sequence[str]) -> str:
     return " UNION ALL ".join(selects)
 
 
-def _of_queue(web: bool) -> str:
+def _of_queue(web: bool, queue: str = "{p}") -> str:
     # Each form matches the condition of a partial index.
-    return "state = 'pending' AND queue = {p}" + _without_web(web)
+    return f"state = 'pending' AND queue = {queue}{_without_web(web)}"
 
 
 def _without_web(web: bool) -> str:

@@ -26,6 +26,10 @@ def check(option: str, value: Any) -> None:
     """
     if value is None or callable(value):
         return
+    if not isinstance(value, str):
+        kinds = "a text, or a function of the call's arguments that returns one"
+        also = "; or True, for the arguments themselves" if option == "key" else ""
+        raise ConfigurationError(f"{option}={value!r}: {kinds}{also}")
     check_text(option, value)
 
 

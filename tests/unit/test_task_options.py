@@ -237,6 +237,13 @@ def test_a_group_that_cannot_be_stored(group: Any) -> None:
         remember.configure(group=lambda: group).task_options.of_call((), {}, "remember")
 
 
+def test_what_a_group_and_a_key_may_be_is_said() -> None:
+    with pytest.raises(ConfigurationError, match=r"group=7: .*a function of .* one$"):
+        remember.configure(group=7)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match=r"key=False: .*; or True, for the"):
+        remember.configure(key=False)  # type: ignore[arg-type]
+
+
 def test_the_group_of_a_call() -> None:
     def group(*args: Any, **kwargs: Any) -> str:
         return f"{args} {kwargs}"

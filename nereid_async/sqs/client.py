@@ -1,13 +1,13 @@
-"""The client of Amazon SQS: the one place that calls boto3 and maps its errors."""
+"""The client of Amazon SQS: calls boto3, or SQS directly, and maps the errors."""
 
 from __future__ import annotations
 
 import math
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import boto3
 import botocore.session
@@ -40,6 +40,7 @@ from ..errors import (
 from ..limits import SQS_LIST_MAX_QUEUES
 from ..settings import Settings
 from ..settings.urls import without_login
+from .direct_calls import DirectCalls
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -119,7 +120,8 @@ class Sqs:
     """A boto3 client, made at the first call and again after a fork. Thread-safe.
 
     :param timeout_s: read timeout of one attempt of a call, in seconds.
-    :param attempts: attempts of a call, all made by boto3.
+    :param attempts: attempts of a call that boto3 makes. If there are several, a
+        frequent call is tried once before them, without boto3.
     """
 
     def __init__(self, settings: Settings, timeout_s: float, attempts: int) -> None:
@@ -128,7 +130,7 @@ class Sqs:
         self._attempts = attempts
         self._lock = threading.Lock()
         self._pid = 0
-        self._client: SQSClient | None = None
+        self._client: _Client | None = None
         self._urls: dict[str, str] = {}
         self._may_tag = True
 
@@ -166,11 +168,24 @@ class Sqs:
             )
 
     def _call(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        client = self._own_client()
+        if operation in client.direct:
+            try:
+                return self._mapped(client.direct.call, operation, parameters)
+            except TransportUnavailable:
+                if self._attempts == 1:
+                    raise
+                # boto3 tries again, with the pauses that are usual.
+        return self._mapped(client.call, operation, parameters)
+
+    def _mapped(
+        self,
+        call: Callable[[str, dict[str, Any]], dict[str, Any]],
+        operation: str,
+        parameters: dict[str, Any],
+    ) -> dict[str, Any]:
         try:
-            answer: dict[str, Any] = getattr(self._own_client(), operation)(
-                **parameters
-            )
-            return answer
+            return call(operation, parameters)
         except ClientError as error:
             if _code(error) in _STALE_CREDENTIALS:
                 # The next call reads the credentials again; they may be renewed.
@@ -247,7 +262,7 @@ class Sqs:
         """Remove a queue's URL from the cache."""
         self._urls.pop(name, None)
 
-    def _own_client(self) -> SQSClient:
+    def _own_client(self) -> _Client:
         client = self._client
         if client is None or self._pid != os.getpid():
             with self._lock:
@@ -258,10 +273,11 @@ class Sqs:
                 client = self._client
         return client
 
-    def _new_client(self) -> SQSClient:
+    def _new_client(self) -> _Client:
         settings = self._settings
+        connect_timeout_s = min(_CONNECT_TIMEOUT_S, self._timeout_s)
         config = Config(
-            connect_timeout=min(_CONNECT_TIMEOUT_S, self._timeout_s),
+            connect_timeout=connect_timeout_s,
             read_timeout=self._timeout_s,
             retries={"mode": "standard", "total_max_attempts": self._attempts},
             # Further connections are closed after each call: a poller uses one per
@@ -274,7 +290,7 @@ class Sqs:
             # processor time of a call.
             user_agent=f"Boto3/{boto3.__version__} nereid_async/{__version__}",
         )
-        return _session().client(
+        client = _session().client(
             "sqs",
             region_name=settings.sqs_region or None,
             # boto3 does not send a login in the URL, but its errors would show it.
@@ -283,6 +299,20 @@ class Sqs:
             aws_secret_access_key=settings.sqs_secret_key or None,
             config=config,
         )
+        return _Client(client, DirectCalls(client, connect_timeout_s, self._timeout_s))
+
+
+class _Client(NamedTuple):
+    boto3: SQSClient
+    direct: DirectCalls
+
+    def call(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        answer: dict[str, Any] = getattr(self.boto3, operation)(**parameters)
+        return answer
+
+    def close(self) -> None:
+        self.direct.close()
+        self.boto3.close()
 
 
 def _session() -> boto3.session.Session:

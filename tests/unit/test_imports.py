@@ -110,6 +110,7 @@ brokers results
 sqs.rights sqs.task_queues
 sqs.client sqs.queue_names sqs.message_group
 sqs.circuit_breaker
+sqs.direct_calls
 sqs
 rows.database_identity metrics.exposition
 metrics.queues metrics.multiprocess
@@ -257,8 +258,8 @@ RULES = (
     ),
     Rule(
         "boto3 only where SQS is called",
-        ("sqs/client.py",),
-        below("boto3", "botocore"),
+        ("sqs/client.py", "sqs/direct_calls.py"),
+        below("boto3", "botocore", "urllib3"),
         "import botocore.config",
     ),
     Rule(

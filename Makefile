@@ -10,6 +10,7 @@
 # make coverage  how many lines the tests of unit, contract and integration reach, and
 #              whether it is enough (some minutes)
 # make fuzz    hostile and odd input for as long as it takes (some minutes)
+# make fuzz-rows  2,000 sequences of steps on the rows, on each database (ten minutes)
 # make chaos   5,000 tasks, 100 kills of processes, 60 outages of the database and of
 #              SQS, and what came of it (ten minutes)
 # make bench   side by side with Celery and others, into docs/ (half an hour, alone)
@@ -47,7 +48,7 @@ SHORT = tests/unit tests/contract tests/integration/test_deferral.py \
 	tests/acceptance/test_worker_command.py::TestCutOff
 
 .PHONY: demo test test-fast test-pythons test-versions test-lowest test-short \
-	test-tryton8 test-core coverage measure fuzz chaos bench bench-quick docs \
+	test-tryton8 test-core coverage measure fuzz fuzz-rows chaos bench bench-quick docs \
 	docs-settings docs-commands lint install clean
 
 demo: $(INSTALLED)-demo
@@ -131,6 +132,13 @@ measure: $(INSTALLED)-test-short
 
 fuzz: $(INSTALLED)-test
 	$(BIN)/python -m pytest tests/fuzz --hypothesis-profile=long $(ARGS)
+
+# One database at a time: a process that runs beside this one must not be silent so long.
+fuzz-rows: $(INSTALLED)-test
+	for database in sqlite postgresql; do \
+		$(BIN)/python -m pytest tests/fuzz/test_row_protocol.py -rP \
+			--hypothesis-profile=long --database=$$database $(ARGS) || exit 1; \
+	done
 
 chaos: $(INSTALLED)-test
 	$(BIN)/python -m pytest tests/chaos --database=postgresql \

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 from trytond import backend
@@ -29,7 +30,7 @@ TIMES = {
 }
 #: How a run ends.
 ENDS = [
-    *("finish", "finish", "grow", "grow", "grow", "crash at commit", "crash"),
+    *("finish", "finish twice", "grow", "grow", "grow", "crash at commit", "crash"),
     *("fail", "fail", "again", "again", "sent", "stop"),
 ]
 
@@ -147,9 +148,11 @@ class WorkerSteps(BatchSteps):
         self.seen(f"step: a run ends: {how}")
         held = self.holds(run)
         try:
-            if how in ("finish", "grow", "crash at commit"):
+            if how in ("finish", "finish twice", "grow", "crash at commit"):
                 more = calls if how == "grow" else []
                 self.finish(run, more, commits=how != "crash at commit")
+                if how == "finish twice":
+                    self.is_over(run.claim)
             else:
                 self.close(run)
                 self.give_up(run, how, delay_s)
@@ -163,6 +166,18 @@ class WorkerSteps(BatchSteps):
             assert held or how.startswith("crash") or how == "stop"
         finally:
             self.close(run)
+
+    def is_over(self, claim: Claim) -> None:
+        """A worker that did not see its commit ends its run once more, in any way."""
+        failure = Outcome(failure=Failure("E", "m"))
+        for end in (
+            lambda: self.rows.finish_apart(claim, Outcome(1, 1), RESULT_TTL_S),
+            lambda: self.rows.finish_apart(claim, failure, RESULT_TTL_S),
+            lambda: self.rows.release(claim, State.PENDING, 0, claim.attempt),
+            lambda: self.rows.cancelled(claim),
+        ):
+            with pytest.raises(LeaseLost):
+                end()
 
     def holds(self, run: Run) -> bool:
         """Whether nobody has taken the task of a run from it."""

@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 
 from nereid_async.errors import ConfigurationError
 from nereid_async.settings import Settings
-from nereid_async.sqs.queue_names import QueueNames, checked_queue, database_part
+from nereid_async.sqs.queue_names import (
+    QueueNames,
+    check_kind,
+    checked_queue,
+    database_part,
+)
 
 REPLY_ID = "01234567-89ab-8def-8123-456789abcdef"
 
@@ -160,3 +165,15 @@ def test_a_reply_queue_is_known_again() -> None:
     some = str(uuid.uuid4())
     prefixed = names("shop", sqs_queue_prefix="a-b")
     assert prefixed.task_id_of_reply(prefixed.reply(some)) == some
+
+
+@pytest.mark.parametrize(
+    ("name", "keeps_order", "kind"),
+    [("shop-mail", "true", "a FIFO queue"), ("shop-mail.fifo", "false", "a standard")],
+)
+def test_a_queue_of_the_other_kind(name: str, keeps_order: str, kind: str) -> None:
+    """SQS itself lets no FIFO queue have another name; a likeness of it may."""
+    check_kind("shop-mail", {})
+    check_kind("shop-mail.fifo", {"FifoQueue": "true"})
+    with pytest.raises(ConfigurationError, match=f"queue {name} is {kind}"):
+        check_kind(name, {"FifoQueue": keeps_order})

@@ -32,6 +32,13 @@ class BatchSteps(DeferSteps):
         else:
             ids = self.rows.batches_to_end(10) if step == "sweep" else [batch_id]
             self.look_at_batches(ids)
+        if step == "sweep":
+            self.rows_are_as_known()
+            # Those that have come since the cancel, too.
+            for task in self.known.values():
+                batch = self.batches.get(task.batch or "")
+                if batch is not None and batch.cancelled and batch.counts is None:
+                    assert task.state not in WAITING
 
     def look_at_batches(self, ids: Sequence[str]) -> None:
         """Somebody who has ended a member looks, or the sweep."""

@@ -49,7 +49,9 @@ def receive(sqs: Sqs, url: str) -> list[dict[str, Any]]:
 
 def test_answers_are_those_of_boto3(sqs_endpoint: str) -> None:
     sqs, url = connected(sqs_endpoint)
-    assert direct(sqs)
+    # The lowest botocore speaks an older protocol, which is left to boto3.
+    model = sqs_client(sqs_endpoint).meta.service_model
+    assert direct(sqs) is (model.protocol == "json")
     assert [it["Id"] for it in send(sqs, url)["Successful"]] == ["0"]
     (message,) = receive(sqs, url)
     assert message["Body"] == "straße ☂"

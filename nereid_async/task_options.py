@@ -24,6 +24,8 @@ from .text_options import KeyOption, OnConflict, TextOption, UniqueUntil, text_o
 #: The options of a key, with their values; the first is the default.
 _KEY_OPTIONS = {"on_conflict": ("keep", "replace"), "unique_until": ("start", "finish")}
 _WITHOUT_KEY = {name: values[0] for name, values in _KEY_OPTIONS.items()}
+#: Options that are True or False, apart from one of the old module, which took others.
+_SWITCHES = ("shared", "cancellable", "notify")
 #: Options that are numbers of seconds above 0, and how many at most.
 _LONGEST_S = {"time_limit": TIME_LIMIT_MAX_S, "retry_delay": RETRY_DELAY_MAX_S}
 
@@ -122,6 +124,7 @@ class TaskOptions:
             raise ConfigurationError(
                 f"delay={self.delay!r}: 0 to {DELAY_MAX_S} seconds"
             )
+        self._check_switches()
         if self.queue is not None:
             checked_queue(self.queue)
         if self.attributes is not None:
@@ -133,6 +136,12 @@ class TaskOptions:
                 "cancellable=True and shared=True: a shared task has no owner who "
                 "could cancel it from the browser"
             )
+
+    def _check_switches(self) -> None:
+        for name in _SWITCHES:
+            value = getattr(self, name)
+            if type(value) is not bool:
+                raise ConfigurationError(f"{name}={value!r}: True or False")
 
     def _check_key(self) -> None:
         if self.key is not True:

@@ -18,6 +18,7 @@ from trytond.transaction import Transaction
 from nereid_async.messages.outcome import State
 
 from .indexes import create_indexes
+from .progress_bar import progress_bar
 from .timestamp import Timestamp
 
 #: Icons of the clients.
@@ -75,15 +76,7 @@ class Batch(ModelSQL, ModelView):
         "get_caller",
     )
     icon = fields.Function(fields.Char("Icon"), "get_icon")
-    progress = fields.Function(
-        fields.Float(
-            "Progress",
-            digits=(1, 4),
-            # Clients show an empty bar as a full one.
-            states={"invisible": ~Eval("progress", 0)},
-        ),
-        "get_counts",
-    )
+    progress = progress_bar("get_counts")
     total = fields.Function(
         fields.Integer("Tasks", help="Number of its members."), "get_counts"
     )

@@ -27,6 +27,7 @@ from nereid_async.rows.unique import HAS_KEY
 
 from . import data, shown_status
 from .indexes import create_indexes
+from .progress_bar import progress_bar
 
 
 class _BigInteger(fields.Integer):
@@ -177,15 +178,7 @@ class Task(ModelSQL, ModelView):
     started_at = fields.Function(fields.Timestamp("Started at"), "get_run")
     lease_until = fields.Function(fields.Timestamp("Lease until"), "get_run")
     progress_message = fields.Function(fields.Char("Step"), "get_run")
-    progress = fields.Function(
-        fields.Float(
-            "Progress",
-            digits=(1, 4),
-            # Clients show an empty bar as a full one.
-            states={"invisible": ~Eval("progress", 0)},
-        ),
-        "get_progress",
-    )
+    progress = progress_bar("get_progress")
 
     @classmethod
     def __setup__(cls) -> None:

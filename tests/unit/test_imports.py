@@ -44,7 +44,7 @@ module.actions module.async_ module.error module.hour module.queue_status
 module.task
 module.attempt module.batch module.queue module.run module.worker
 module.acting module.data module.identity module.indexes module.series_7_0
-module.shown_status module.telling module.timestamp
+module.progress_bar module.shown_status module.telling module.timestamp
 web.templates
 web.routes
 web.fast_poll

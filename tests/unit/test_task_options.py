@@ -106,6 +106,9 @@ def test_configure_changes_a_copy() -> None:
         ("queue", "q" * 81),
         ("attributes", "kind=mail"),
         ("attributes", {str(i): TEXT for i in range(11)}),
+        ("cancellable", "no"),
+        ("shared", "no"),
+        ("notify", 1),
         ("dealy", 3),
     ],
 )

@@ -9,6 +9,7 @@ import http.client
 import json
 import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,11 +29,13 @@ class Call:
     :ivar name: such as ``SendMessageBatch``.
     :ivar parameters: what boto3 was given, such as ``QueueUrl``.
     :ivar access_key: whose credentials signed it.
+    :ivar of_boto3: whether boto3 has made it, which numbers its attempts.
     """
 
     name: str
     parameters: dict[str, Any]
     access_key: str
+    of_boto3: bool = True
 
     @property
     def queue(self) -> str:
@@ -177,25 +181,34 @@ class Proxy:
     """Passes HTTP on to a server.
 
     :param upstream: URL of the server.
+    :param certificate: file with the key and certificate that it serves with; None for
+        HTTP without TLS.
     :ivar made: the calls that were made, in their order.
     :ivar down: whether connections are dropped in place of being served.
     :ivar watch: looks at each call.
     :ivar receipts: for how long what was received can be hidden.
+    :ivar connections: those that are open.
     """
 
-    def __init__(self, upstream: str) -> None:
+    def __init__(self, upstream: str, certificate: Path | None = None) -> None:
         self.made: list[Call] = []
+        self.connections: set[socket.socket] = set()
         self.down = False
         self.watch = Watch()
         self.receipts = Receipts()
         handler = partial(_Handler, self, urlsplit(upstream).netloc)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
+        self._scheme = "http" if certificate is None else "https"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, True)
 
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}"
 
     @property
     def calls(self) -> list[str]:
@@ -217,6 +230,12 @@ class Proxy:
             refusal if call.name == (only or call.name) else None
         )
 
+    def close_connections(self) -> None:
+        """Close those that are open, as a server does that they are idle for."""
+        for connection in list(self.connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
     @contextmanager
     def running(self) -> Iterator[Proxy]:
         """Serve until the end of the context."""
@@ -237,6 +256,14 @@ class _Handler(BaseHTTPRequestHandler):
         self._proxy = proxy
         self._host = host
         super().__init__(*args)
+
+    def setup(self) -> None:
+        super().setup()
+        self._proxy.connections.add(self.connection)
+
+    def finish(self) -> None:
+        self._proxy.connections.discard(self.connection)
+        super().finish()
 
     def do_POST(self) -> None:
         proxy = self._proxy
@@ -277,6 +304,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.headers.get("X-Amz-Target", "").rpartition(".")[2],
             json.loads(body or b"{}"),
             credential.partition("/")[0],
+            "amz-sdk-request" in self.headers,
         )
 
     def _pass_on(self, body: bytes) -> tuple[http.client.HTTPResponse, bytes]:

@@ -168,7 +168,10 @@ class Sqs:
             )
 
     def _call(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        client = self._own_client()
+        try:
+            client = self._own_client()
+        except BotoCoreError as error:
+            raise _from_botocore_error(operation, error) from error
         if operation in client.direct:
             try:
                 return self._mapped(client.direct.call, operation, parameters)

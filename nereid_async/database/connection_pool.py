@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import traceback
@@ -15,9 +16,11 @@ from .driver import driver
 from .errors import leads_nowhere
 from .fork_gate import gate
 
+logger = logging.getLogger(__name__)
+
 #: How long a fork waits for threads that are just connecting, and for statements of
 #: others on SQLite: one may wait, asleep, for the lock that the task itself holds.
-_FORK_WAIT_S, _SQLITE_FORK_WAIT_S = 2.0, 0.5
+_FORK_WAIT_S = 2.0
 
 
 def keep(database_name: str, number: int) -> None:
@@ -130,9 +133,13 @@ class AtFork:
         mutex that another thread held.
         """
         self._local.held = held = []
-        is_sqlite = backend.name == "sqlite"
-        gate.close(_SQLITE_FORK_WAIT_S if is_sqlite else _FORK_WAIT_S)
-        if not is_sqlite:
+        if not gate.close(_FORK_WAIT_S):
+            logger.warning(
+                "a task forks while another thread uses the database for %g s and "
+                "longer: the child may hang, or keep a connection open",
+                _FORK_WAIT_S,
+            )
+        if backend.name == "postgresql":
             for lock in driver().locks():
                 # If the server is away, connecting takes longer: the fork goes on.
                 if lock.acquire(timeout=_FORK_WAIT_S):

@@ -17,7 +17,7 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -60,8 +60,7 @@ def transaction(database_name: str, *, durable: bool = True) -> Iterator[Cursor]
     :param durable: whether the commit waits for the disk.
     :raises DatabaseUnavailable: the database is unreachable, or busy.
     """
-    with translated(database_name), _connection(database_name) as connection:
-        cursor = connection.cursor()
+    with translated(database_name), _cursor(database_name) as cursor:
         if is_memory(database_name):
             # The only connection, inside a transaction of Tryton's.
             yield cursor
@@ -90,8 +89,7 @@ def autocommit(database_name: str, *, wait: bool = True) -> Iterator[Cursor]:
         same thread, which has written.
     :raises DatabaseUnavailable: the database is unreachable, or busy.
     """
-    with translated(database_name), _connection(database_name) as connection:
-        cursor = connection.cursor()
+    with translated(database_name), _cursor(database_name) as cursor:
         if wait or backend.name != "sqlite":
             yield cursor
             return
@@ -156,6 +154,17 @@ def _locked(fd: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+@contextmanager
+def _cursor(database_name: str) -> Iterator[Cursor]:
+    # Closed before the gate is left: SQLite ends a statement with it that still has
+    # rows.
+    with (
+        _connection(database_name) as connection,
+        closing(connection.cursor()) as cursor,
+    ):
+        yield cursor
 
 
 @contextmanager

@@ -42,12 +42,15 @@ class ForkGate:
                 self._inside.discard(thread)
                 self._changed.notify_all()
 
-    def close(self, timeout_s: float) -> None:
-        """Let no other thread begin, and wait for those inside, up to a time."""
+    def close(self, timeout_s: float) -> bool:
+        """Let no other thread begin, and wait for those inside, up to a time.
+
+        :returns: whether all of them have left.
+        """
         own = {threading.get_ident()}
         with self._changed:
             self._forking += 1
-            self._changed.wait_for(lambda: self._inside <= own, timeout_s)
+            return self._changed.wait_for(lambda: self._inside <= own, timeout_s)
 
     def open(self) -> None:
         """Let threads go on."""

@@ -47,7 +47,7 @@ def test_a_fork_does_not_wait_for_its_own_thread() -> None:
     gate = ForkGate()
     with gate.passed():
         began_s = time.monotonic()
-        gate.close(30)
+        assert gate.close(30)
         gate.open()
         assert time.monotonic() - began_s < 30
 
@@ -63,7 +63,7 @@ def test_a_fork_goes_on_after_a_time_and_a_child_knows_of_no_other_thread() -> N
     thread = threading.Thread(target=stay)
     thread.start()
     assert inside.wait(30)
-    gate.close(0.01)
+    assert not gate.close(0.01)
     gate.reset()
     with gate.passed():
         pass

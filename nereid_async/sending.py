@@ -28,7 +28,7 @@ TOLD_EVERY_S = 600.0
 _MARK_PAUSE_S = 0.5
 _MARKS_A_STATEMENT = 500
 #: Messages that a request sends by itself; it waits for a call per ten.
-_MESSAGES_A_REQUEST = 100
+_MESSAGES_A_REQUEST = 50
 #: Messages that the thread sends before they are marked: the relay must not take those
 #: for unsent that were sent long ago.
 _MESSAGES_A_ROUND = 100
@@ -73,7 +73,7 @@ class Sender:
 class MessageSender(Sender):
     """Sends messages. Thread-safe; survives a fork.
 
-    The thread that has committed sends the first hundred, and waits for one time-out at
+    The thread that has committed sends the first fifty, and waits for one time-out at
     most. A thread of the process sends the others; if the process is killed before, the
     rows remain, and the relay sends them. Without rows, the thread that has committed
     sends all: what it leaves to others would be lost with the process.

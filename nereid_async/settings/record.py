@@ -258,8 +258,8 @@ class Settings:
         parsers.choice("request", "background"),
         "request",
         "Who sends messages to SQS: each ``request`` after its commit, or one thread "
-        "of the process in the ``background`` for all requests. A request sends a "
-        "hundred; what is beyond is left to that thread anyway, if there are rows.",
+        "of the process in the ``background`` for all requests. A request sends "
+        "fifty; what is beyond is left to that thread anyway, if there are rows.",
     )
     send_timeout: float = _option(
         parsers.number(0.1, 60),

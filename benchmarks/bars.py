@@ -174,22 +174,20 @@ def _memory(figures: Figures) -> Iterator[Bar]:
 
 
 def _requests(figures: Figures) -> Iterator[Bar]:
-    prices = figures.requests
-    ours, background = prices[OURS], prices[f"{OURS}, background"]
-    peer, procrastinate = prices["dramatiq send()"], prices["procrastinate defer()"]
-    # The peer has no row.
-    insert_ms = (peer.insert_ms or 0.0) - peer.none_ms
+    one_ms = {name: it.one_ms for name, it in figures.requests.items()}
+    peer = figures.requests["dramatiq send()"]
     yield Bar(
         "one deferral, of dramatiq's send() and an INSERT of its size",
         "<=",
         1,
-        ours.deferral_ms / (peer.deferral_ms + insert_ms),
+        one_ms[OURS] / (peer.one_ms + (peer.insert_ms or 0.0)),
     )
+    ours = figures.requests[OURS]
     yield Bar(
         "a hundred deferrals in one transaction, of one",
         "<=",
         8,
-        (ours.hundred_ms - ours.none_ms) / ours.deferral_ms,
+        ours.hundred_ms / ours.one_ms,
     )
     view = figures.results.views.get(OURS)
     if view is not None and view.without_ms is not None:
@@ -204,7 +202,7 @@ def _requests(figures: Figures) -> Iterator[Bar]:
         "one deferral, background, of procrastinate's",
         "<=",
         0.5,
-        background.deferral_ms / procrastinate.deferral_ms,
+        one_ms[f"{OURS}, background"] / one_ms["procrastinate defer()"],
     )
 
 

@@ -99,7 +99,7 @@ class Figures:
 
     @property
     def requests(self) -> dict[str, Price]:
-        """What enqueuing adds to a transaction."""
+        """What enqueuing adds to a transaction: all others less ``none_ms``."""
         return {
             name: Price(
                 median([it.none_ms for it in measured]),

@@ -35,12 +35,12 @@ def _text(results: Results) -> str:
         "Written by ``make bench``; only figures of one run can be compared. "
         f"Medians of {results.rounds} round(s).",
         _section("Machine", "\n".join(f"- {line}" for line in machine())),
-        _section("What was asked for", _bars(figures)),
-        _section("Workers", _workers(figures)),
-        _section("What a task costs", _costs(figures)),
+        _section("What was asked for", _marked("bars", _bars(figures))),
+        _section("Workers", _marked("workers", _workers(figures))),
+        _section("What a task costs", _marked("costs", _costs(figures))),
         _section("Calls of SQS a task, by operation", _calls(figures)),
         _section("What a request pays", _requests(figures)),
-        _section("Many at once", _many(figures)),
+        _section("Many at once", _marked("many", _many(figures))),
         _section("Memory and calls while idle", _resources(figures)),
         _section("Polls", _polls(figures)),
         _section("Rows in async.task", _growth(figures)),
@@ -56,6 +56,11 @@ def _text(results: Results) -> str:
 
 def _section(title: str, text: str) -> str:
     return f"{title}\n{'-' * len(title)}\n\n{text}"
+
+
+def _marked(name: str, text: str) -> str:
+    """A text that docs/explanation/performance.rst includes by these comments."""
+    return f".. {name}: begin\n\n{text}\n\n.. {name}: end"
 
 
 def table(heads: Sequence[str], rows: Rows) -> str:

@@ -70,11 +70,6 @@ class Price:
     insert_ms: float | None = None
     without_ms: float | None = None
 
-    @property
-    def deferral_ms(self) -> float:
-        """What one task adds to a request that enqueues nothing."""
-        return self.one_ms - self.none_ms
-
 
 def price(
     services: Services, caller: Caller, rounds: int, *, nereid: bool = False

@@ -29,7 +29,8 @@ class Plan:
     :ivar tasks: how many of each workload; those without are left out.
     :ivar limit_s: for how long a slow contender is watched.
     :ivar processes: numbers of worker processes of ours.
-    :ivar rows: numbers of rows in async.task.
+    :ivar rows: numbers of rows in async.task that are done.
+    :ivar backlogs: numbers of those that are due.
     """
 
     rounds: int
@@ -42,6 +43,7 @@ class Plan:
     views: int
     polls_s: float
     rows: Sequence[int]
+    backlogs: Sequence[int]
     processes: Sequence[int]
     memory: Sequence[int]
     #: Whose memory and idle calls are measured besides ours.
@@ -59,6 +61,7 @@ FULL = Plan(
     views=15,
     polls_s=3,
     rows=(1, 10, 100, 1_000, 100_000, 1_000_000),
+    backlogs=(2_000, 100_000),
     processes=(1, 2, 4, 8),
     memory=(1, 2, 3),
     others=(CELERY, DRAMATIQ),
@@ -86,6 +89,7 @@ QUICK = Plan(
     views=0,
     polls_s=1,
     rows=(1_000, 10_000),
+    backlogs=(2_000, 20_000),
     processes=(),
     memory=(1, 2),
 )

@@ -44,6 +44,7 @@ def _text(results: Results) -> str:
         _section("Memory and calls while idle", _resources(figures)),
         _section("Polls", _polls(figures)),
         _section("Rows in async.task", _growth(figures)),
+        _section("Due rows", _backlog(figures)),
     ]
     if results.processes:
         parts.append(_section("Worker processes", _processes(figures)))
@@ -286,6 +287,16 @@ def _growth(figures: Figures) -> str:
     return "Milliseconds, medians.\n\n" + table(
         ["rows that are done", *[f"{int(n):,}" for n in counts]],
         [[name, *[number(medians[n][name], 2) for n in counts]] for name in names],
+    )
+
+
+def _backlog(figures: Figures) -> str:
+    return (
+        "Milliseconds of a claim of ten, medians; five queues, half of the rows of a "
+        "thousand groups.\n\n"
+    ) + table(
+        ["due rows", "ms"],
+        [[f"{int(n):,}", number(ms, 2)] for n, ms in figures.results.backlog.items()],
     )
 
 

@@ -47,6 +47,7 @@ class Results:
     )
     polls: dict[str, list[float]] = field(default_factory=dict)
     growth: dict[str, Any] = field(default_factory=dict)
+    backlog: dict[str, float] = field(default_factory=dict)
     many: dict[str, Any] = field(default_factory=dict)
     processes: dict[str, dict[int, float]] = field(
         default_factory=lambda: defaultdict(dict)
@@ -148,7 +149,10 @@ def _the_rest(services: Services, plan: Plan, results: Results) -> None:
         lambda: _polls(services, plan.polls_s),
     )
     results.many = _told("many at once", lambda: _many(services))
-    results.growth = _told("growth", lambda: _growth(services, plan.rows))
+    results.growth = _told("growth", lambda: _beside(services, "growing", plan.rows))
+    results.backlog = _told(
+        "backlog", lambda: _beside(services, "backlog", plan.backlogs)
+    )
     for contender in (OURS_SQS, OURS_DATABASE):
         for number in plan.processes:
             load = Load(f"tiny x{number}", "tiny", number)
@@ -170,7 +174,8 @@ def _many(services: Services) -> dict[str, Any]:
         return _apart(place, "many")
 
 
-def _growth(services: Services, numbers: Sequence[int]) -> dict[str, Any]:
+def _beside(services: Services, module: str, numbers: Sequence[int]) -> dict[str, Any]:
+    """What a module measures beside so many rows, in a database for each number."""
     with ExitStack() as stack:
         places = [
             stack.enter_context(services.place(8, broker="database")) for _ in numbers
@@ -179,7 +184,7 @@ def _growth(services: Services, numbers: Sequence[int]) -> dict[str, Any]:
             f"{number}={place.database}"
             for number, place in zip(numbers, places, strict=True)
         )
-        return _apart(places[0], "growing", *databases)
+        return _apart(places[0], module, *databases)
 
 
 def _apart(place: Place, module: str, *arguments: str) -> dict[str, Any]:

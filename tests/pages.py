@@ -8,6 +8,8 @@ from docutils.parsers.rst import Directive, directives, roles
 
 _ROLES = ("doc", "ref", "class", "func", "meth", "exc", "data", "attr", "mod")
 _DIRECTIVES = (
+    # Of the language, but a text has no folder; Sphinx reads what is included.
+    "include",
     "toctree",
     "literalinclude",
     "automodule",

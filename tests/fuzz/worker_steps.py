@@ -136,8 +136,18 @@ class WorkerSteps(BatchSteps):
     @precondition(lambda self: self.runs)
     @rule(index=indexes, how=endings, delay_s=delays_s, calls=some_calls)
     def end(self, index: int, how: str, delay_s: int | None, calls: list[Call]) -> None:
-        run = self.runs.pop(index % len(self.runs))
+        # Else hardly any member would defer into its batch after a cancel.
+        late = [it for it in self.runs if how == "grow" and self.is_late(it)]
+        run = late[0] if late else self.runs[index % len(self.runs)]
+        self.runs.remove(run)
         self.end_run(run, how, delay_s, calls)
+
+    def is_late(self, run: Run) -> bool:
+        """Whether it is of a member that still runs, of a batch that was cancelled."""
+        task = self.known.get(run.claim.id)
+        batch = None if task is None else self.batches.get(task.batch or "")
+        is_late = batch is not None and batch.cancelled and batch.counts is None
+        return is_late and self.holds(run)
 
     def end_run(
         self, run: Run, how: str, delay_s: int | None, calls: list[Call]

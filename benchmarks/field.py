@@ -169,8 +169,7 @@ OURS_DATABASE_1 = _with_threads(
     "nereid_async, database, 1 thread",
     "as before, with --threads 1",
 )
-#: What its capabilities cost, beside the plain task.
-VARIANTS = tuple(
+_KINDS = tuple(
     replace(
         plain,
         name=f"{plain.name}, {name}",
@@ -185,6 +184,20 @@ VARIANTS = tuple(
         ("batch", "batch", "all tasks are members of one batch"),
     )
 )
+_METERED = tuple(
+    replace(
+        plain,
+        name=f"{plain.name}, metrics",
+        worker=lambda processes, threads: _ours(
+            processes, threads, "--http=127.0.0.1:0"
+        ),
+        configuration=f"as {plain.name}; with --http, so that tasks are counted",
+        works=("tiny",),
+    )
+    for plain in (OURS_SQS, OURS_DATABASE)
+)
+#: What its capabilities cost, beside the plain task.
+VARIANTS = (*_KINDS, *_METERED)
 CELERY_DEFAULT = Contender(
     "Celery as it comes",
     "celery_app",

@@ -9,12 +9,11 @@ milliseconds.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import time
-from pathlib import Path
 
+from benchmarks.beside import asked_for
 from nereid_async.database import connections
 from nereid_async.rows import TaskRows
 
@@ -27,12 +26,9 @@ _BATCH = 10
 
 def main() -> None:
     """Measure, and write what came of it."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("result", type=Path)
-    parser.add_argument("databases", nargs="+", metavar="ROWS=DATABASE")
-    options = parser.parse_args()
+    result, databases = asked_for(__doc__)
     rows = {}
-    for number, _, database in (it.partition("=") for it in options.databases):
+    for number, database in databases.items():
         _fill(database, int(number))
         rows[number] = TaskRows(database)
     taken_ms: dict[str, list[float]] = {number: [] for number in rows}
@@ -42,7 +38,7 @@ def main() -> None:
     medians_ms = {
         number: statistics.median(it[_WARM_UP:]) for number, it in taken_ms.items()
     }
-    options.result.write_text(json.dumps(medians_ms))
+    result.write_text(json.dumps(medians_ms))
 
 
 def _fill(database: str, number: int) -> None:

@@ -9,14 +9,13 @@ file, and the plans beside the most rows.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+from benchmarks.beside import asked_for
 from devtools.messages import message
 from devtools.plans import ExplainedRows, add_done
 from nereid_async.database import connections
@@ -30,12 +29,9 @@ _WEEK_S = 7 * 86_400
 
 def main() -> None:
     """Measure, and write what came of it."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("result", type=Path)
-    parser.add_argument("databases", nargs="+", metavar="ROWS=DATABASE")
-    options = parser.parse_args()
+    result, databases = asked_for(__doc__)
     grown = {}
-    for number, _, database in (it.partition("=") for it in options.databases):
+    for number, database in databases.items():
         _fill(database, int(number))
         grown[number] = Asked(TaskRows(database))
     for _ in range(_ROUNDS):
@@ -43,8 +39,8 @@ def main() -> None:
             asked.ask()
     medians_ms = {number: asked.medians_ms() for number, asked in grown.items()}
     most = grown[max(grown, key=int)].rows.database
-    result = {"medians_ms": medians_ms, "plans": _plans(most)}
-    options.result.write_text(json.dumps(result))
+    measured = {"medians_ms": medians_ms, "plans": _plans(most)}
+    result.write_text(json.dumps(measured))
 
 
 def _fill(database: str, number: int) -> None:

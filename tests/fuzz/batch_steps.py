@@ -126,14 +126,18 @@ class BatchSteps(DeferSteps):
         self.look_for_keys(asker)
         return asker
 
+    def is_cancelling(self, batch_id: str | None) -> bool:
+        """Whether a batch is cancelled, and has not ended yet."""
+        batch = self.batches.get(batch_id or "")
+        return batch is not None and batch.cancelled and batch.counts is None
+
     def grown(self, asker: Asker, written: dict[str, Task]) -> None:
         """That transaction has committed."""
         self.committed(asker, written)
         if asker.batch is None or not written:
             return
         self.seen("a member defers into its batch")
-        batch = self.batches.get(asker.batch)
-        if batch is not None and batch.cancelled and batch.counts is None:
+        if self.is_cancelling(asker.batch):
             self.seen("a member defers into its batch, which was cancelled")
         others = [
             task

@@ -145,9 +145,7 @@ class WorkerSteps(BatchSteps):
     def is_late(self, run: Run) -> bool:
         """Whether it is of a member that still runs, of a batch that was cancelled."""
         task = self.known.get(run.claim.id)
-        batch = None if task is None else self.batches.get(task.batch or "")
-        is_late = batch is not None and batch.cancelled and batch.counts is None
-        return is_late and self.holds(run)
+        return task is not None and self.is_cancelling(task.batch) and self.holds(run)
 
     def end_run(
         self, run: Run, how: str, delay_s: int | None, calls: list[Call]
